@@ -1,0 +1,271 @@
+"""The edges as Protocols, and the records that cross them: FHIR server, state store, clock.
+
+The core and `sync` know these and nothing behind them. Times are aware UTC datetimes, durations seconds.
+A FHIR resource is a dict as parsed from JSON by the strict reader, numbers with a fraction as Decimal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+JsonObject = dict[str, Any]
+"""A JSON object as parsed; FHIR keys as FHIR spells them."""
+
+JsonReader = Callable[[bytes], JsonObject]
+"""Reads one JSON object strictly; raises InputError with a stable code on anything doubtful."""
+
+SearchParams = Sequence[tuple[str, str]]
+"""Search parameters in order; a repeated name means AND, a comma inside a value OR."""
+
+
+class Clock(Protocol):
+    """Time, as a dependency."""
+
+    def now(self) -> datetime:
+        """The present instant, aware, UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; returns early when the process is asked to stop."""
+        ...
+
+
+@dataclass(frozen=True)
+class Capability:
+    """What a server says it can do (CapabilityStatement), reduced to what we ask.
+
+    `interactions`: resource type → names such as "read", "search-type", "update". `search_params`: resource type →
+    parameter names. `system_interactions`: "transaction", "batch", … Empty mappings mean that the server does not say.
+    """
+
+    fhir_version: str
+    software: str
+    interactions: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    search_params: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    system_interactions: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class SearchPage:
+    """One page of a searchset: matches and included resources, and what the server warned of.
+
+    `warnings` are shortened OperationOutcome texts of warning or information severity.
+    `server_time`: the Date header as UTC, or None.
+    """
+
+    matches: tuple[JsonObject, ...]
+    included: tuple[JsonObject, ...] = ()
+    warnings: tuple[str, ...] = ()
+    server_time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class EntryOutcome:
+    """What a transaction did with one entry: HTTP status, the new versionId, and the stored resource when returned."""
+
+    status: int
+    version: str | None
+    resource: JsonObject | None = None
+
+
+class FhirServer(Protocol):
+    """A FHIR R4 REST server. Every method may raise ServerError as the tree in errors.py says."""
+
+    @property
+    def base_url(self) -> str:
+        """Base URL without a trailing slash; references below it are written relative."""
+        ...
+
+    def capability(self) -> Capability:
+        """Ask for the CapabilityStatement; raises NotFhirR4 when it is none of 4.0.x or 4.3.0."""
+        ...
+
+    def read(self, reference: str) -> JsonObject | None:
+        """Read "Type/id" or "Type/id/_history/v"; None when the server answers 404 or 410."""
+        ...
+
+    def read_all(self, references: Iterable[str]) -> dict[str, JsonObject | None]:
+        """Read many by one batch Bundle or singly; same meaning as `read` for each."""
+        ...
+
+    def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
+        """Search, page by page until there is no next link, never from the server's search cache."""
+        ...
+
+    def transact(self, bundle: bytes) -> tuple[EntryOutcome, ...]:
+        """Send a transaction Bundle as these very bytes; one outcome per entry, in order.
+
+        Raises: VersionConflict or AmbiguousMatch (409, 412), PermanentServerError (400, 404, 410, 422, …: refused for
+        good), TemporaryServerError (429, 5xx), UnknownOutcome (sent, no usable answer: read again).
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ParkedCase:
+    """A case that the server refuses for good, kept until it is retried or its sources change.
+
+    `key` is the derived Observation's id; `patient` "Patient/<id>"; `fingerprint` of what was refused: the same content
+    is not sent again by itself; `reason` holds no patient data.
+    """
+
+    key: str
+    patient: str
+    reason: str
+    fingerprint: str
+    parked_at: datetime
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class UnmappedItem:
+    """A group of results that were not recognised or not readable; never patient data.
+
+    `pattern`: the shape of the text with letters and digits that could be a value masked. `example`: "Observation/<id>".
+    """
+
+    reason: str
+    system: str
+    code: str
+    pattern: str
+    example: str
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True)
+class FrozenBundle:
+    """A transaction as it is sent: the very bytes, and what each case of it expects to stand on the server.
+
+    `expected`: derived Observation id → versionId that the plan saw, or None when nothing stood there.
+    `fingerprints`: derived Observation id → fingerprint of what is sent.
+    """
+
+    key: str
+    body: bytes
+    expected: Mapping[str, str | None]
+    fingerprints: Mapping[str, str]
+    patients: frozenset[str]
+    frozen_at: datetime
+
+
+@dataclass(frozen=True)
+class PassRecord:
+    """One pass in the audit: when, what kind, how it ended and its counts (no patient data)."""
+
+    started_at: datetime
+    ended_at: datetime
+    kind: str
+    outcome: str
+    counts: Mapping[str, int]
+
+
+class StateStore(Protocol):
+    """Durable state of the adapter. It is a cache: all of it can be rebuilt from the server.
+
+    Every method commits before it returns. Raises StoreError (disk full, corrupt, not reachable) or LeaseLost.
+    """
+
+    def watermark(self, name: str) -> datetime | None:
+        """The instant up to which `name` (a discovery, e.g. "Observation") was read, or None before the first pass."""
+        ...
+
+    def set_watermark(self, name: str, instant: datetime) -> None:
+        """Move a watermark; only after everything before it is queued."""
+        ...
+
+    def enqueue(self, patients: Iterable[str], *, reason: str) -> int:
+        """Queue patients ("Patient/<id>") to be looked at; already queued ones stay once. Returns how many are new."""
+        ...
+
+    def queued(self, limit: int) -> tuple[str, ...]:
+        """The patients queued longest, at most `limit`; they stay queued until `done`."""
+        ...
+
+    def queue_length(self) -> int:
+        """How many patients are queued."""
+        ...
+
+    def done(self, patients: Iterable[str]) -> None:
+        """Take patients off the queue, after what they needed is confirmed on the server."""
+        ...
+
+    def remember_patients(self, patients: Iterable[str]) -> None:
+        """Note patients that have HER2 results, so that changes of their Specimens, reports and themselves wake them."""
+        ...
+
+    def known_patients(self, patients: Iterable[str]) -> frozenset[str]:
+        """Which of these are remembered."""
+        ...
+
+    def freeze(self, bundle: FrozenBundle) -> None:
+        """Put a bundle into the outbox, before it is sent; the same key replaces nothing (first bytes win)."""
+        ...
+
+    def outbox(self) -> tuple[FrozenBundle, ...]:
+        """Bundles that were frozen and not settled, oldest first."""
+        ...
+
+    def settle(self, key: str) -> None:
+        """Take a bundle out of the outbox, after its outcome is known."""
+        ...
+
+    def park(self, case: ParkedCase) -> None:
+        """Park a case, or count another attempt at it."""
+        ...
+
+    def parked(self) -> tuple[ParkedCase, ...]:
+        """All parked cases, oldest first."""
+        ...
+
+    def unpark(self, keys: Iterable[str]) -> None:
+        """Forget that these cases were parked."""
+        ...
+
+    def note_absent(self, reference: str, at: datetime) -> datetime:
+        """Note that a source answered 404 or 410 at this instant; returns the first such instant since it was last seen."""
+        ...
+
+    def note_present(self, references: Iterable[str]) -> None:
+        """Forget earlier absences of these sources."""
+        ...
+
+    def record_unmapped(self, items: Iterable[UnmappedItem]) -> None:
+        """Add to the worklist: counts add up per (reason, system, code, pattern), the first example stays."""
+        ...
+
+    def unmapped(self) -> tuple[UnmappedItem, ...]:
+        """The worklist, most frequent first."""
+        ...
+
+    def record_pass(self, record: PassRecord) -> None:
+        """Append one pass to the audit."""
+        ...
+
+    def passes(self, limit: int = 20) -> tuple[PassRecord, ...]:
+        """The latest passes, newest first."""
+        ...
+
+    def acquire_lease(self, holder: str, *, now: datetime, seconds: float) -> int | None:
+        """Take or renew the writer's lease; the fencing number, or None when another holder has it and it is not over."""
+        ...
+
+    def check_lease(self, holder: str, fencing: int, *, now: datetime) -> None:
+        """Raise LeaseLost unless this holder with this number still has the lease."""
+        ...
+
+    def release_lease(self, holder: str) -> None:
+        """Give the lease back if this holder has it."""
+        ...
+
+    def setting(self, name: str) -> str | None:
+        """A small durable fact (e.g. "backfill-allowed", "brake"), or None."""
+        ...
+
+    def set_setting(self, name: str, value: str | None) -> None:
+        """Set or, with None, forget a small durable fact."""
+        ...

@@ -1,0 +1,125 @@
+"""What the mappings can say: roles of test codes, meanings of answers, kinds of words. Values only; no look-up, no files.
+
+A meaning is always written as the core spells it (IhcScore.value, ResultWord, "group-1" …), so that a test can hold every
+target in mappings/ against the core. No code of LOINC, SNOMED CT or another system stands in Python.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class TestRole(StrEnum):
+    """What an Observation (or component) with this code reports."""
+
+    IHC = "ihc"
+    IHC_UNIFORM_INTENSE_PERCENT = "ihc-uniform-intense-percent"
+    ISH = "ish"
+    RATIO = "ratio"
+    HER2_COPIES = "her2-copies"
+    CEP17_COPIES = "cep17-copies"
+    CELLS_COUNTED = "cells-counted"
+    OVERALL = "overall"
+    PANEL = "panel"
+    GENERIC = "generic"
+    """A method or study that says nothing of HER2 by itself; never enough alone."""
+    EXCLUDED = "excluded"
+    """Names HER2, but no IHC or ISH of tissue (serum, immunoassay, mutation, NGS): never a category from it."""
+    OTHER_ANALYTE = "other-analyte"
+    """Another marker's test (ER, PR, Ki-67, HER3, EGFR, PD-L1 …)."""
+    DOCUMENT = "document"
+    """A narrative or container; HER2 may be told inside, and no category is read from it."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+
+class AnswerKind(StrEnum):
+    """Under which test an answer stands; the same code may mean different things under different tests."""
+
+    IHC = "ihc"
+    ISH = "ish"
+    OVERALL = "overall"
+
+
+class WordKind(StrEnum):
+    """What a phrase does in a text."""
+
+    IHC_SCORE = "ihc-score"
+    RESULT = "result"
+    """positive, negative, equivocal, indeterminate, low, ultralow."""
+    ISH_RESULT = "ish-result"
+    """amplified → positive, not amplified → negative: an ISH word wherever it stands."""
+    NOT_DONE = "not-done"
+    NEGATION = "negation"
+    STAINING = "staining"
+    """meaning: none, faint, incomplete, weak, moderate, intense, complete."""
+    QUANTITY = "quantity"
+    """meaning: ratio, her2-copies, cep17-copies, cells, percent."""
+    COMPARATOR = "comparator"
+    """meaning: <, <=, >, >=."""
+    PROBE = "probe"
+    """meaning: single, dual."""
+    ASSAY = "assay"
+    """meaning: ihc, ish."""
+    MARKER = "marker"
+    """meaning: recount, repeat."""
+    ADJUDICATED = "adjudicated"
+    RECOMMENDATION = "recommendation"
+    """A test is recommended, pending or awaited: no result."""
+    POPULATION = "population"
+    """A second cell population is spoken of."""
+    HER2 = "her2"
+    """A name of the marker, gene, antibody or kit."""
+    OTHER_ANALYTE = "other-analyte"
+    SITE_BREAST = "site-breast"
+    SITE_OTHER = "site-other"
+    """A primary tumour outside the breast, by name."""
+    SIDE = "side"
+    """meaning: left, right."""
+    SAMPLE_KIND = "sample-kind"
+    """meaning: core, excision, primary, metastasis, residual."""
+    FILLER = "filler"
+    """Words that change nothing ("score", "in", "of tumor cells", "status")."""
+
+
+@dataclass(frozen=True)
+class MapRow:
+    """One row of the mappings that was used: `map` is the canonical url of its file, `meaning` as the core spells it."""
+
+    map: str
+    system: str
+    code: str
+    meaning: str
+    display: str = ""
+
+
+@dataclass(frozen=True)
+class TestCode:
+    """A recognised test code: its role, and for EXCLUDED and OTHER_ANALYTE why, as a stable reason code."""
+
+    role: TestRole
+    row: MapRow
+    reason: str = ""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+
+@dataclass(frozen=True)
+class Word:
+    """A phrase of the vocabulary: lower case, single blanks, its language ("en", "de", …; "*" for any)."""
+
+    phrase: str
+    kind: WordKind
+    meaning: str
+    language: str
+    row: MapRow
+
+
+@dataclass(frozen=True)
+class Coding:
+    """A coding to write: as FHIR's Coding."""
+
+    system: str
+    code: str
+    display: str
