@@ -1,0 +1,107 @@
+"""The audit of passes, the writer's lease, and small durable facts."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import delete, func, select, update
+
+from adapter.errors import LeaseLost
+from adapter.ports import PassRecord
+from adapter.store import rows, schema
+from adapter.store.database import Database
+
+KEPT_PASSES = 100_000
+"""How many passes the audit keeps: ten weeks at one a minute. Provenance keeps what was written."""
+
+_log = structlog.get_logger()
+
+
+class LedgerTables(Database):
+    """Audit, lease and small facts."""
+
+    def setting(self, name: str) -> str | None:
+        """Return a small durable fact, or None."""
+        value: str | None = self._value_of(schema.setting.c.value, schema.setting.c.name, name)
+        return value
+
+    def set_setting(self, name: str, value: str | None) -> None:
+        """Set or, with None, forget a small durable fact."""
+        with self._writing() as connection:
+            if value is None:
+                connection.execute(delete(schema.setting).where(schema.setting.c.name == name))
+                return
+            insert = self._insert(schema.setting).values(name=name, value=value)
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["name"], set_={"value": value})
+            )
+
+    def record_pass(self, record: PassRecord) -> None:
+        """Append one pass to the audit, which keeps the latest KEPT_PASSES."""
+        table = schema.pass_record
+        with self._writing() as connection:
+            connection.execute(self._insert(table).values(**rows.pass_row(record)))
+            newest = select(func.max(table.c.seq)).scalar_subquery()
+            connection.execute(delete(table).where(table.c.seq <= newest - KEPT_PASSES))
+
+    def passes(self, limit: int = 20) -> tuple[PassRecord, ...]:
+        """Return the latest passes, newest first."""
+        table = schema.pass_record
+        with self._reading() as connection:
+            found = connection.execute(select(table).order_by(table.c.seq.desc()).limit(limit))
+            return tuple(rows.pass_record(row) for row in found.mappings())
+
+    def acquire_lease(self, holder: str, *, now: datetime, seconds: float) -> int | None:
+        """Take or renew the writer's lease.
+
+        Args:
+            holder: names this process, and no other one.
+            now: the present instant; holders on several machines need clocks that agree roughly.
+            seconds: how long the lease holds from now.
+
+        Returns:
+            The fencing number: the same when a lease that is not over is renewed, a larger one than
+            ever before when the lease is new. None when another holder has it and it is not over.
+
+        """
+        table = schema.lease
+        with self._writing() as connection:
+            row = connection.execute(select(table).where(table.c.id == schema.LEASE_ROW)).one()
+            running = row.holder is not None and row.expires_at > now
+            if running and row.holder != holder:
+                return None
+            fencing: int = row.fencing if running else row.fencing + 1
+            connection.execute(
+                update(table)
+                .where(table.c.id == schema.LEASE_ROW)
+                .values(holder=holder, fencing=fencing, expires_at=now + timedelta(seconds=seconds))
+            )
+        if not running:
+            _log.info("lease_taken", holder=holder, fencing=fencing)
+        return fencing
+
+    def check_lease(self, holder: str, fencing: int, *, now: datetime) -> None:
+        """Raise LeaseLost unless this holder with this number still has the lease."""
+        table = schema.lease
+        with self._reading() as connection:
+            row = connection.execute(select(table).where(table.c.id == schema.LEASE_ROW)).one()
+        if (row.holder, row.fencing) != (holder, fencing):
+            other = f"{row.holder} holds it" if row.holder else "nobody holds it"
+            raise LeaseLost(
+                f"The writer's lease {fencing} of {holder} is lost ({other}, number {row.fencing})"
+                ": stop writing; one adapter per namespace is enough."
+            )
+        if row.expires_at <= now:
+            raise LeaseLost(
+                f"The writer's lease {fencing} of {holder} ran out at {row.expires_at.isoformat()}"
+                ": stop writing and take it again."
+            )
+
+    def release_lease(self, holder: str) -> None:
+        """Give the lease back if this holder has it; the fencing number stays."""
+        table = schema.lease
+        with self._writing() as connection:
+            connection.execute(
+                update(table).where(table.c.holder == holder).values(holder=None, expires_at=None)
+            )

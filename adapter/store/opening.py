@@ -1,0 +1,114 @@
+"""Opening the store: makes the file, checks it, migrates it, sets a damaged one aside.
+
+A damaged SQLite file is never repaired: what it holds can be rebuilt from the server, and half of
+it would be wrong.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.engine import URL
+
+from adapter.errors import StoreError
+from adapter.store.engine import make_engine, read_transaction, read_url, sqlite_file
+from adapter.store.failures import CorruptStoreError, store_errors
+from adapter.store.migrate import migrate
+from adapter.store.sql_store import SqlStateStore
+
+_log = structlog.get_logger()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def open_store(url: str, *, now: Callable[[], datetime] = _utc_now) -> SqlStateStore:
+    """Open the state store, make it when it is not there, and bring its schema up to date.
+
+    Args:
+        url: `sqlite:///file`, `sqlite://` (in memory, forgotten at the end) or
+            `postgresql+psycopg://user:password@host/database`.
+        now: the clock that names a damaged file that is set aside.
+
+    Raises:
+        StoreError: unusable URL, missing driver, missing folder, no access, disk full, a schema
+            newer than this
+            release, or a file of another program. A damaged SQLite file is none: it is renamed to
+            `<file>.corrupt-<time>`, logged as an error, and a fresh one is made.
+
+    """
+    address = read_url(url)
+    file = sqlite_file(address)
+    if file is None:
+        return _open(address)
+    _make_private(file)
+    try:
+        return _open(address)
+    except CorruptStoreError as damage:
+        aside = _set_aside(file, now())
+        _log.error("state_store_corrupt", error=damage, path=str(file), set_aside=aside.name)
+    _make_private(file)
+    return _open(address)
+
+
+def _open(address: URL) -> SqlStateStore:
+    where = address.render_as_string(hide_password=True)
+    engine = make_engine(address)
+    try:
+        with store_errors(where):
+            if sqlite_file(address) is not None:
+                _check_pages(engine, where)
+            migrate(engine, where=where)
+        store = SqlStateStore(engine, where=where)
+        store.check_readable()
+    except BaseException:
+        engine.dispose()
+        raise
+    return store
+
+
+def _check_pages(engine: Engine, where: str) -> None:
+    with read_transaction(engine) as connection:
+        verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+    if verdict != "ok":
+        raise CorruptStoreError(f"The state store {where} is damaged.")
+
+
+def _make_private(file: Path) -> None:
+    """Make the file its owner's alone before SQLite writes to it; -wal and -shm get its mode."""
+    try:
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if file.stat().st_mode & 0o077:
+            file.chmod(0o600)
+    except OSError as error:
+        raise StoreError(
+            f"The state store {file} cannot be opened ({error.strerror}): its folder must exist, "
+            "and the adapter's user must own the file and be allowed to write there."
+        ) from error
+
+
+def _set_aside(file: Path, instant: datetime) -> Path:
+    """Rename the damaged file and what belongs to it; return its new path."""
+    stem = f"{file.name}.corrupt-{instant:%Y%m%dT%H%M%SZ}"
+    aside = file.with_name(stem)
+    attempt = 1
+    while aside.exists():
+        attempt += 1
+        aside = file.with_name(f"{stem}-{attempt}")
+    try:
+        for suffix in ("-wal", "-shm", ""):
+            part = file.with_name(file.name + suffix)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + suffix))
+    except OSError as error:
+        raise StoreError(
+            f"The state store {file} is damaged and cannot be renamed ({error.strerror}): "
+            "move it away by hand; it is rebuilt from the server."
+        ) from error
+    return aside

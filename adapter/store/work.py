@@ -1,0 +1,138 @@
+"""The work to do: how far discovery has read, who is to be looked at, what is about to be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import and_, bindparam, delete, func, select
+
+from adapter.ports import FrozenBundle
+from adapter.store import rows, schema
+from adapter.store.database import Database, chunks, forget, present
+
+
+class WorkTables(Database):
+    """Watermarks, queue, known patients and outbox."""
+
+    def watermark(self, name: str) -> datetime | None:
+        """Return the instant up to which `name` was read, or None before the first pass."""
+        instant: datetime | None = self._value_of(
+            schema.watermark.c.instant, schema.watermark.c.name, name
+        )
+        return instant
+
+    def set_watermark(self, name: str, instant: datetime) -> None:
+        """Move a watermark."""
+        insert = self._insert(schema.watermark).values(name=name, instant=instant)
+        with self._writing() as connection:
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["name"], set_={"instant": instant})
+            )
+
+    def enqueue(self, patients: Iterable[str], *, reason: str) -> int:
+        """Queue patients; returns how many were not queued yet.
+
+        One that is queued already keeps its place, and is marked as woken again: `done` then leaves
+        it in the queue, because what it needs now may be more than what `queued` handed out.
+        """
+        table = schema.queue
+        insert = self._insert(table)
+        insert = insert.on_conflict_do_update(
+            index_elements=["patient"], set_={"wakes": table.c.wakes + 1}
+        )
+        new = 0
+        wanted = list(dict.fromkeys(patients))
+        if not wanted:
+            return 0
+        with self._writing() as connection:
+            for chunk in chunks(wanted):
+                new += len(chunk) - len(present(connection, table.c.patient, chunk))
+                connection.execute(
+                    insert,
+                    [{"patient": patient, "reason": reason, "wakes": 1} for patient in chunk],
+                )
+        return new
+
+    def queued(self, limit: int) -> tuple[str, ...]:
+        """Return the patients queued longest, at most `limit`; they stay queued until `done`."""
+        table = schema.queue
+        with self._reading() as connection:
+            found = connection.execute(
+                select(table.c.patient, table.c.wakes).order_by(table.c.seq).limit(limit)
+            ).all()
+        with self._handed_out_lock:
+            self._handed_out.update((patient, wakes) for patient, wakes in found)
+        return tuple(patient for patient, _ in found)
+
+    def queue_length(self) -> int:
+        """Return how many patients are queued."""
+        with self._reading() as connection:
+            return connection.execute(select(func.count()).select_from(schema.queue)).scalar_one()
+
+    def done(self, patients: Iterable[str]) -> None:
+        """Take patients off the queue, but not those queued again since they were handed out."""
+        table = schema.queue
+        finished = sorted(set(patients))
+        with self._handed_out_lock:
+            seen = {patient: self._handed_out.get(patient) for patient in finished}
+        by_wakes = [
+            {"done_patient": patient, "seen_wakes": wakes}
+            for patient, wakes in seen.items()
+            if wakes is not None
+        ]
+        never_handed_out = [patient for patient, wakes in seen.items() if wakes is None]
+        as_handed_out = delete(table).where(
+            and_(
+                table.c.patient == bindparam("done_patient"),
+                table.c.wakes == bindparam("seen_wakes"),
+            )
+        )
+        with self._writing() as connection:
+            if by_wakes:
+                connection.execute(as_handed_out, by_wakes)
+            forget(connection, table.c.patient, never_handed_out)
+        with self._handed_out_lock:
+            for patient in finished:
+                self._handed_out.pop(patient, None)
+
+    def remember_patients(self, patients: Iterable[str]) -> None:
+        """Note patients that have HER2 results."""
+        wanted = [{"patient": patient} for patient in sorted(set(patients))]
+        if not wanted:
+            return
+        with self._writing() as connection:
+            connection.execute(self._insert(schema.known_patient).on_conflict_do_nothing(), wanted)
+
+    def known_patients(self, patients: Iterable[str]) -> frozenset[str]:
+        """Return which of these are remembered."""
+        asked = sorted(set(patients))
+        with self._reading() as connection:
+            return frozenset(
+                patient
+                for chunk in chunks(asked)
+                for patient in present(connection, schema.known_patient.c.patient, chunk)
+            )
+
+    def freeze(self, bundle: FrozenBundle) -> None:
+        """Put a bundle into the outbox, before it is sent; for the same key the first bytes win."""
+        with self._writing() as connection:
+            connection.execute(
+                self._insert(schema.outbox).on_conflict_do_nothing(), [rows.frozen_row(bundle)]
+            )
+
+    def outbox(self) -> tuple[FrozenBundle, ...]:
+        """Return the bundles that were frozen and not settled, oldest first.
+
+        Raises:
+            StoreError: one of them is not what was frozen.
+
+        """
+        with self._reading() as connection:
+            found = connection.execute(select(schema.outbox).order_by(schema.outbox.c.seq))
+            return tuple(rows.frozen_bundle(row) for row in found.mappings())
+
+    def settle(self, key: str) -> None:
+        """Take a bundle out of the outbox, after its outcome is known."""
+        with self._writing() as connection:
+            connection.execute(delete(schema.outbox).where(schema.outbox.c.key == key))
