@@ -30,6 +30,8 @@ class TestRole(StrEnum):
     """Another marker's test (ER, PR, Ki-67, HER3, EGFR, PD-L1 …)."""
     DOCUMENT = "document"
     """A narrative or container; HER2 may be told inside, and no category is read from it."""
+    GENE_STUDIED = "gene-studied"
+    """A component that names the gene of a generic study; only Catalogue.is_her2_gene says whether it is HER2."""
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
@@ -40,6 +42,28 @@ class AnswerKind(StrEnum):
     IHC = "ihc"
     ISH = "ish"
     OVERALL = "overall"
+
+
+class Answer(StrEnum):
+    """Meanings of coded answers that are no IhcScore.value, no ResultWord and no group-1 … group-5.
+
+    A range of scores is its two ends joined by RANGE, lower end first: "0..1+", "1+..2+", "2+..3+".
+    """
+
+    AMPLIFIED = "amplified"
+    """An ISH word under an IHC code; read as ISH positive (rules: Which results count, 8)."""
+    NOT_AMPLIFIED = "not-amplified"
+    """An ISH word under an IHC code; read as ISH negative."""
+    OFF_SCALE = "off-scale"
+    """A grade that the 0-3+ scale does not have."""
+    UNREADABLE = "unreadable"
+    """A known code that means nothing usable here ("Present" under IHC); never a category."""
+    OTHER_TUMOUR = "other-tumour"
+    """A result about a tumour outside the breast."""
+
+
+RANGE = ".."
+"""Between the two ends of a range of IHC scores."""
 
 
 class WordKind(StrEnum):

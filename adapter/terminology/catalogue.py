@@ -1,0 +1,277 @@
+"""The vocabulary as it is asked: what does this code mean, under this test?
+
+Reads the shipped mappings and a site's overlays once, refuses an invalid set with all its defects, and then only looks
+up. It never guesses: a code that no row holds in its own system gives None. No network, no fhir.resources: it must load
+at every start of the command.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from adapter.errors import MappingError
+from adapter.her2.model import TumourSite
+from adapter.terminology import rules, systems
+from adapter.terminology.code_systems import CodeSystemNames, read_names
+from adapter.terminology.conceptmap import Entry, entries, index
+from adapter.terminology.mapping_files import (
+    MappingFile,
+    content_hash,
+    objects,
+    read_folder,
+    shipped_folder,
+)
+from adapter.terminology.output import OutputCodes
+from adapter.terminology.vocabulary import (
+    AnswerKind,
+    Coding,
+    MapRow,
+    TestCode,
+    TestRole,
+    Word,
+    WordKind,
+)
+from adapter.terminology.words import property_value, words
+
+Index = Mapping[tuple[str, str], Entry]
+
+_ANSWER_TARGETS = {
+    AnswerKind.IHC: systems.IHC_ANSWERS,
+    AnswerKind.ISH: systems.ISH_ANSWERS,
+    AnswerKind.OVERALL: systems.OVERALL_ANSWERS,
+}
+
+_SEARCHED_ROLES = (
+    TestRole.IHC,
+    TestRole.IHC_UNIFORM_INTENSE_PERCENT,
+    TestRole.ISH,
+    TestRole.RATIO,
+    TestRole.HER2_COPIES,
+    TestRole.CEP17_COPIES,
+    TestRole.OVERALL,
+    TestRole.PANEL,
+)
+"""Roles whose codes speak of HER2 by themselves. Cells counted, generic and excluded codes bring nothing but noise."""
+
+_ICD_CATEGORY = re.compile(r"[A-Z][0-9][0-9A-Z](?=\.|$)")
+
+
+@dataclass(frozen=True)
+class CatalogueFile:
+    """One file of the set, for a list: where it stands, what it is, how many rows it has."""
+
+    name: str
+    kind: str
+    url: str
+    version: str
+    title: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The whole vocabulary, immutable; get one from `load_catalogue`.
+
+    `version`: semantic version of the shipped set and eight digits of its content's hash, "1.0.0+1a2b3c4d".
+    `overlay_versions`: the same for each overlay. Both go into Provenance.policy, so neither holds a blank.
+    """
+
+    version: str
+    overlay_versions: tuple[str, ...]
+    files: tuple[CatalogueFile, ...]
+    output: OutputCodes
+    names: CodeSystemNames
+    maps: Mapping[str, Index]
+    vocabulary: tuple[Word, ...]
+
+    def canonical_system(self, system: str) -> str:
+        """The canonical url of a code system by any of its known names; without outer blanks, unchanged, if unknown."""
+        return self.names.canonical(system)
+
+    def test_code(self, system: str, code: str) -> TestCode | None:
+        """What an Observation or component with this code reports; None when no row says so."""
+        entry = self._find(systems.TEST_ROLES, system, code)
+        if entry is None:
+            return None
+        return TestCode(
+            role=TestRole(entry.row.meaning),
+            row=entry.row,
+            reason=entry.product(systems.EXCLUSION_SYSTEM),
+        )
+
+    def method(self, system: str, code: str) -> TestRole | None:
+        """Which test a method or procedure code belongs to: IHC or ISH. It is never a result by itself."""
+        entry = self._find(systems.TEST_METHODS, system, code)
+        return None if entry is None else TestRole(entry.row.meaning)
+
+    def answer(self, kind: AnswerKind, system: str, code: str) -> MapRow | None:
+        """What an answer means under an IHC, ISH or overall test; see IhcScore, ResultWord and Answer for the meanings."""
+        entry = self._find(_ANSWER_TARGETS[kind], system, code)
+        return None if entry is None else entry.row
+
+    def is_her2_gene(self, system: str, code: str) -> bool:
+        """Whether this is the gene ERBB2, as the value of a gene-studied component."""
+        return self._find(systems.GENES, system, code) is not None
+
+    def site_row(self, system: str, code: str) -> MapRow | None:
+        """What a diagnosis or body site says of the tumour: "breast", "in-situ" (of the breast), "secondary" or "other".
+
+        An ICD-10 code is found by itself, by its three-character category, or by the block that holds the category.
+        """
+        entry = self._find(systems.TUMOUR_SITES, system, code)
+        if entry is not None:
+            return entry.row
+        category = _ICD_CATEGORY.match(code.strip())
+        if category is None:
+            return None
+        entry = self._find(systems.TUMOUR_SITES, system, category[0])
+        return entry.row if entry else self._block_row(system, category[0])
+
+    def tumour_site(self, system: str, code: str) -> TumourSite | None:
+        """BREAST or OTHER; None when the code is unknown or says nothing of the primary site (a metastasis).
+
+        OTHER also for carcinoma in situ of the breast, which is no invasive cancer: ask `site_row` where an invasive
+        breast cancer may be named beside it.
+        """
+        row = self.site_row(system, code)
+        meanings = {
+            "breast": TumourSite.BREAST,
+            "other": TumourSite.OTHER,
+            "in-situ": TumourSite.OTHER,
+        }
+        return meanings.get(row.meaning) if row else None
+
+    def side(self, system: str, code: str) -> Literal["left", "right"] | None:
+        """The side that a body site or a laterality names; None when it names none."""
+        entry = self._find(systems.SIDES, system, code)
+        if entry is None:
+            return None
+        return "left" if entry.row.meaning == "left" else "right"
+
+    def words(self) -> tuple[Word, ...]:
+        """All phrases of the vocabulary, longest first."""
+        return self.vocabulary
+
+    def words_of(self, kind: WordKind) -> tuple[Word, ...]:
+        """The phrases of one kind, longest first."""
+        return tuple(word for word in self.vocabulary if word.kind is kind)
+
+    def search_codes(self) -> tuple[str, ...]:
+        """ "system|code" of every test code worth searching a server for, sorted."""
+        return tuple(
+            sorted(
+                f"{system}|{code}"
+                for (system, code), entry in self.maps.get(systems.TEST_ROLES, {}).items()
+                if TestRole(entry.row.meaning) in _SEARCHED_ROLES
+            )
+        )
+
+    def _find(self, target: str, system: str, code: str) -> Entry | None:
+        return self.maps.get(target, {}).get((self.canonical_system(system), code.strip()))
+
+    def _block_row(self, system: str, category: str) -> MapRow | None:
+        """The row of the block ("C00-C14") of this system that holds a three-character category."""
+        canonical = self.canonical_system(system)
+        for (row_system, code), entry in self.maps.get(systems.TUMOUR_SITES, {}).items():
+            first, dash, last = code.partition("-")
+            if dash and row_system == canonical and first <= category <= last:
+                return entry.row
+        return None
+
+
+def load_catalogue(folder: Path | None = None, overlays: Sequence[Path] = ()) -> Catalogue:
+    """Read the mappings and refuse them whole if anything is wrong with them.
+
+    Args:
+        folder: the mappings; None for those that came with the adapter.
+        overlays: folders of a site's own maps; a later one wins over an earlier one, all win over the shipped rows,
+            but none can turn an excluded test into a result (rules.py).
+
+    Raises:
+        MappingError: with every defect, as "file: JSON path: what is wrong".
+    """
+    layers, defects = read_layers(folder, overlays)
+    defects += rules.defects(layers)
+    if defects:
+        raise MappingError(defects)
+    files = [file for layer in layers for file in layer]
+    version, *overlay_versions = (
+        f"{layer[0].metadata('version')}+{content_hash(layer)}" for layer in layers
+    )
+    return Catalogue(
+        version=version,
+        overlay_versions=tuple(overlay_versions),
+        files=tuple(_listed(file) for file in files),
+        output=_output_codes(files),
+        names=read_names(files),
+        maps=_maps(layers),
+        vocabulary=words(files),
+    )
+
+
+def read_layers(
+    folder: Path | None = None, overlays: Sequence[Path] = ()
+) -> tuple[list[list[MappingFile]], list[str]]:
+    """Read the shipped folder and each overlay as one layer each; with the defects of files that cannot be read."""
+    layers: list[list[MappingFile]] = []
+    defects: list[str] = []
+    for path in (folder or shipped_folder(), *overlays):
+        files, unreadable = read_folder(path)
+        layers.append(files)
+        defects += unreadable
+    return layers, defects
+
+
+def _maps(layers: Sequence[Sequence[MappingFile]]) -> dict[str, Index]:
+    """The rows of all input maps, by the value set that they map to."""
+    by_target: dict[str, list[list[Entry]]] = {}
+    for layer in layers:
+        of_layer: dict[str, list[Entry]] = {}
+        for file in layer:
+            if file.kind == "ConceptMap":
+                of_layer.setdefault(str(file.resource.get("targetUri", "")), []).extend(
+                    entries(file.resource)
+                )
+        for target, rows in of_layer.items():
+            by_target.setdefault(target, []).append(rows)
+    return {target: index(layers_of) for target, layers_of in by_target.items()}
+
+
+def _output_codes(files: Sequence[MappingFile]) -> OutputCodes:
+    concepts: dict[tuple[str, str], Coding] = {}
+    outside: dict[tuple[str, str], Coding] = {}
+    unit_texts: dict[str, str] = {}
+    for file in files:
+        if file.kind == "CodeSystem":
+            for concept in objects(file.resource.get("concept")):
+                code = str(concept["code"])
+                concepts[file.url, code] = Coding(file.url, code, str(concept.get("display", "")))
+                unit = property_value(concept, "unit")
+                if unit and file.url == systems.COMPONENT_SYSTEM:
+                    unit_texts[code] = unit
+        elif file.kind == "ConceptMap" and file.url in systems.OUTPUT_MAPS:
+            for e in entries(file.resource):
+                outside[file.url, e.row.code] = Coding(
+                    e.target_system, e.row.meaning, e.target_display
+                )
+    return OutputCodes(concepts=concepts, outside=outside, unit_texts=unit_texts)
+
+
+def _listed(file: MappingFile) -> CatalogueFile:
+    rows = {
+        "ConceptMap": lambda: sum(1 for _ in entries(file.resource)),
+        "CodeSystem": lambda: sum(1 for _ in objects(file.resource.get("concept"))),
+        "NamingSystem": lambda: sum(1 for _ in objects(file.resource.get("uniqueId"))),
+    }.get(file.kind, lambda: 0)()
+    return CatalogueFile(
+        name=file.name,
+        kind=file.kind,
+        url=file.url,
+        version=file.metadata("version"),
+        title=file.metadata("title"),
+        rows=rows,
+    )

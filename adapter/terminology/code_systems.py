@@ -1,0 +1,126 @@
+"""Names of code systems: one canonical url for each, and the form its codes have.
+
+Servers name one system in many ways ("LOINC", an OID, an edition of SNOMED CT). The names are rows of NamingSystem
+resources; a name that no row holds stays as it is, and a code under it is not found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from adapter.terminology.mapping_files import MappingFile, extension, objects
+from adapter.terminology.systems import CODE_FORM_EXTENSION, PREFIX_EXTENSION
+
+
+@dataclass(frozen=True)
+class CodeSystemNames:
+    """Every known name of every known code system.
+
+    `exact`: name in lower case → canonical url. `prefixes`: (beginning in lower case, canonical url).
+    `forms`: canonical url → name of the form of its codes ("loinc", "sctid").
+    """
+
+    exact: Mapping[str, str] = field(default_factory=dict)
+    prefixes: tuple[tuple[str, str], ...] = ()
+    forms: Mapping[str, str] = field(default_factory=dict)
+
+    def canonical(self, system: str) -> str:
+        """The canonical url of a system by any of its names; the name without outer blanks when it is unknown.
+
+        Case is ignored: "Loinc" and "http://LOINC.org" name nothing else.
+        """
+        name = system.strip()
+        folded = name.lower()
+        if folded in self.exact:
+            return self.exact[folded]
+        return next((url for start, url in self.prefixes if folded.startswith(start)), name)
+
+    def form(self, system: str) -> str:
+        """The name of the form of this system's codes, "" when none is stated."""
+        return self.forms.get(self.canonical(system), "")
+
+
+def read_names(files: Iterable[MappingFile]) -> CodeSystemNames:
+    """Collect the names that the NamingSystem resources among these files give; later files win.
+
+    Source: FHIR R4, NamingSystem.uniqueId; the preferred uri is the canonical url.
+    """
+    exact: dict[str, str] = {}
+    prefixes: dict[str, str] = {}
+    forms: dict[str, str] = {}
+    for file in files:
+        if file.kind != "NamingSystem":
+            continue
+        url = preferred_uri(file)
+        for name in objects(file.resource.get("uniqueId")):
+            value = str(name.get("value", "")).strip().lower()
+            if extension(name, PREFIX_EXTENSION) is True:
+                prefixes[value] = url
+            else:
+                exact[value] = url
+        form = extension(file.resource, CODE_FORM_EXTENSION)
+        if isinstance(form, str):
+            forms[url] = form
+    return CodeSystemNames(exact=exact, prefixes=tuple(prefixes.items()), forms=forms)
+
+
+def preferred_uri(file: MappingFile) -> str:
+    """The uri that a NamingSystem marks as preferred, "" when it marks none."""
+    return next(
+        (
+            str(name.get("value", ""))
+            for name in objects(file.resource.get("uniqueId"))
+            if name.get("type") == "uri" and name.get("preferred") is True
+        ),
+        "",
+    )
+
+
+def well_formed(code: str, form: str) -> bool:
+    """Whether a code has the form of its system, check digit included; True for an unknown form.
+
+    "loinc": a LOINC number with its mod-10 check digit, or an answer (LA), list (LL) or part (LP) code, whose digits are
+    not checked. "sctid": a SNOMED CT identifier with its Verhoeff digit.
+    """
+    if form == "loinc":
+        return _is_loinc(code)
+    if form == "sctid":
+        return code.isascii() and code.isdigit() and 6 <= len(code) <= 18 and _verhoeff(code)
+    return True
+
+
+def _is_loinc(code: str) -> bool:
+    number, dash, digit = code.rpartition("-")
+    if not (dash and code.isascii() and len(digit) == 1 and digit.isdigit()):
+        return False
+    if number[:2] in {"LA", "LL", "LP"}:
+        return number[2:].isdigit()
+    return number.isdigit() and int(digit) == _mod10(number)
+
+
+def _mod10(number: str) -> int:
+    """LOINC's check digit (Luhn): every second digit from the right counts twice, its digits added."""
+    total = 0
+    for place, character in enumerate(reversed(number)):
+        value = int(character) * (2 if place % 2 == 0 else 1)
+        total += value // 10 + value % 10
+    return -total % 10
+
+
+_D5 = (
+    "0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
+    "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
+)  # fmt: skip
+_PERMUTATION = (
+    "0123456789", "1576283094", "5803796142", "8916043527",
+    "9453126870", "4286573901", "2793806415", "7046913258",
+)  # fmt: skip
+
+
+def _verhoeff(code: str) -> bool:
+    """Whether the Verhoeff check of a SNOMED CT identifier holds (dihedral group D5)."""
+    check = 0
+    for place, character in enumerate(reversed(code)):
+        check = int(_D5[check][int(_PERMUTATION[place % 8][int(character)])])
+    return check == 0
