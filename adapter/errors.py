@@ -3,6 +3,7 @@
     AdapterError                     root; cli: exit code and one sentence
     ├── ConfigError                  wrong setting(s), all of them at once; start fails, exit 2
     ├── InputError                   a file or stream that is not FHIR JSON; exit 2
+    ├── InvalidRecord                what we would write is not valid FHIR R4: park the case
     ├── MappingError                 every defect of the mappings, with file and JSON path; start fails
     ├── ServerError                  the FHIR server, or the way to it
     │   ├── TemporaryServerError     timeout, DNS, 408, 425, 429, 5xx: try again later
@@ -44,6 +45,14 @@ class InputError(AdapterError):
     def __init__(self, message: str, *, code: str) -> None:
         self.code = code
         super().__init__(message)
+
+
+class InvalidRecord(AdapterError):
+    """A resource that we would write breaks FHIR R4; `problems` name the elements, not what they hold."""
+
+    def __init__(self, reference: str, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"{reference} is not valid FHIR R4: {'; '.join(self.problems)}")
 
 
 class MappingError(AdapterError):

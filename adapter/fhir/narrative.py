@@ -1,0 +1,165 @@
+"""The words of the record: what a person reads in the note, and in the narrative of a result.
+
+Everything here comes from the answer itself. The note is part of the fingerprint, so it names no
+version of software, mappings or sources; the narrative is not. All text is escaped: a policy's name
+or a laboratory's wording may hold anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Final
+
+from adapter.her2.model import (
+    Case,
+    Classification,
+    IhcResult,
+    IshResult,
+    Measurement,
+    Reason,
+    ResultWord,
+)
+
+DISCLAIMER: Final = (
+    "Derived by rule, not verified by a pathologist; "
+    "the laboratory's report is the result of record."
+)
+_XHTML: Final = "http://www.w3.org/1999/xhtml"
+_NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def notes(case: Case, classification: Classification, category_text: str) -> list[str]:
+    """Write the note's paragraphs: the answer and its rule, what to look at, limits, disclaimer.
+
+    `category_text` is the category as displayed ("HER2-low").
+    """
+    rule = classification.rule
+    paragraphs = [
+        f"{category_text}: derived by rule from {_basis(classification)}. "
+        f"{rule.sentence} [{rule.basis.value}: {rule.citation}]"
+    ]
+    lead = "Review: " if classification.review else "Remark: "
+    for heading, reasons in (
+        (lead, all_reasons(case, classification)),
+        ("Comment: ", classification.comments),
+        ("Limits: ", classification.limits),
+    ):
+        if reasons:
+            paragraphs.append(heading + " ".join(_unique(reason.sentence for reason in reasons)))
+    paragraphs.append(DISCLAIMER)
+    return paragraphs
+
+
+def all_reasons(case: Case, classification: Classification) -> tuple[Reason, ...]:
+    """Give the reasons of the answer, then those for not joining results, each once."""
+    return tuple(dict.fromkeys((*classification.reasons, *case.join_reasons)))
+
+
+def ihc_text(result: IhcResult | None) -> str | None:
+    """Name the IHC result used: "2+", "1+ to 2+", "negative"; None where it states nothing."""
+    if result is None:
+        return None
+    if result.scores:
+        return " to ".join(dict.fromkeys((result.scores[0].value, result.scores[-1].value)))
+    return _word(result.word)
+
+
+def ish_text(result: IshResult | None) -> str | None:
+    """Name the word of the ISH result used: "positive"; None where it gives numbers only."""
+    return None if result is None else _word(result.word)
+
+
+def measured(number: Measurement) -> str:
+    """Write a number as stated: "2.00", ">6.0", "5 to 10"."""
+    text = f"{number.value:f}" if number.upper is None else f"{number.value:f} to {number.upper:f}"
+    return text if number.comparator.value == "=" else f"{number.comparator.value}{text}"
+
+
+def narrative(rows: Sequence[tuple[str, str]], *, heading: str) -> dict[str, str]:
+    """Make a generated Narrative: a heading, a table of label and text, and the disclaimer.
+
+    Source: FHIR R4 narrative.html.
+    """
+    body = "".join(
+        f"<tr><th>{_safe(label)}</th><td>{_safe(text)}</td></tr>" for label, text in rows
+    )
+    table = f"<table><tbody>{body}</tbody></table>" if rows else ""
+    return {
+        "status": "generated",
+        "div": (
+            f'<div xmlns="{_XHTML}"><p><b>{_safe(heading)}</b></p>{table}'
+            f"<p>{_safe(DISCLAIMER)}</p></div>"
+        ),
+    }
+
+
+def result_rows(
+    case: Case, classification: Classification, asco_cap_text: str | None
+) -> list[tuple[str, str]]:
+    """Make the table of a result's narrative: what was used, which rule, what to look at."""
+    rule = classification.rule
+    rows = [
+        ("ASCO/CAP status", asco_cap_text or "none while pending or in review"),
+        ("Derived from", _basis(classification)),
+        ("Rule", f"{rule.id}: {rule.sentence} [{rule.basis.value}: {rule.citation}]"),
+        ("Policy", f"{classification.policy} {classification.policy_version}"),
+        ("Review", "yes" if classification.review else "no"),
+        ("Reasons", _joined(all_reasons(case, classification))),
+        ("Comments", _joined(classification.comments)),
+        ("Limits", _joined(classification.limits)),
+        ("Sources", ", ".join(classification.used)),
+        ("Not used", " ".join(f"{ref}: {why.sentence}" for ref, why in classification.set_aside)),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def _basis(classification: Classification) -> str:
+    """Say what the answer was made from, in a pathologist's words."""
+    parts = []
+    ihc = ihc_text(classification.ihc_used)
+    if ihc is not None:
+        parts.append(f"IHC {ihc}")
+    ish = _ish_basis(classification)
+    if ish is not None:
+        parts.append(ish)
+    if classification.overall_used is not None:
+        parts.append(f"the laboratory's overall result {classification.overall_used.word.value}")
+    return " and ".join(parts) if parts else "its sources"
+
+
+def _ish_basis(classification: Classification) -> str | None:
+    result = classification.ish_used
+    if result is None:
+        return None
+    details = []
+    if classification.ish_group is not None:
+        details.append(f"group {classification.ish_group.value}")
+    for label, number in (
+        ("HER2/CEP17 ratio", result.ratio),
+        ("HER2 copies per cell", result.her2_copies),
+        ("CEP17 copies per cell", result.cep17_copies),
+    ):
+        if number is not None:
+            details.append(f"{label} {measured(number)}")
+    word = ish_text(result)
+    named = "ISH" if word is None else f"ISH {word}"
+    return f"{named} ({', '.join(details)})" if details else named
+
+
+def _word(word: ResultWord | None) -> str | None:
+    return None if word is None else word.value.replace("-", " ")
+
+
+def _joined(reasons: Iterable[Reason]) -> str:
+    return " ".join(_unique(reason.sentence for reason in reasons))
+
+
+def _unique(sentences: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(sentences))
+
+
+def _safe(text: str) -> str:
+    """Escape for XHTML; what XML cannot hold at all becomes the replacement character."""
+    return escape(_NOT_XML.sub("\ufffd", text))
