@@ -1,0 +1,329 @@
+"""One HTTP exchange, made to be relied on: read Retry-After, try once, try many.
+
+What it refuses: redirects, proxies and `.netrc` of the environment, answers without bound, waiting
+without bound, and sending a write again when nobody knows whether the first one landed. What an
+answer means in FHIR is decided by the caller's `accept`, inside each attempt, so that a body that
+is not what it should be can be asked for again.
+
+One limit: a server that drips its *headers* is held only by the read timeout between two bytes.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import structlog
+import urllib3.exceptions
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    wait_exponential,
+    wait_random,
+)
+
+from adapter.errors import (
+    PermanentServerError,
+    ServerError,
+    TemporaryServerError,
+    UnknownOutcome,
+)
+from adapter.ports import Clock
+from adapter.transport.auth import Auth
+from adapter.transport.body import read_body
+from adapter.transport.server_config import ServerConfig
+
+_log = structlog.get_logger("adapter.transport")
+_T = TypeVar("_T")
+
+RETRYABLE_STATUSES: Mapping[int, str] = {
+    408: "the server gave up waiting for the request",
+    425: "the server will not risk an early replay; the same request may come again",
+    429: "too many requests; later there is room again",
+    500: "many servers answer this to a passing fault: a lock, a lost database connection",
+    502: "a proxy did not reach the server, as during its restart",
+    503: "the server says itself that it is temporarily not there",
+    504: "a proxy waited too long for the server",
+}
+"""Answers worth another attempt, each with the reason."""
+
+SAFE_TO_RESEND_STATUSES: Mapping[int, str] = {
+    425: "the server says that it did not carry the request out",
+    429: "refused before it was carried out",
+    503: "refused before it was carried out; were it not so, the same bytes change nothing",
+}
+"""Answers after which a *write* is sent again; after another 5xx nobody knows whether it landed."""
+
+_BACKOFF = wait_exponential(multiplier=0.5, max=30) + wait_random(0, 0.5)
+_SPREAD = wait_random(0, 1)  # so that many clients told the same time do not all come back at once
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request. `writes`: it may change the server. The body is sent as these very bytes."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = field(default=None, repr=False)
+    writes: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete answer, unpacked; header names compare without regard to case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def server_time(self) -> datetime | None:
+        """The Date header as aware UTC, or None."""
+        return _http_date(self.headers.get("Date"))
+
+
+def parse_retry_after(
+    value: str | None, *, now: datetime, cap_seconds: float = 900.0
+) -> float | None:
+    """Read a Retry-After header: seconds to wait, at most `cap_seconds`.
+
+    Args:
+        value: the header, in seconds or as an HTTP date, or None.
+        now: what a date is compared with; best the Date of the same answer, aware.
+        cap_seconds: the longest wait that is believed.
+
+    Returns: seconds, or None when there is no header, or it is junk, negative or in the past.
+    Source: RFC 9110, section 10.2.3.
+
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:12]), cap_seconds) if len(text) <= 12 else cap_seconds
+    instant = _http_date(text)
+    if instant is None or instant < now:
+        return None
+    return min((instant - now).total_seconds(), cap_seconds)
+
+
+class Http:
+    """Sends calls to one server; safe to use from several threads."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        clock: Clock,
+        auth: Auth,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open nothing yet; `monotonic` gives seconds that never step, for `request_seconds`."""
+        self._config = config
+        self._clock = clock
+        self._auth = auth
+        self._monotonic = monotonic
+        self._session = requests.Session()
+        # Without this, a matching ~/.netrc entry replaces our Authorization header, and a proxy of
+        # the environment gets to see patients.
+        self._session.trust_env = False
+        self._paused_until: datetime | None = None
+        self._pause_lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the connections that are kept open between requests."""
+        self._session.close()
+
+    def send(self, call: Call, accept: Callable[[Answer], _T]) -> _T:
+        """Send a call until its answer is accepted, it fails for good, or attempts or time run out.
+
+        Args:
+            call: what to send; each attempt sends the same bytes.
+            accept: turns the answer into what is wanted, or raises a ServerError. A
+                TemporaryServerError is tried again when its status is retryable, when it has none
+                (no whole answer came), or when the status is 2xx with a body that cannot be used.
+
+        Raises: what `accept` raised last, or TemporaryServerError when no whole answer came, or,
+            for a write that may have reached the server, UnknownOutcome at once.
+
+        """
+        started = self._clock.now()
+
+        def has_tried_enough(state: RetryCallState) -> bool:
+            spent = (self._clock.now() - started).total_seconds()
+            out_of_time = spent + state.upcoming_sleep > self._config.total_seconds
+            return out_of_time or state.attempt_number >= self._config.attempts
+
+        def note(state: RetryCallState) -> None:
+            _log.warning(
+                "request_retried",
+                method=call.method,
+                path=urlsplit(call.url).path,  # never the query: it may name patients
+                attempt=state.attempt_number,
+                wait_seconds=round(state.upcoming_sleep, 1),
+                error=type(_error_of(state)).__name__,
+                status=getattr(_error_of(state), "status", None),
+            )
+
+        attempts = Retrying(
+            sleep=self._clock.sleep,
+            retry=retry_if_exception(_is_worth_another_attempt),
+            wait=_wait_seconds,
+            stop=has_tried_enough,
+            before_sleep=note,
+            reraise=True,
+        )
+        return attempts(lambda: self._try_once(call, accept))
+
+    def retry_after_seconds(self, answer: Answer) -> float | None:
+        """Give the wait that an answer asks for, capped; a date is held against its own Date."""
+        return parse_retry_after(
+            answer.headers.get("Retry-After"),
+            now=answer.server_time or self._clock.now(),
+            cap_seconds=self._config.retry_after_cap_seconds,
+        )
+
+    def _try_once(self, call: Call, accept: Callable[[Answer], _T]) -> _T:
+        self._wait_while_paused()
+        credentials = self._auth.headers()
+        answer = self._exchange(call, credentials)
+        if answer.status == requests.codes.unauthorized:
+            # Tokens live for minutes. A 401 means that nothing was done, so a write may go again.
+            renewed = self._auth.headers(refused=True)
+            if renewed != credentials:
+                answer = self._exchange(call, renewed)
+        try:
+            return accept(answer)
+        except TemporaryServerError as error:
+            self._pause(error.retry_after_seconds)
+            raise
+
+    def _exchange(self, call: Call, credentials: Mapping[str, str]) -> Answer:
+        deadline = self._monotonic() + self._config.request_seconds
+        headers = {
+            "User-Agent": "her2-adapter",
+            "Accept-Encoding": "gzip, deflate",  # no others: only these are unpacked
+            **call.headers,
+            **credentials,
+        }
+        try:
+            response = self._session.request(
+                call.method,
+                call.url,
+                headers=headers,
+                data=call.body,
+                timeout=(self._config.connect_timeout_seconds, self._config.read_timeout_seconds),
+                allow_redirects=False,
+                stream=True,
+                verify=self._config.ca_file or True,
+            )
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise self._no_answer(call, error) from error
+        with response:
+            body = self._body(call, response, lambda: self._monotonic() > deadline)
+            return Answer(response.status_code, response.headers, body)
+
+    def _body(
+        self, call: Call, response: requests.Response, out_of_time: Callable[[], bool]
+    ) -> bytes:
+        try:
+            return read_body(
+                response.raw,
+                response.headers.get("Content-Encoding", ""),
+                max_bytes=self._config.max_body_bytes,
+                out_of_time=out_of_time,
+            )
+        except ServerError as error:
+            if response.status_code >= requests.codes.bad_request:
+                return b""  # the status says enough; the body would only have explained it
+            if call.writes:
+                raise UnknownOutcome(
+                    f"the write was answered with {response.status_code}, but {error}",
+                    status=response.status_code,
+                ) from error
+            raise
+
+    def _no_answer(self, call: Call, error: Exception) -> ServerError:
+        # Only the error's class: its text holds the URL with its query.
+        what = (
+            f"{urlsplit(self._config.base_url).hostname} gave no usable answer: "
+            f"{type(error).__name__}"
+        )
+        # What requests cannot send is a ValueError; so is a server's header that makes no sense.
+        of_the_server = _has_cause(error, urllib3.exceptions.InvalidHeader)
+        if isinstance(error, ValueError) and not of_the_server:
+            return PermanentServerError(f"the request could not be built: {type(error).__name__}")
+        if _has_cause(error, ssl.SSLCertVerificationError):
+            what += " (its certificate is not trusted; name its authority in ca_file)"
+        if call.writes and not _has_cause(error, *_BEFORE_SENDING):
+            return UnknownOutcome(f"{what}; the write may have landed")
+        return TemporaryServerError(what)
+
+    def _pause(self, seconds: float | None) -> None:
+        """Hold back every thread, not only the one that was told: the limit is the server's."""
+        if seconds is not None:
+            until = self._clock.now() + timedelta(seconds=seconds)
+            with self._pause_lock:
+                self._paused_until = max(until, self._paused_until or until)
+
+    def _wait_while_paused(self) -> None:
+        with self._pause_lock:
+            until = self._paused_until
+        if until is not None:
+            left = (until - self._clock.now()).total_seconds()
+            left = min(left, self._config.retry_after_cap_seconds)  # the clock may be set back
+            if left > self._config.total_seconds:
+                raise TemporaryServerError(
+                    "the server asked for a pause that is not over", retry_after_seconds=left
+                )
+            if left > 0:
+                self._clock.sleep(left)
+
+
+_BEFORE_SENDING = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    ssl.SSLCertVerificationError,
+)
+
+
+def _is_worth_another_attempt(error: BaseException) -> bool:
+    if not isinstance(error, TemporaryServerError) or isinstance(error, UnknownOutcome):
+        return False
+    return error.status is None or error.status < 300 or error.status in RETRYABLE_STATUSES
+
+
+def _wait_seconds(state: RetryCallState) -> float:
+    asked = getattr(_error_of(state), "retry_after_seconds", None)
+    backoff = _BACKOFF(state)
+    return backoff if asked is None else max(backoff, asked + _SPREAD(state))
+
+
+def _error_of(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None
+
+
+def _has_cause(error: BaseException, *classes: type[BaseException]) -> bool:
+    """Look for a class among everything that led to this error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, classes):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def _http_date(text: str | None) -> datetime | None:
+    try:
+        instant = parsedate_to_datetime(text or "")
+    except (ValueError, OverflowError):
+        return None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
