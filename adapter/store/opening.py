@@ -58,7 +58,7 @@ def open_store(url: str, *, now: Callable[[], datetime] = _utc_now) -> SqlStateS
 
 
 def _open(address: URL) -> SqlStateStore:
-    where = address.render_as_string(hide_password=True)
+    where = address.set(query={}).render_as_string(hide_password=True)
     engine = make_engine(address)
     try:
         with store_errors(where):

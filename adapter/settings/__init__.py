@@ -1,0 +1,54 @@
+"""Frozen settings, validated once: flag > environment > TOML file > default.
+
+`load_settings` gives every wrong setting at once, with what to do about it; values are never quoted
+when they could be a secret. Nothing here connects to anything.
+
+Environment: `HER2_SECTION__KEY` (`HER2_POLL__INTERVAL_SECONDS`), four short forms (SHORT_FORMS),
+and for every secret `HER2_SECTION__KEY_FILE`, a file that holds it. An empty variable counts as not
+set, which is what a compose file makes of one it does not know.
+"""
+
+from adapter.settings.describe import SettingRow, describe
+from adapter.settings.loading import load_settings
+from adapter.settings.model import (
+    AuthSettings,
+    BrakeSettings,
+    LogSettings,
+    OutputSettings,
+    PolicySettings,
+    PollSettings,
+    ServerSettings,
+    Settings,
+    StoreSettings,
+    TargetSettings,
+)
+from adapter.settings.names import (
+    CONFIG_VARIABLE,
+    SECRET_KEYS,
+    SETTINGS_KEYS,
+    SHORT_FORMS,
+    VARIABLES,
+    variable_of,
+)
+
+__all__ = [
+    "CONFIG_VARIABLE",
+    "SECRET_KEYS",
+    "SETTINGS_KEYS",
+    "SHORT_FORMS",
+    "VARIABLES",
+    "AuthSettings",
+    "BrakeSettings",
+    "LogSettings",
+    "OutputSettings",
+    "PolicySettings",
+    "PollSettings",
+    "ServerSettings",
+    "SettingRow",
+    "Settings",
+    "StoreSettings",
+    "TargetSettings",
+    "describe",
+    "load_settings",
+    "variable_of",
+]
