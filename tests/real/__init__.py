@@ -1,0 +1,1 @@
+"""Tests that run against real servers; what is missing is said loudly."""

@@ -1,0 +1,1 @@
+"""Real parts for the tests and the benchmarks, started without containers."""
