@@ -364,10 +364,10 @@ class Classification:
 class Case:
     """One tumour sample of one patient: what joined its results, and the results.
 
-    `key` is the root of what is joined ("specimen:Specimen/1", "parent:Specimen/9", "report:DiagnosticReport/2",
-    "accession:<system|value>", "day:<day>:<side>", "observation:Observation/7"), never the specimen that happens to
-    carry the deciding IHC. `specimen` is the one specimen all sources agree on, or None. `join_reasons` say why results
-    that might belong together were not joined; any of them sets review.
+    `key` is the root of what is joined: "specimen:<reference>" (the common parent where there is one),
+    "report:<reference>", "accession:<system|value>", "day:<day>:<side>" or "observation:<reference>"; never the
+    specimen that happens to carry the deciding IHC. `specimen` is the one specimen that all results agree on, or None.
+    `join_reasons` say why results that might belong together were not joined; any of them sets review.
     """
 
     subject: str

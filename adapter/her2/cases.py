@@ -1,0 +1,140 @@
+"""The cases of a patient: one per tumour sample, each with a key that stays, and what might belong together but was not joined.
+
+Source: rules text, Which results count 1 [P].
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from adapter.her2.model import Case, Evidence, Reason, TumourSite
+from adapter.her2.samples import (
+    Cluster,
+    accessions_of,
+    clusters_of,
+    days_of,
+    reports_of,
+)
+from adapter.her2.which_count import site_of
+
+
+def group(evidence: Iterable[Evidence]) -> tuple[Case, ...]:
+    """Group results into cases.
+
+    Args:
+        evidence: results of any patients, in any order; never the adapter's own output.
+
+    Returns:
+        One case per tumour sample, in a fixed order; each result is in exactly one. Results of different subjects are
+        never in one case.
+
+    """
+    by_subject: dict[str, list[Evidence]] = defaultdict(list)
+    for e in evidence:
+        by_subject[e.subject].append(e)
+    return tuple(
+        case for subject in sorted(by_subject) for case in _cases_of(subject, by_subject[subject])
+    )
+
+
+def _cases_of(subject: str, evidence: list[Evidence]) -> list[Case]:
+    clusters = clusters_of(evidence)
+    keys = _keys(clusters)
+    return [
+        Case(
+            subject=subject,
+            key=keys[cluster.first],
+            evidence=cluster.evidence,
+            specimen=next(iter(cluster.specimens)) if len(cluster.specimens) == 1 else None,
+            join_reasons=_why_not_joined(cluster, clusters),
+        )
+        for cluster in clusters
+    ]
+
+
+def _keys(clusters: list[Cluster]) -> dict[str, str]:
+    """Name each cluster by its root; clusters that share a root are named by what is theirs alone."""
+    shared = {cluster.first: _shared_keys(cluster) for cluster in clusters}
+    owned = {key for cluster in clusters for key in _own_keys(cluster)}
+    keys = {}
+    for cluster in clusters:
+        elsewhere = {
+            key for first, theirs in shared.items() if first != cluster.first for key in theirs
+        }
+        free = [key for key in shared[cluster.first] if key not in elsewhere | owned]
+        rooted = [key for key in _own_keys(cluster) if key in shared[cluster.first]]
+        keys[cluster.first] = (*rooted, *free, *_own_keys(cluster))[0]
+    return keys
+
+
+def _shared_keys(cluster: Cluster) -> list[str]:
+    """Give the containers a cluster could be named by, best first; another cluster may lie in them too."""
+    keys = [f"specimen:{parent}" for parent in sorted(cluster.of(_parents_only))]
+    if not cluster.specimens:
+        keys += [f"report:{report}" for report in sorted(cluster.of(reports_of))]
+    if len(cluster.specimens) != 1:
+        keys += [f"accession:{value}" for value in sorted(cluster.of(accessions_of))]
+    if not cluster.specimens:
+        keys += [f"day:{day}" for day in sorted(cluster.of(days_of))]
+    return keys
+
+
+def _own_keys(cluster: Cluster) -> list[str]:
+    """Give the names that no other cluster can have."""
+    if cluster.specimens:
+        return [f"specimen:{specimen}" for specimen in sorted(cluster.specimens)]
+    return [f"observation:{cluster.first}"]
+
+
+def _parents_only(evidence: Evidence) -> frozenset[str]:
+    return evidence.links.parents
+
+
+NOT_JOINED = "not-joined"
+NOT_TOLD_APART = "several-results-without-specimen"
+
+
+def _why_not_joined(cluster: Cluster, clusters: list[Cluster]) -> tuple[Reason, ...]:
+    """Name the other samples of this patient whose results might belong to this one [P]."""
+    reasons = []
+    for other in clusters:
+        if other is cluster or not _may_be_one_place(cluster, other):
+            continue
+        sources = tuple(sorted(e.source.reference for e in (*cluster.counting, *other.counting)))
+        if _complement_each_other(cluster, other):
+            sentence = "Another HER2 result of this patient might belong to this sample; nothing joins them."
+            reasons.append(Reason(NOT_JOINED, sentence, sources))
+        elif _share_a_container(cluster, other):
+            sentence = "Several HER2 results without a specimen cannot be told apart."
+            reasons.append(Reason(NOT_TOLD_APART, sentence, sources))
+    return tuple(reasons)
+
+
+def _may_be_one_place(one: Cluster, other: Cluster) -> bool:
+    for cluster in (one, other):
+        if not cluster.counting or site_of(cluster.counting) is TumourSite.OTHER:
+            return False
+    return len(one.sides | other.sides) <= 1 and len(one.body_sites | other.body_sites) <= 1
+
+
+def _complement_each_other(one: Cluster, other: Cluster) -> bool:
+    """Whether one holds just what the other lacks: IHC and ISH, or tests and an overall result."""
+    ours, theirs = _kinds(one), _kinds(other)
+    return bool(ours) and bool(theirs) and not ours & theirs
+
+
+def _kinds(cluster: Cluster) -> frozenset[str]:
+    kinds = set()
+    for e in cluster.counting:
+        kinds |= {name for name in ("ihc", "ish", "overall") if getattr(e, name) is not None}
+    return frozenset(kinds)
+
+
+def _share_a_container(one: Cluster, other: Cluster) -> bool:
+    if one.specimens or other.specimens:
+        return False
+    return any(
+        one.of(container) & other.of(container)
+        for container in (reports_of, accessions_of, days_of)
+    )

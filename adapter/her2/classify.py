@@ -1,0 +1,201 @@
+"""One case in, one classification out: the order in which the rules are asked.
+
+Sort out what counts, combine what repeats, evaluate the table, hear the laboratory's overall result, then let
+everything that stands against a definite answer speak. Pure and total: every case gets exactly one category and a reason.
+Source: rules text, all of it; each part cites its figure where it stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from adapter.her2 import rules
+from adapter.her2.basic import evaluate_basic
+from adapter.her2.combine import CombinedIhc, CombinedIsh, combine_ihc, combine_ish
+from adapter.her2.evaluate import evaluate
+from adapter.her2.model import (
+    AscoCapStatus,
+    Case,
+    Category,
+    Classification,
+    Evidence,
+    IhcScore,
+    OverallResult,
+    Policy,
+    Reason,
+    ResultWord,
+    TumourSite,
+)
+from adapter.her2.overall import (
+    Overall,
+    adjudicate,
+    beside_scores,
+    combine_overall,
+    overall_alone,
+)
+from adapter.her2.policy import ASCO_CAP_2023, BASIC
+from adapter.her2.table import Verdict, needs_review
+from adapter.her2.which_count import SITE_NOT_STATED, Counting, sort_out
+
+SCOPE = Reason(
+    "invasive-breast-carcinoma-only",
+    "The categories hold for the invasive component of breast carcinoma; no image was read.",
+)
+UNREADABLE_IHC = Reason(
+    "unreadable-ihc",
+    "An IHC result of this sample could not be read, so no kind of HER2-negative can follow.",
+)
+
+
+@dataclass(frozen=True)
+class _Combined:
+    """The results of one sample after repeats and recounts are resolved."""
+
+    counting: Counting
+    ihc: CombinedIhc
+    ish: CombinedIsh
+    overall: Overall
+
+
+def classify(case: Case, policy: Policy = ASCO_CAP_2023) -> Classification:
+    """Classify one tumour sample.
+
+    Args:
+        case: the results that were joined to one sample; their order does not matter.
+        policy: ASCO_CAP_2023 or BASIC, with a site's choices.
+
+    Returns:
+        Exactly one classification, with the rule that fired and every reason; NO_RESULT where nothing usable is left,
+        NOT_APPLICABLE where the tumour is no invasive breast cancer. Nothing is raised.
+
+    """
+    case = replace(case, evidence=_in_fixed_order(case.evidence))
+    counting = sort_out(case)
+    combined = _Combined(
+        counting,
+        combine_ihc(counting.results, policy),
+        combine_ish(counting.results, policy),
+        combine_overall(counting.results),
+    )
+    verdict = _decide(combined, policy)
+    return _classification(verdict, combined, policy)
+
+
+def _in_fixed_order(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    """Put results into an order that does not depend on their arrival."""
+    return tuple(sorted(evidence, key=lambda e: (e.source.reference, repr(e))))
+
+
+def _decide(combined: _Combined, policy: Policy) -> Verdict:
+    counting = combined.counting
+    if counting.site is TumourSite.OTHER and not counting.contradictions:
+        return Verdict(Category.NOT_APPLICABLE, rules.NOT_BREAST)
+    verdict = _from_results(combined, policy)
+    if verdict.category is Category.NO_RESULT:
+        return verdict
+    if counting.site is TumourSite.NOT_STATED and policy.tumour_site == "required":
+        return needs_review(rules.SITE_REQUIRED, SITE_NOT_STATED, *verdict.reasons)
+    if counting.has_unreadable_ihc and verdict.category in (
+        Category.NEGATIVE,
+        Category.ULTRALOW,
+        Category.LOW,
+    ):
+        return needs_review(rules.CONTRADICTION, UNREADABLE_IHC, *verdict.reasons)
+    concerns = (
+        *counting.concerns,
+        *combined.ihc.kept.concerns,
+        *combined.ish.kept.concerns,
+    )
+    return verdict.with_review(*concerns) if concerns else verdict
+
+
+def _from_results(combined: _Combined, policy: Policy) -> Verdict:
+    counting, overall = combined.counting, combined.overall
+    ihc, counts = combined.ihc.reading, combined.ish.counts
+    of_tests = evaluate_basic if policy.family == BASIC.family else evaluate
+    verdict = of_tests(ihc, counts)
+    contradictions = (*counting.contradictions, *overall.contradictions)
+    if contradictions:
+        verdict = needs_review(rules.CONTRADICTION, *contradictions, *verdict.reasons)
+    if verdict.category is Category.NO_RESULT:
+        return _without_tests(counting, overall.word, policy)
+    if overall.word is None:
+        return verdict
+    if _is_adjudication(combined, verdict):
+        return adjudicate(verdict, overall.word, ihc.rows)
+    if verdict.category is Category.NEEDS_REVIEW:
+        return verdict
+    return _basic_only(beside_scores(verdict, overall.word), policy)
+
+
+def _without_tests(counting: Counting, word: ResultWord | None, policy: Policy) -> Verdict:
+    if word is not None:
+        return _basic_only(overall_alone(word), policy)
+    if counting.has_preliminary_ihc:
+        reason = Reason("ihc-preliminary", "The IHC result is preliminary.")
+        return Verdict(Category.PENDING_IHC, rules.IHC_NOT_FINAL, reasons=(reason,))
+    return Verdict(Category.NO_RESULT, rules.NOTHING_USABLE)
+
+
+def _basic_only(verdict: Verdict, policy: Policy) -> Verdict:
+    """Keep the policy basic to its five lines: an overall result may agree, and decides nothing."""
+    decided_by_overall = verdict.rule in (rules.OVERALL_ALONE, rules.OVERALL_REFINES)
+    if policy.family == BASIC.family and decided_by_overall:
+        return needs_review(rules.BEYOND_BASIC, *verdict.reasons)
+    return verdict
+
+
+GROUP_RULES = frozenset({rules.SECOND_REVIEW_DUE, rules.SECOND_REVIEW_DIFFERS})
+
+
+def _is_adjudication(combined: _Combined, verdict: Verdict) -> bool:
+    """Whether the overall result settles what the tests left open (rules: Over 2+ with G2-G4; 11 b)."""
+    overall, counting = combined.overall, combined.counting
+    if counting.site is TumourSite.CONTRADICTORY or overall.contradictions:
+        return False
+    tests = tuple(e.source for e in counting.results if e not in overall.results)
+    if verdict.rule in GROUP_RULES and combined.ihc.reading.rows == (IhcScore.TWO_PLUS,):
+        is_final_word = overall.word in (ResultWord.POSITIVE, ResultWord.NEGATIVE)
+        if is_final_word or overall.is_adjudicated:
+            return not overall.is_known_earlier_than(tests)
+    is_later = overall.is_adjudicated and overall.is_later_than(tests)
+    return is_later and verdict.category is Category.NEEDS_REVIEW
+
+
+def _classification(verdict: Verdict, combined: _Combined, policy: Policy) -> Classification:
+    counting, ihc = combined.counting, combined.ihc.reading
+    set_aside = (
+        *counting.set_aside,
+        *combined.ihc.kept.set_aside,
+        *combined.ish.kept.set_aside,
+        *combined.overall.set_aside,
+    )
+    aside = {reference for reference, _ in set_aside}
+    limits = [SCOPE, *ihc.limits]
+    if counting.site is TumourSite.NOT_STATED:
+        limits.append(SITE_NOT_STATED)
+    word = combined.overall.word
+    ish = combined.ish.counts.first
+    used = tuple(e for e in counting.results if e.source.reference not in aside)
+    return Classification(
+        category=verdict.category,
+        rule=verdict.rule,
+        policy=policy.name,
+        policy_version=policy.version,
+        asco_cap=_status(verdict),
+        ish_group=verdict.group,
+        review=verdict.review,
+        reasons=tuple(dict.fromkeys(verdict.reasons)),
+        comments=verdict.comments,
+        limits=tuple(limits),
+        ihc_used=ihc.stated if ihc.is_usable or ihc.word else None,
+        ish_used=None if ish.is_absent else ish.stated,
+        overall_used=OverallResult(word) if word else None,
+        used=tuple(e.source.reference for e in used),
+        set_aside=tuple(sorted(set_aside, key=lambda row: row[0])),
+    )
+
+
+def _status(verdict: Verdict) -> AscoCapStatus | None:
+    is_pending = verdict.category.is_open and verdict.category is not Category.EQUIVOCAL
+    return None if is_pending else verdict.asco_cap

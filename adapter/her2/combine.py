@@ -1,0 +1,290 @@
+"""Several results of the same test on one sample: what adds up, what repeats, what contradicts. Never "the latest wins".
+
+Source: rules text, Which results count 3 and 4 [P]; second population ASCO/CAP 2013 [G].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from adapter.her2.criteria import SECOND_POPULATION_ABOVE_PERCENT
+from adapter.her2.evaluate import NO_IHC, NO_ISH, IshCounts
+from adapter.her2.ihc import WORD_AGREES_WITH, IhcReading, read_ihc
+from adapter.her2.intervals import Interval
+from adapter.her2.ish import IshReading, read_ish
+from adapter.her2.model import (
+    Evidence,
+    IhcResult,
+    IhcScore,
+    IshResult,
+    Policy,
+    Probe,
+    Reason,
+    RepeatMarker,
+    ResultWord,
+)
+
+SetAside = tuple[tuple[str, Reason], ...]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The results of one test that are left after repeats, and why others are not."""
+
+    results: tuple[Evidence, ...] = ()
+    set_aside: SetAside = ()
+    concerns: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True)
+class CombinedIhc:
+    """One IHC reading for the sample, and what was set aside for it."""
+
+    reading: IhcReading = NO_IHC
+    kept: Kept = Kept()
+
+
+@dataclass(frozen=True)
+class CombinedIsh:
+    """The ISH counts of the sample, and what was set aside for them."""
+
+    counts: IshCounts = IshCounts()
+    kept: Kept = Kept()
+
+
+def combine_ihc(results: Iterable[Evidence], policy: Policy) -> CombinedIhc:
+    """Combine every IHC statement of one sample into one reading.
+
+    Equal statements are fine, a word may stand beside the score it means, and percentages add to it. Scores that differ
+    without a marker contradict each other.
+    """
+    stated = [e for e in results if e.ihc is not None and e.ihc.word is not ResultWord.NOT_DONE]
+    kept = _replace_repeated(stated, markers=(RepeatMarker.REPEAT, RepeatMarker.RECOUNT))
+    supporting = [e.ihc for e in kept.results if e.ihc is not None and _is_supporting(e.ihc)]
+    readings = [
+        read_ihc(_with_support(e.ihc, supporting), policy, e.scored_at)
+        for e in kept.results
+        if e.ihc is not None and not _is_supporting(e.ihc)
+    ]
+    return CombinedIhc(_one_ihc(readings), kept)
+
+
+def _is_supporting(ihc: IhcResult) -> bool:
+    return not ihc.scores and ihc.word is None and not ihc.off_scale
+
+
+def _with_support(ihc: IhcResult, supporting: list[IhcResult]) -> IhcResult:
+    """Add a percentage that was sent as a result of its own (LOINC 85328-3 and the like)."""
+    for other in supporting:
+        if ihc.uniform_intense_percent is None:
+            ihc = replace(ihc, uniform_intense_percent=other.uniform_intense_percent)
+        if ihc.percent is None and ihc.staining is None:
+            ihc = replace(ihc, percent=other.percent, staining=other.staining)
+    return ihc
+
+
+IHC_DIFFER = Reason(
+    "ihc-results-differ", "IHC results of this sample differ, and none replaces another."
+)
+ISH_DIFFER = Reason(
+    "ish-results-differ", "ISH results of this sample differ, and none replaces another."
+)
+
+
+def _one_ihc(readings: list[IhcReading]) -> IhcReading:
+    if len(readings) <= 1:
+        return readings[0] if readings else NO_IHC
+    contradictions = tuple(dict.fromkeys(c for r in readings for c in r.contradictions))
+    if contradictions:
+        return replace(readings[0], contradictions=contradictions)
+    scored = [r for r in readings if r.stated.scores]
+    plain = [r for r in scored if r.staining_stated] or scored
+    words = [r for r in readings if not r.stated.scores]
+    same_score = len({r.stated.scores for r in scored}) <= 1
+    if scored and same_score and len({r.rows for r in plain}) == 1:
+        chosen = plain[0]
+        if all(_word_fits(word, chosen) for word in words):
+            return chosen
+    elif not scored and len({(r.rows, r.word) for r in words}) == 1:
+        return words[0]
+    return replace(readings[0], contradictions=(IHC_DIFFER,))
+
+
+def _word_fits(word: IhcReading, scored: IhcReading) -> bool:
+    if word.stated.word is None:
+        return False
+    return set(scored.rows) <= WORD_AGREES_WITH.get(word.stated.word, frozenset[IhcScore]())
+
+
+def combine_ish(results: Iterable[Evidence], policy: Policy) -> CombinedIsh:
+    """Combine every ISH statement of one sample into a first count and, where there is one, a recount.
+
+    Word, ratio and copies sent as results of their own add up to one count. Dual probe outranks single probe.
+    """
+    stated = [e for e in results if e.ish is not None and e.ish.word is not ResultWord.NOT_DONE]
+    kept = _without_single_probe(_replace_repeated(stated, markers=(RepeatMarker.REPEAT,)))
+    kept, population = _second_population(kept)
+    recounted = [e for e in kept.results if e.marker is RepeatMarker.RECOUNT]
+    firsts = [e for e in kept.results if e.marker is not RepeatMarker.RECOUNT]
+    first, recount = _one_ish(firsts, policy), _one_ish(recounted, policy)
+    if population:
+        first = replace(first, contradictions=(*first.contradictions, *population))
+    if not recounted:
+        return CombinedIsh(IshCounts(first), kept)
+    if first.is_absent:
+        return CombinedIsh(IshCounts(recount), kept)
+    if not first.columns and not first.contradictions:
+        return CombinedIsh(IshCounts(_first_count_after_word(first, recounted, policy)), kept)
+    return CombinedIsh(IshCounts(first, recount), kept)
+
+
+def _first_count_after_word(
+    first: IshReading, recounted: list[Evidence], policy: Policy
+) -> IshReading:
+    """Take a recount after a mere word for the first count; the word must still agree with it."""
+    counted = _one_ish(recounted, policy)
+    if counted.is_absent or counted.is_indeterminate:
+        return first
+    if first.word in (ResultWord.EQUIVOCAL, ResultWord.INDETERMINATE):
+        concern = Reason(
+            "definite-after-equivocal", "ISH was first equivocal or not readable, then counted."
+        )
+        return replace(counted, concerns=(*counted.concerns, concern))
+    if counted.word is None:
+        return replace(counted, word=first.word)
+    return counted if counted.word is first.word else replace(counted, contradictions=(ISH_DIFFER,))
+
+
+def _one_ish(results: list[Evidence], policy: Policy) -> IshReading:
+    stated = [(e.ish, e.scored_at) for e in results if e.ish is not None]
+    if not stated:
+        return NO_ISH
+    scored_at = min((at for _, at in stated if at is not None), default=None)
+    added = _add_up([ish for ish, _ in stated])
+    if added is not None:
+        return read_ish(added, policy, scored_at)
+    readings = [read_ish(ish, policy, at) for ish, at in stated]
+    first = readings[0]
+    alike = all(
+        r.candidates == first.candidates and len(r.candidates) == 1 and r.word is first.word
+        for r in readings
+    )
+    contradictions = tuple(dict.fromkeys(c for r in readings for c in r.contradictions))
+    if alike and not contradictions:
+        return first
+    return replace(first, contradictions=contradictions or (ISH_DIFFER,))
+
+
+Part = TypeVar("Part")
+
+
+def _add_up(results: list[IshResult]) -> IshResult | None:
+    """Join the parts of one count; None where two of them state the same part differently."""
+
+    def part(read: Callable[[IshResult], Part | None], key: Callable[[Part], object]) -> list[Part]:
+        given = [value for value in map(read, results) if value is not None]
+        return list({key(value): value for value in reversed(given)}.values())
+
+    words = part(lambda r: r.word, str)
+    groups = part(lambda r: r.stated_group, lambda g: g.value)
+    probes = part(lambda r: r.probe, str)
+    numbers = [
+        part(read, lambda m: (m.value, m.comparator, m.upper))
+        for read in (
+            lambda r: r.ratio,
+            lambda r: r.her2_copies,
+            lambda r: r.cep17_copies,
+        )
+    ]
+    stated: tuple[Sequence[object], ...] = (words, groups, probes, *numbers)
+    if any(len(values) > 1 for values in stated):
+        return None
+    ratio, her2_copies, cep17_copies = (next(iter(values), None) for values in numbers)
+    return IshResult(
+        word=next(iter(words), None),
+        stated_group=next(iter(groups), None),
+        probe=next(iter(probes), None),
+        ratio=ratio,
+        her2_copies=her2_copies,
+        cep17_copies=cep17_copies,
+        text="; ".join(dict.fromkeys(result.text for result in results if result.text)),
+    )
+
+
+def _replace_repeated(results: list[Evidence], *, markers: tuple[RepeatMarker, ...]) -> Kept:
+    """Let marked repeats replace what they repeat, with review where they differ from it."""
+    repeats = [e for e in results if e.marker in markers]
+    present = {e.source.reference for e in results}
+    named = {reference for e in repeats for reference in e.repeat_of} & present
+    earlier = [
+        e for e in results if (e.source.reference in named if named else e.marker not in markers)
+    ]
+    unchanged = len({_meaning(e) for e in (*earlier, *repeats)}) == 1
+    if not repeats or not earlier or unchanged:
+        return Kept(tuple(results))
+    reason = Reason(
+        "replaced-by-repeat",
+        "A result marked as a repeat replaces the earlier one.",
+        tuple(sorted(e.source.reference for e in (*earlier, *repeats))),
+    )
+    return Kept(
+        tuple(e for e in results if e not in earlier),
+        tuple((e.source.reference, reason) for e in earlier),
+        (reason,),
+    )
+
+
+def _meaning(evidence: Evidence) -> object:
+    """What a result says, without where it stands and how it was written."""
+    ihc = evidence.ihc and replace(evidence.ihc, text="")
+    ish = evidence.ish and replace(evidence.ish, text="")
+    return ihc, ish
+
+
+def _without_single_probe(kept: Kept) -> Kept:
+    duals = [e for e in kept.results if e.ish is not None and _is_dual(e.ish)]
+    singles = [e for e in kept.results if e.ish is not None and e.ish.probe is Probe.SINGLE]
+    if not duals or not singles:
+        return kept
+    reason = Reason(
+        "dual-probe-outranks-single", "A dual-probe result outranks a single-probe one."
+    )
+    return replace(
+        kept,
+        results=tuple(e for e in kept.results if e not in singles),
+        set_aside=(*kept.set_aside, *((e.source.reference, reason) for e in singles)),
+    )
+
+
+def _is_dual(ish: IshResult) -> bool:
+    stated = ish.ratio is not None or ish.cep17_copies is not None or ish.stated_group is not None
+    return ish.probe is Probe.DUAL or (ish.probe is None and stated)
+
+
+def _second_population(kept: Kept) -> tuple[Kept, tuple[Reason, ...]]:
+    """Leave a second cell population above 10 % to a human, and a smaller one aside [G 2013]."""
+    populations = [e for e in kept.results if e.ish is not None and e.ish.second_population]
+    small = [e for e in populations if _is_small_population(e)]
+    if len(small) < len(populations):
+        reason = Reason(
+            "second-cell-population",
+            "A second cell population is reported separately; a human decides.",
+            tuple(sorted(e.source.reference for e in populations)),
+        )
+        return kept, (reason,)
+    reason = Reason("small-cell-population", "A second cell population of at most 10 % of cells.")
+    left = replace(
+        kept,
+        results=tuple(e for e in kept.results if e not in small),
+        set_aside=(*kept.set_aside, *((e.source.reference, reason) for e in small)),
+    )
+    return left, ()
+
+
+def _is_small_population(evidence: Evidence) -> bool:
+    percent = evidence.ish.population_percent if evidence.ish else None
+    return percent is not None and not Interval.of(percent).may_exceed(
+        SECOND_POPULATION_ABOVE_PERCENT
+    )

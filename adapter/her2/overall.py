@@ -1,0 +1,161 @@
+"""The laboratory's own overall result, alone and beside scores: agreement, refinement, adjudication.
+
+Source: rules text, The laboratory's overall result, Which results count 11 [P]; adjudication of groups 2-4 Fig 4-6 [G].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from adapter.her2 import rules
+from adapter.her2.dates import is_later
+from adapter.her2.model import (
+    Adjudication,
+    AscoCapStatus,
+    Category,
+    Evidence,
+    IhcScore,
+    Reason,
+    ResultWord,
+    Source,
+)
+from adapter.her2.table import Verdict, needs_review
+
+NEGATIVE_KINDS = frozenset(
+    {Category.NEGATIVE, Category.ULTRALOW, Category.LOW, Category.NEGATIVE_UNSPECIFIED}
+)
+PENDING = frozenset(
+    {Category.PENDING_IHC, Category.PENDING_SECOND_REVIEW, Category.PENDING_DUAL_PROBE}
+)
+AGREES_WITH = {
+    ResultWord.POSITIVE: frozenset({Category.POSITIVE}),
+    ResultWord.NEGATIVE: NEGATIVE_KINDS,
+    ResultWord.EQUIVOCAL: PENDING | {Category.EQUIVOCAL},
+    ResultWord.LOW: frozenset({Category.LOW}),
+    ResultWord.ULTRALOW: frozenset({Category.ULTRALOW}),
+    ResultWord.INDETERMINATE: frozenset({Category.INDETERMINATE}),
+}
+"""Which categories an overall result agrees with; "negative" with IHC 1+ is no contradiction: low is negative."""
+
+MEANS = {
+    ResultWord.POSITIVE: (Category.POSITIVE, AscoCapStatus.POSITIVE),
+    ResultWord.NEGATIVE: (Category.NEGATIVE_UNSPECIFIED, AscoCapStatus.NEGATIVE),
+    ResultWord.EQUIVOCAL: (Category.EQUIVOCAL, AscoCapStatus.EQUIVOCAL),
+    ResultWord.INDETERMINATE: (Category.INDETERMINATE, AscoCapStatus.INDETERMINATE),
+    ResultWord.LOW: (Category.LOW, AscoCapStatus.NEGATIVE),
+    ResultWord.ULTRALOW: (Category.ULTRALOW, AscoCapStatus.NEGATIVE),
+}
+"""What an overall result alone gives."""
+
+OVERALL_DIFFER = Reason(
+    "overall-results-differ",
+    "Overall results of this sample differ, and none is a later adjudication.",
+)
+
+
+@dataclass(frozen=True)
+class Overall:
+    """The one overall result of a sample, or the contradiction between several.
+
+    `results`: the Observations that state it. `is_adjudicated`: the laboratory says it is its final word.
+    """
+
+    word: ResultWord | None = None
+    results: tuple[Evidence, ...] = ()
+    is_adjudicated: bool = False
+    set_aside: tuple[tuple[str, Reason], ...] = ()
+    contradictions: tuple[Reason, ...] = ()
+
+    def is_later_than(self, sources: tuple[Source, ...]) -> bool:
+        """Whether some statement of it is certainly later than each of these results."""
+        return any(
+            all(is_later(own.source, than=other) for other in sources) for own in self.results
+        )
+
+    def is_known_earlier_than(self, sources: tuple[Source, ...]) -> bool:
+        """Whether one of these results is certainly later than every statement of it."""
+        return any(
+            all(is_later(other, than=own.source) for own in self.results) for other in sources
+        )
+
+
+def combine_overall(results: tuple[Evidence, ...]) -> Overall:
+    """Find the sample's one overall result; a later adjudication outranks what was stated before it."""
+    stated = [e for e in results if e.overall is not None and _word(e) is not ResultWord.NOT_DONE]
+    if not stated:
+        return Overall()
+    words = {_word(e) for e in stated}
+    if len(words) == 1:
+        return _overall(tuple(stated))
+    adjudicated = tuple(e for e in stated if _is_adjudicated(e))
+    others = tuple(e for e in stated if not _is_adjudicated(e))
+    if len({_word(e) for e in adjudicated}) == 1:
+        final = _overall(adjudicated)
+        if final.is_later_than(tuple(e.source for e in others)):
+            reason = Reason("superseded-by-adjudication", "A later adjudicated result stands.")
+            return replace(final, set_aside=tuple((e.source.reference, reason) for e in others))
+    return Overall(results=tuple(stated), contradictions=(OVERALL_DIFFER,))
+
+
+def _overall(results: tuple[Evidence, ...]) -> Overall:
+    return Overall(_word(results[0]), results, any(map(_is_adjudicated, results)))
+
+
+def _word(evidence: Evidence) -> ResultWord | None:
+    return evidence.overall.word if evidence.overall else None
+
+
+def _is_adjudicated(evidence: Evidence) -> bool:
+    overall = evidence.overall
+    return overall is not None and overall.adjudication is Adjudication.ADJUDICATED
+
+
+def overall_alone(word: ResultWord) -> Verdict:
+    """Take the laboratory's own conclusion as stated, where nothing else is usable [P]."""
+    category, status = MEANS[word]
+    verdict = Verdict(category, rules.OVERALL_ALONE, status)
+    if word is ResultWord.INDETERMINATE:
+        return verdict.with_review(
+            Reason("overall-indeterminate", "The laboratory's overall result is indeterminate.")
+        )
+    return verdict
+
+
+def beside_scores(verdict: Verdict, word: ResultWord) -> Verdict:
+    """Hold the overall result against what the scores gave: agreement, refinement or needs-review [P]."""
+    if verdict.category in AGREES_WITH[word]:
+        return verdict
+    is_unspecified = verdict.category is Category.NEGATIVE_UNSPECIFIED
+    may_be_stained = any(reason.code == "staining-not-stated" for reason in verdict.reasons)
+    if (word in (ResultWord.LOW, ResultWord.ULTRALOW) and is_unspecified) or (
+        word is ResultWord.ULTRALOW and verdict.category is Category.NEGATIVE and may_be_stained
+    ):
+        category, status = MEANS[word]
+        return replace(verdict, category=category, asco_cap=status, rule=rules.OVERALL_REFINES)
+    reason = Reason(
+        "overall-against-scores",
+        f'The overall result "{word}" does not agree with the single results.',
+    )
+    return needs_review(rules.CONTRADICTION, reason, *verdict.reasons)
+
+
+def adjudicate(verdict: Verdict, word: ResultWord, rows: tuple[IhcScore, ...]) -> Verdict:
+    """Let the laboratory's final word settle a case: over IHC 2+, negative means low (Fig 4-6 [G], "low" [P])."""
+    category, status = MEANS[word]
+    if word is ResultWord.NEGATIVE and rows == (IhcScore.TWO_PLUS,):
+        category = Category.LOW
+    reason = Reason(
+        "adjudicated", "The laboratory's final overall result is taken as its adjudication."
+    )
+    return Verdict(
+        category,
+        rules.ADJUDICATED,
+        status,
+        review=True,
+        reasons=(reason, *verdict.reasons),
+        comments=verdict.comments
+        or (
+            (rules.GROUP_COMMENTS[verdict.group],) if verdict.group in rules.GROUP_COMMENTS else ()
+        ),
+        group=verdict.group,
+    )

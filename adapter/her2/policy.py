@@ -1,0 +1,24 @@
+"""The named, versioned policies. A change of rule raises a version; the family stays, and with it a record's identity."""
+
+from __future__ import annotations
+
+from adapter.her2.model import Policy
+
+ASCO_CAP_2023 = Policy(
+    name="asco-cap-2023",
+    family="asco-cap",
+    version="1.0.0",
+    guideline="ASCO/CAP 2018 focused update, affirmed 2023; T-DXd labels for HER2-low and -ultralow",
+)
+"""The default: the whole decision table [G], and this product's own policies where the guideline is silent [P]."""
+
+BASIC = Policy(
+    name="basic",
+    family="basic",
+    version="1.0.0",
+    guideline="Five lines: IHC 0 negative, 1+ low, 2+ by ISH low or positive, 3+ positive",
+)
+"""Just the five lines; whatever goes beyond them is needs-review."""
+
+POLICIES = {policy.name: policy for policy in (ASCO_CAP_2023, BASIC)}
+"""By name, as the setting `policy.name` spells it."""

@@ -1,0 +1,182 @@
+"""Which results were taken from one tumour sample: clusters of results, joined only where the laboratory says so.
+
+Never by time alone, never over two tumours: an accession, a report or a mastectomy may hold more than one, and then nothing
+is joined by it. Source: rules text, Which results count 1 [P].
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from adapter.her2.model import Evidence, IhcResult, IshResult
+from adapter.her2.which_count import COUNTING, UNCLEAR
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Results that certainly come from one sample, in a fixed order."""
+
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def first(self) -> str:
+        """The smallest reference in it; tells clusters of one patient apart."""
+        return min(e.source.reference for e in self.evidence)
+
+    @property
+    def specimens(self) -> frozenset[str]:
+        """Every specimen its results name; empty where none does."""
+        return frozenset(e.links.specimen for e in self.evidence if e.links.specimen)
+
+    @property
+    def counting(self) -> tuple[Evidence, ...]:
+        """The results that count by their status."""
+        return tuple(e for e in self.evidence if e.source.status in COUNTING | UNCLEAR)
+
+    @property
+    def sides(self) -> frozenset[str]:
+        """The sides its results name."""
+        return frozenset(e.links.side for e in self.evidence if e.links.side)
+
+    @property
+    def body_sites(self) -> frozenset[str]:
+        """The body sites its results name."""
+        return frozenset(e.links.body_site for e in self.evidence if e.links.body_site)
+
+    def of(self, container: Callable[[Evidence], Iterable[str]]) -> frozenset[str]:
+        """What containers of one kind (parents, reports, …) its results lie in."""
+        return frozenset(value for e in self.evidence for value in container(e))
+
+
+def parents_of(evidence: Evidence) -> frozenset[str]:
+    """Give the specimens a result was taken from: its parents, and itself as the parent of a later block."""
+    own = frozenset({evidence.links.specimen} if evidence.links.specimen else ())
+    return evidence.links.parents | own
+
+
+def reports_of(evidence: Evidence) -> frozenset[str]:
+    """Give the DiagnosticReports that list a result."""
+    return evidence.links.reports
+
+
+def accessions_of(evidence: Evidence) -> frozenset[str]:
+    """Give the accessions and orders of a result."""
+    return evidence.links.accessions | evidence.links.orders
+
+
+def days_of(evidence: Evidence) -> tuple[str, ...]:
+    """Give the collection day with its side; an unknown side joins only an unknown side."""
+    day = evidence.links.collected_day
+    return (f"{day}:{evidence.links.side or 'unknown'}",) if day else ()
+
+
+def clusters_of(evidence: Iterable[Evidence]) -> list[Cluster]:
+    """Join the results of one patient into samples.
+
+    Args:
+        evidence: every result of one patient, in any order.
+
+    Returns:
+        Clusters in a fixed order; each result is in exactly one.
+
+    """
+    by_specimen: dict[str, list[Evidence]] = {}
+    clusters = []
+    for e in sorted(evidence, key=lambda e: (e.source.reference, repr(e))):
+        if e.links.specimen:
+            by_specimen.setdefault(e.links.specimen, []).append(e)
+        else:
+            clusters.append(Cluster((e,)))
+    clusters += [Cluster(tuple(results)) for results in by_specimen.values()]
+    clusters = _join(clusters, lambda e: e.links.specimen_identifiers, _always)
+    clusters = _join(clusters, parents_of, _one_tumour_of_specimens)
+    clusters = _join(clusters, lambda e: e.links.accessions, _one_tumour_of_specimens)
+    for container in (reports_of, accessions_of):
+        clusters = _join(clusters, container, _one_tumour_or_one_specimen)
+    return _join(clusters, days_of, _one_tumour_without_specimen)
+
+
+Proviso = Callable[[list[Cluster]], bool]
+
+
+def _join(
+    clusters: list[Cluster], container: Callable[[Evidence], Iterable[str]], allowed: Proviso
+) -> list[Cluster]:
+    """Join the clusters that lie in one container, wherever the proviso allows it."""
+    inside: dict[str, list[int]] = defaultdict(list)
+    for index, cluster in enumerate(clusters):
+        for value in cluster.of(container):
+            inside[value].append(index)
+    joined = {index: {index} for index in range(len(clusters))}
+    for value in sorted(inside):
+        members = sorted({i for index in inside[value] for i in joined[index]})
+        if len(members) > 1 and allowed([clusters[i] for i in members]):
+            together = set(members)
+            for i in members:
+                joined[i] = together
+    groups = {id(group): sorted(group) for group in joined.values()}
+    return sorted(
+        (_together([clusters[i] for i in group]) for group in groups.values()),
+        key=lambda cluster: cluster.first,
+    )
+
+
+def _together(clusters: list[Cluster]) -> Cluster:
+    evidence = (e for cluster in clusters for e in cluster.evidence)
+    return Cluster(tuple(sorted(evidence, key=lambda e: (e.source.reference, repr(e)))))
+
+
+def _always(clusters: list[Cluster]) -> bool:
+    return len({e.subject for cluster in clusters for e in cluster.evidence}) == 1
+
+
+def _one_tumour_of_specimens(clusters: list[Cluster]) -> bool:
+    """(c): IHC of one specimen only, ISH of one specimen only, and side and body site do not differ."""
+    if not all(cluster.specimens for cluster in clusters):
+        return False
+    with_ihc = sum(any(e.ihc for e in cluster.counting) for cluster in clusters)
+    with_ish = sum(any(e.ish for e in cluster.counting) for cluster in clusters)
+    return with_ihc <= 1 and with_ish <= 1 and _same_place(clusters)
+
+
+def _one_tumour_or_one_specimen(clusters: list[Cluster]) -> bool:
+    """A result without Specimen joins the one specimen of its report, or others like it under (c)."""
+    with_specimen = [cluster for cluster in clusters if cluster.specimens]
+    if len(with_specimen) == 1:
+        return _same_place(clusters)
+    return not with_specimen and _one_tumour_without_specimen(clusters)
+
+
+def _one_tumour_without_specimen(clusters: list[Cluster]) -> bool:
+    if any(cluster.specimens for cluster in clusters) or not _same_place(clusters):
+        return False
+    results = [e for cluster in clusters for e in cluster.counting if e.marker is None]
+    ihc = [e.ihc for e in results if e.ihc is not None]
+    ish = [e.ish for e in results if e.ish is not None]
+    return _tests_of_ihc(ihc) <= 1 and _tests_of_ish(ish) <= 1
+
+
+def _tests_of_ihc(results: list[IhcResult]) -> int:
+    """Count IHC tests: score, word and percentage sent apart are one."""
+    scores = sum(bool(r.scores) or r.off_scale for r in results)
+    return max(scores, sum(r.word is not None and not r.scores for r in results))
+
+
+def _tests_of_ish(results: list[IshResult]) -> int:
+    """Count ISH tests: word, ratio and copies sent apart are one."""
+    parts = (
+        [r.word for r in results],
+        [r.stated_group for r in results],
+        [r.ratio for r in results],
+        [r.her2_copies for r in results],
+        [r.cep17_copies for r in results],
+    )
+    return max(sum(value is not None for value in part) for part in parts)
+
+
+def _same_place(clusters: list[Cluster]) -> bool:
+    sides = frozenset().union(*(cluster.sides for cluster in clusters))
+    body_sites = frozenset().union(*(cluster.body_sites for cluster in clusters))
+    return len(sides) <= 1 and len(body_sites) <= 1
