@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from adapter.her2 import rules
-from adapter.her2.basic import evaluate_basic
+from adapter.her2.basic import BEYOND, evaluate_basic
 from adapter.her2.combine import CombinedIhc, CombinedIsh, combine_ihc, combine_ish
 from adapter.her2.evaluate import evaluate
 from adapter.her2.model import (
@@ -141,7 +141,7 @@ def _basic_only(verdict: Verdict, policy: Policy) -> Verdict:
     """Keep the policy basic to its five lines: an overall result may agree, and decides nothing."""
     decided_by_overall = verdict.rule in (rules.OVERALL_ALONE, rules.OVERALL_REFINES)
     if policy.family == BASIC.family and decided_by_overall:
-        return needs_review(rules.BEYOND_BASIC, *verdict.reasons)
+        return needs_review(rules.BEYOND_BASIC, BEYOND, *verdict.reasons)
     return verdict
 
 

@@ -6,7 +6,7 @@ Source: rules text, Which results count 3 and 4 [P]; second population ASCO/CAP 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from adapter.her2.criteria import SECOND_POPULATION_ABOVE_PERCENT
@@ -43,15 +43,15 @@ class CombinedIhc:
     """One IHC reading for the sample, and what was set aside for it."""
 
     reading: IhcReading = NO_IHC
-    kept: Kept = Kept()
+    kept: Kept = field(default_factory=Kept)
 
 
 @dataclass(frozen=True)
 class CombinedIsh:
     """The ISH counts of the sample, and what was set aside for them."""
 
-    counts: IshCounts = IshCounts()
-    kept: Kept = Kept()
+    counts: IshCounts = field(default_factory=IshCounts)
+    kept: Kept = field(default_factory=Kept)
 
 
 def combine_ihc(results: Iterable[Evidence], policy: Policy) -> CombinedIhc:
@@ -237,7 +237,7 @@ def _replace_repeated(results: list[Evidence], *, markers: tuple[RepeatMarker, .
 
 
 def _meaning(evidence: Evidence) -> object:
-    """What a result says, without where it stands and how it was written."""
+    """Give what a result says, without where it stands and how it was written."""
     ihc = evidence.ihc and replace(evidence.ihc, text="")
     ish = evidence.ish and replace(evidence.ish, text="")
     return ihc, ish

@@ -55,7 +55,7 @@ def evaluate(ihc: IhcReading, counts: IshCounts) -> Verdict:
     if contradictions:
         return needs_review(rules.CONTRADICTION, *contradictions)
     if ihc.word is ResultWord.POSITIVE:
-        verdict = _positive_without_score(ihc, counts)
+        verdict = _positive_without_score(counts)
     elif ihc.rows:
         verdict = _join_rows([_evaluate_row(row, counts) for row in ihc.rows])
     elif ihc.word is ResultWord.INDETERMINATE and _has_no_columns(counts):
@@ -81,7 +81,7 @@ def _has_no_columns(counts: IshCounts) -> bool:
     return counts.first.is_absent or counts.first.is_indeterminate
 
 
-def _positive_without_score(ihc: IhcReading, counts: IshCounts) -> Verdict:
+def _positive_without_score(counts: IshCounts) -> Verdict:
     """N5: "positive" without a score reads as 3+ unless ISH is anything but positive [P]."""
     ish = counts.first
     if _has_no_columns(counts) or ish.candidates <= POSITIVE_COLUMNS:

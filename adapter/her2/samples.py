@@ -46,7 +46,7 @@ class Cluster:
         return frozenset(e.links.body_site for e in self.evidence if e.links.body_site)
 
     def of(self, container: Callable[[Evidence], Iterable[str]]) -> frozenset[str]:
-        """What containers of one kind (parents, reports, …) its results lie in."""
+        """Give the containers of one kind (parents, reports, …) its results lie in."""
         return frozenset(value for e in self.evidence for value in container(e))
 
 
@@ -142,7 +142,7 @@ def _one_tumour_of_specimens(clusters: list[Cluster]) -> bool:
 
 
 def _one_tumour_or_one_specimen(clusters: list[Cluster]) -> bool:
-    """A result without Specimen joins the one specimen of its report, or others like it under (c)."""
+    """Let a result without Specimen join the one specimen of its report, or its like under (c)."""
     with_specimen = [cluster for cluster in clusters if cluster.specimens]
     if len(with_specimen) == 1:
         return _same_place(clusters)

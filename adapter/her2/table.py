@@ -61,7 +61,7 @@ class Verdict:
     group: IshGroup | None = None
 
     def with_review(self, *reasons: Reason) -> Verdict:
-        """The same verdict, for a human to look at, with further reasons."""
+        """Give the same verdict, for a human to look at, with further reasons."""
         return replace(self, review=True, reasons=self.reasons + reasons)
 
 
@@ -76,12 +76,12 @@ NEGATIVE_ROWS = {
 
 
 def needs_review(rule: Rule, *reasons: Reason) -> Verdict:
-    """A verdict that leaves the case to a human; ASCO/CAP has no status for it."""
+    """Leave the case to a human; ASCO/CAP has no status for it."""
     return Verdict(Category.NEEDS_REVIEW, rule, review=True, reasons=reasons)
 
 
 def indeterminate(*reasons: Reason) -> Verdict:
-    """The laboratory could not read what would decide (N2, N4); always with review."""
+    """Say that the laboratory could not read what would decide (N2, N4); always with review."""
     return Verdict(
         Category.INDETERMINATE, rules.INDETERMINATE, AscoCapStatus.INDETERMINATE, True, reasons
     )

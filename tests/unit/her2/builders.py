@@ -91,7 +91,7 @@ G = {
 
 def evidence(
     stated: IhcResult | IshResult | OverallResult | None,
-    id: str = "1",
+    name: str = "1",
     *,
     status: str = "final",
     specimen: str | None = "S1",
@@ -100,7 +100,7 @@ def evidence(
     **more: Any,
 ) -> Evidence:
     """One result of Patient/1, on Specimen/S1 unless told otherwise."""
-    source = Source(f"Observation/{id}", "1", ResultStatus(status), issued=issued)
+    source = Source(f"Observation/{name}", "1", ResultStatus(status), issued=issued)
     kinds = {IhcResult: Assay.IHC, IshResult: Assay.ISH, OverallResult: Assay.OVERALL}
     links = links or SampleLinks()
     if specimen:

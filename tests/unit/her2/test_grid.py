@@ -7,7 +7,21 @@ import pytest
 from adapter.her2.grid import IHC_KINDS, ISH_KINDS, cell_text, grid
 from adapter.her2.policy import ASCO_CAP_2023
 
-COLUMNS = ["none", "G1", "G2", "G3", "G4", "G5", "positive", "negative", "equivocal", "indeterm.", "single≥6", "single4–5.9", "single<4"]
+COLUMNS = [
+    "none",
+    "G1",
+    "G2",
+    "G3",
+    "G4",
+    "G5",
+    "positive",
+    "negative",
+    "equivocal",
+    "indeterm.",
+    "single≥6",
+    "single4–5.9",
+    "single<4",
+]
 # n negative, u ultralow, l low, p positive, x negative-unspecified, e equivocal, i indeterminate,
 # s pending-second-review, d pending-dual-probe, h pending-ihc, r needs-review, o no-result; * review
 GRID = """

@@ -1,0 +1,261 @@
+"""Which results are one tumour sample, under which key, and what is never joined."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+
+from adapter.her2 import classify
+from adapter.her2.cases import group
+from adapter.her2.model import SampleKind, SampleLinks, TumourSite
+from adapter.her2.rollup import roll_up
+from tests.unit.her2.builders import G, evidence, ihc, ish, overall
+
+
+def links(**more) -> SampleLinks:
+    return SampleLinks(**{k: frozenset(v) if isinstance(v, set) else v for k, v in more.items()})
+
+
+def keys(*results) -> dict[str, tuple[str, ...]]:
+    """Key → ids of the results in it; the same for every order of arrival."""
+    answers = [
+        {
+            case.key: tuple(e.source.reference.removeprefix("Observation/") for e in case.evidence)
+            for case in group(order)
+        }
+        for order in permutations(results)
+    ]
+    assert all(answer == answers[0] for answer in answers)
+    return answers[0]
+
+
+def no_specimen(stated, name: str, **more):
+    return evidence(stated, name, specimen=None, links=links(**more))
+
+
+def test_results_of_one_specimen_are_one_sample() -> None:
+    assert keys(evidence(ihc("2+"), "1"), evidence(ish("negative"), "2")) == {
+        "specimen:Specimen/S1": ("1", "2")
+    }
+
+
+def test_results_of_two_specimens_are_never_joined_and_need_review() -> None:
+    cases = group([evidence(ihc("2+"), "1"), evidence(ish("negative"), "2", specimen="S2")])
+
+    assert [classify(case).category for case in cases] == ["equivocal", "negative-unspecified"]
+    assert all(classify(case).review for case in cases)
+
+
+def test_two_complete_samples_need_no_review_for_each_other() -> None:
+    cases = group(
+        [
+            evidence(ihc("0"), "1", specimen="CORE"),
+            evidence(ihc("3+"), "2", specimen="EXC"),
+        ]
+    )
+
+    assert [classify(case).review for case in cases] == [False, False]
+
+
+def test_specimens_that_share_an_identifier_are_one() -> None:
+    shared = links(specimen_identifiers={"urn:lab|77"})
+
+    assert keys(
+        evidence(ihc("2+"), "1", links=shared),
+        evidence(ish("negative"), "2", specimen="S2", links=shared),
+    ) == {"specimen:Specimen/S1": ("1", "2")}
+
+
+def test_blocks_of_one_parent_are_one_sample_named_by_the_parent() -> None:
+    block = links(parents={"Specimen/P"})
+
+    assert keys(evidence(ihc("2+"), "1", links=block)) == {"specimen:Specimen/P": ("1",)}
+    assert keys(
+        evidence(ihc("2+"), "1", links=block),
+        evidence(ish("negative"), "2", specimen="A0", links=block),
+    ) == {"specimen:Specimen/P": ("1", "2")}
+
+
+def test_a_block_joins_the_specimen_it_was_taken_from() -> None:
+    assert keys(
+        evidence(ihc("2+"), "1", specimen="P"),
+        evidence(ish("negative"), "2", specimen="A0", links=links(parents={"Specimen/P"})),
+    ) == {"specimen:Specimen/P": ("1", "2")}
+
+
+@pytest.mark.parametrize(
+    "container", [{"parents": {"Specimen/P"}}, {"accessions": {"urn:lab|S26-1"}}]
+)
+def test_a_parent_or_accession_with_ihc_of_two_specimens_joins_nothing(container) -> None:
+    joined = keys(
+        evidence(ihc("1+"), "1", links=links(**container)),
+        evidence(ihc("3+"), "2", specimen="S2", links=links(**container)),
+        evidence(ish("negative"), "3", specimen="S3", links=links(**container)),
+    )
+
+    assert sorted(joined) == [
+        "specimen:Specimen/S1",
+        "specimen:Specimen/S2",
+        "specimen:Specimen/S3",
+    ]
+
+
+@pytest.mark.parametrize("place", ["side", "body_site"])
+def test_one_accession_with_two_sides_or_sites_joins_nothing(place: str) -> None:
+    joined = keys(
+        evidence(ihc("2+"), "1", links=links(accessions={"a|1"}, **{place: "left"})),
+        evidence(
+            ish("negative"), "2", specimen="S2", links=links(accessions={"a|1"}, **{place: "right"})
+        ),
+    )
+
+    assert len(joined) == 2
+
+
+def test_an_accession_with_one_ihc_and_one_ish_specimen_is_one_sample() -> None:
+    shared = links(accessions={"a|1"})
+
+    assert keys(
+        evidence(ihc("2+"), "1", links=shared),
+        evidence(ish("negative"), "2", specimen="S2", links=shared),
+    ) == {"accession:a|1": ("1", "2")}
+
+
+def test_a_result_without_specimen_joins_the_one_specimen_of_its_report() -> None:
+    assert keys(
+        evidence(ihc("2+"), "1", links=links(reports={"DiagnosticReport/R"})),
+        no_specimen(ish("negative"), "2", reports={"DiagnosticReport/R"}),
+    ) == {"specimen:Specimen/S1": ("1", "2")}
+
+
+def test_a_result_without_specimen_joins_none_of_two_specimens_of_its_report() -> None:
+    report = {"reports": {"DiagnosticReport/R"}}
+    joined = keys(
+        evidence(ihc("2+"), "1", links=links(**report)),
+        evidence(ihc("2+"), "2", specimen="S2", links=links(**report)),
+        no_specimen(ish("negative"), "3", **report),
+    )
+
+    assert len(joined) == 3
+
+
+@pytest.mark.parametrize(
+    ("where", "key"),
+    [
+        ({"reports": {"DiagnosticReport/R"}}, "report:DiagnosticReport/R"),
+        ({"orders": {"ServiceRequest/9"}}, "accession:ServiceRequest/9"),
+        ({"collected_day": "2026-01-10", "side": "left"}, "day:2026-01-10:left"),
+        ({"collected_day": "2026-01-10"}, "day:2026-01-10:unknown"),
+    ],
+)
+def test_without_specimen_one_report_accession_or_day_with_side_is_one_sample(
+    where, key: str
+) -> None:
+    assert keys(
+        no_specimen(ihc("2+"), "1", **where),
+        no_specimen(ish("negative"), "2", **where),
+        no_specimen(ish(ratio="1.1"), "3", **where),
+    ) == {key: ("1", "2", "3")}
+
+
+def test_without_specimen_two_ihc_results_of_one_report_are_not_told_apart() -> None:
+    report = {"reports": {"DiagnosticReport/R"}}
+    cases = group([no_specimen(ihc("1+"), "1", **report), no_specimen(ihc("3+"), "2", **report)])
+
+    assert [case.key for case in cases] == [
+        "observation:Observation/1",
+        "observation:Observation/2",
+    ]
+    assert all(case.join_reasons[0].code == "several-results-without-specimen" for case in cases)
+
+
+def test_an_unknown_side_joins_only_an_unknown_side() -> None:
+    joined = keys(
+        no_specimen(ihc("2+"), "1", collected_day="2026-01-10", side="left"),
+        no_specimen(ish("negative"), "2", collected_day="2026-01-10"),
+    )
+
+    assert len(joined) == 2
+
+
+def test_results_without_anything_in_common_are_their_own_samples() -> None:
+    joined = keys(no_specimen(ihc("2+"), "1"), no_specimen(ish("negative"), "2"))
+
+    assert sorted(joined) == ["observation:Observation/1", "observation:Observation/2"]
+
+
+def test_a_single_result_needs_no_review_for_having_nothing_to_join() -> None:
+    (case,) = group([no_specimen(ihc("1+"), "1")])
+
+    assert (classify(case).category, classify(case).review) == ("low", False)
+
+
+def test_results_of_two_patients_are_never_joined() -> None:
+    theirs = replace(evidence(ish("negative"), "2"), subject="Patient/2")
+
+    assert [case.subject for case in group([evidence(ihc("2+"), "1"), theirs])] == [
+        "Patient/1",
+        "Patient/2",
+    ]
+
+
+def test_an_overall_result_elsewhere_may_belong_to_a_score() -> None:
+    cases = group([evidence(ihc("1+"), "1"), no_specimen(overall("negative"), "2")])
+
+    assert all(case.join_reasons for case in cases)
+
+
+def test_a_gastric_result_is_no_partner_of_a_breast_one() -> None:
+    cases = group(
+        [
+            evidence(ihc("2+"), "1"),
+            evidence(ish("negative"), "2", specimen="S2", site=TumourSite.OTHER),
+        ]
+    )
+
+    assert not any(case.join_reasons for case in cases)
+
+
+def test_a_withdrawn_ihc_of_another_block_does_not_split_an_accession() -> None:
+    shared = links(accessions={"a|1"})
+    joined = keys(
+        evidence(ihc("2+"), "1", links=shared),
+        evidence(ish("negative"), "2", specimen="S2", links=shared),
+        evidence(ihc("3+"), "3", specimen="S3", links=shared, status="entered-in-error"),
+    )
+
+    assert joined == {"accession:a|1": ("1", "2", "3")}
+
+
+def _kind(kind: str, side: str | None = None) -> SampleLinks:
+    return links(kind=SampleKind(kind), side=side)
+
+
+@pytest.mark.parametrize(
+    ("samples", "category", "review"),
+    [
+        ([("1+", _kind("core")), ("1+", _kind("excision"))], "low", False),
+        ([("0", _kind("core")), ("3+", _kind("excision"))], "positive", True),
+        ([("0", _kind("core")), ("1+", _kind("excision"))], "low", True),
+        ([("0", _kind("primary")), ("3+", _kind("metastasis"))], None, False),
+        ([("1+", _kind("core")), ("0", _kind("residual"))], None, False),
+        ([("1+", _kind("core", "left")), ("0", _kind("core", "right"))], None, False),
+        ([("1+", _kind("not-stated")), ("0", _kind("not-stated"))], "needs-review", True),
+    ],
+)
+def test_the_roll_up_per_patient(samples, category: str | None, review: bool) -> None:
+    cases = group(
+        evidence(ihc(score), str(i), specimen=f"S{i}", links=where)
+        for i, (score, where) in enumerate(samples)
+    )
+    rolled = roll_up([(case, classify(case)) for case in cases])
+
+    assert (rolled.category, rolled.review) == (category, review)
+
+
+def test_group_counts_survive_grouping() -> None:
+    cases = group([evidence(ihc("2+"), "1"), evidence(G[5], "2")])
+
+    assert [classify(case).category for case in cases] == ["low"]
