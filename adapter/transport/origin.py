@@ -114,10 +114,13 @@ def _rebased(target: _Address, *, base: _Address, request_url: str) -> str:
 
 def _joined(request_url: str, link: str) -> str:
     """Make a link absolute; refuses what only some readers of URLs would normalise."""
+    _refuse_hidden_characters(link)  # urljoin would drop some of them without a word
     path = re.split(r"[?#]", link, maxsplit=1)[0].lower()
     segments = path.replace("%2e", ".").split("/")
     if any(segment in (".", "..") for segment in segments):
         raise ValueError("has '.' or '..' segments")
+    if re.match(r"[a-z][a-z0-9+.\-]*:(?!//[^/])", path):  # "https:Observation" is relative to some
+        raise ValueError("is not an absolute http or https address")
     try:
         return urljoin(request_url, link)
     except ValueError as error:  # its text would repeat the link
@@ -126,8 +129,7 @@ def _joined(request_url: str, link: str) -> str:
 
 def _parse(url: str) -> _Address:
     """Take an absolute http(s) URL apart; ValueError says what is wrong, without the URL."""
-    if _FORBIDDEN_IN_URL.search(url):
-        raise ValueError("has spaces, control characters or backslashes")
+    _refuse_hidden_characters(url)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -144,6 +146,11 @@ def _parse(url: str) -> _Address:
         raise ValueError("has a fragment")
     default = _DEFAULT_PORTS[parts.scheme]
     return _Address(parts.scheme, host, port or default, parts.path, parts.query)
+
+
+def _refuse_hidden_characters(url: str) -> None:
+    if _FORBIDDEN_IN_URL.search(url):
+        raise ValueError("has spaces, control characters or backslashes")
 
 
 def _ascii_host(parts: SplitResult) -> str:
