@@ -52,7 +52,7 @@ def open_store(url: str, *, now: Callable[[], datetime] = _utc_now) -> SqlStateS
         return _open(address)
     except CorruptStoreError as damage:
         aside = _set_aside(file, now())
-        _log.error("state_store_corrupt", error=damage, path=str(file), set_aside=aside.name)
+        _log.error("state_store_corrupt", error=damage, file=file, set_aside=aside.name)
     _make_private(file)
     return _open(address)
 
