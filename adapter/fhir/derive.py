@@ -22,6 +22,14 @@ from adapter.terminology.systems import CASE_IDENTIFIER_SYSTEM
 
 JsonObject = dict[str, Any]
 
+_ORDER = (
+    *("resourceType", "id", "meta", "text", "extension", "identifier", "status", "category"),
+    *("code", "subject", "focus", "effectiveDateTime", "effectivePeriod", "issued", "performer"),
+    *("valueCodeableConcept", "interpretation", "note", "method", "specimen", "device"),
+    *("derivedFrom", "component"),
+)
+"""The order in which FHIR lists the elements, for those who read the record as it is stored."""
+
 _KEPT_ON_WITHDRAWAL = (
     "subject",
     "focus",
@@ -67,6 +75,20 @@ def record_id(case: Case, context: DeriveContext) -> str:
     return derived_id(context.namespace, context.policy.family, case.subject, case.key)
 
 
+def sources_used(case: Case, classification: Classification) -> tuple[str, ...]:
+    """Give the sources that the record names, sorted: in derivedFrom and as entities of Provenance.
+
+    Those used; where none could be used (a preliminary IHC alone, a status that nobody knows), all
+    that the case holds and that are not entered in error: an open result must say what it is about.
+    """
+    standing = (
+        evidence.source.reference
+        for evidence in case.evidence
+        if evidence.source.status is not ResultStatus.ENTERED_IN_ERROR
+    )
+    return tuple(sorted(set(classification.used or standing)))
+
+
 def derive(
     case: Case,
     classification: Classification,
@@ -80,7 +102,7 @@ def derive(
     Args:
         case: the tumour sample.
         classification: its answer, of a category that is written.
-        facts: reference of each source used → its facts; none may be missing.
+        facts: reference of each of `sources_used` → its facts; none may be missing.
         existing: the derived Observation that stands on the server, or None; its id and status
             decide the new ones. Whether to write at all is for the fingerprint to say.
         context: see DeriveContext.
@@ -97,19 +119,21 @@ def derive(
     category = classification.category
     if not category.is_written:
         raise ValueError(f"{category.value} is not written; withdraw what stands")
-    used = [facts[reference] for reference in classification.used]
+    sources = sources_used(case, classification)
+    used = [facts[reference] for reference in sources]
     output = context.output
     codings = output.category_codings(category, context.snomed)
     text = codings[0].display
     asco_cap = classification.asco_cap
     asco_cap_text = None if asco_cap is None else output.asco_cap_code(asco_cap).display
     identifier = record_id(case, context)
+    rows = result_rows(case, classification, asco_cap_text=asco_cap_text, sources=sources)
     return _without_empty(
         {
             "resourceType": "Observation",
             "id": str(existing["id"]) if existing else identifier,
             **_constants(identifier, context),
-            "text": narrative(result_rows(case, classification, asco_cap_text), heading=text),
+            "text": narrative(rows, heading=text),
             "status": _status(category, existing, corrected=_has_corrected(case, classification)),
             "extension": _related_conditions(used),
             "subject": {"reference": case.subject},
@@ -121,7 +145,7 @@ def derive(
             else [{"coding": [coding(output.interpretation(asco_cap))], "text": asco_cap_text}],
             "note": [{"text": part} for part in notes(case, classification, text)],
             "specimen": _specimen(used),
-            "derivedFrom": [{"reference": source.reference} for source in _by_reference(used)],
+            "derivedFrom": [{"reference": reference} for reference in sources],
             "component": components(case, classification, output),
         }
     )
@@ -227,10 +251,10 @@ def _status(category: Category, existing: Mapping[str, Any] | None, *, corrected
 
 def _has_corrected(case: Case, classification: Classification) -> bool:
     """Tell whether a source used is itself a correction."""
+    used = sources_used(case, classification)
     return any(
-        evidence.source.status is ResultStatus.CORRECTED
+        evidence.source.status is ResultStatus.CORRECTED and evidence.source.reference in used
         for evidence in case.evidence
-        if evidence.source.reference in classification.used
     )
 
 
@@ -263,11 +287,8 @@ def _related_conditions(used: Collection[SourceFacts]) -> list[JsonObject]:
     ]
 
 
-def _by_reference(used: Collection[SourceFacts]) -> list[SourceFacts]:
-    return sorted(used, key=lambda source: source.reference)
-
-
 def _without_empty(resource: JsonObject) -> JsonObject:
-    """Leave out what has no value: FHIR knows no empty arrays, objects or nulls."""
+    """Put elements in FHIR's order and leave out what has no value: FHIR knows nothing empty."""
     meta = {key: value for key, value in resource["meta"].items() if value}
-    return {key: value for key, value in {**resource, "meta": meta}.items() if value}
+    made = {**resource, "meta": meta}
+    return {name: made[name] for name in _ORDER if made.get(name)}

@@ -96,9 +96,16 @@ def narrative(rows: Sequence[tuple[str, str]], *, heading: str) -> dict[str, str
 
 
 def result_rows(
-    case: Case, classification: Classification, asco_cap_text: str | None
+    case: Case,
+    classification: Classification,
+    *,
+    asco_cap_text: str | None,
+    sources: Sequence[str],
 ) -> list[tuple[str, str]]:
-    """Make the table of a result's narrative: what was used, which rule, what to look at."""
+    """Make the table of a result's narrative: what was used, which rule, what to look at.
+
+    `sources` are references; `asco_cap_text` is the status as displayed, None while there is none.
+    """
     rule = classification.rule
     rows = [
         ("ASCO/CAP status", asco_cap_text or "none while pending or in review"),
@@ -109,7 +116,7 @@ def result_rows(
         ("Reasons", _joined(all_reasons(case, classification))),
         ("Comments", _joined(classification.comments)),
         ("Limits", _joined(classification.limits)),
-        ("Sources", ", ".join(classification.used)),
+        ("Sources", ", ".join(sources)),
         ("Not used", " ".join(f"{ref}: {why.sentence}" for ref, why in classification.set_aside)),
     ]
     return [(label, text) for label, text in rows if text]

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from itertools import accumulate
+from json.encoder import encode_basestring
 from typing import Any, Final
 
 from adapter.errors import InputError
@@ -228,7 +229,7 @@ _DECODER: Final = json.JSONDecoder(
 def _write(value: Any, parts: list[str], *, sort: bool) -> None:
     match value:
         case str():
-            parts.append(json.dumps(value, ensure_ascii=False))
+            parts.append(encode_basestring(value))
         case dict():
             _write_object(value, parts, sort=sort)
         case list() | tuple():
@@ -253,7 +254,7 @@ def _write(value: Any, parts: list[str], *, sort: bool) -> None:
 def _write_object(value: JsonObject, parts: list[str], *, sort: bool) -> None:
     opening = "{"
     for key in sorted(value) if sort else value:
-        parts.append(f"{opening}{json.dumps(key, ensure_ascii=False)}:")
+        parts.append(f"{opening}{encode_basestring(key)}:")
         _write(value[key], parts, sort=sort)
         opening = ","
     parts.append("}" if value else "{}")
