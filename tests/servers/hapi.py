@@ -246,7 +246,7 @@ def _main() -> None:
         help="store in this database; without URL in a PostgreSQL of its own; default: H2",
     )
     asked = parser.parse_args()
-    with ExitStack() as cleanup:
+    with suppress(KeyboardInterrupt), ExitStack() as cleanup:
         database = None
         if asked.postgres:
             database = postgres.Database.from_url(asked.postgres)
@@ -255,9 +255,8 @@ def _main() -> None:
         server = cleanup.enter_context(running(port=asked.port, database=database))
         sys.stdout.write(f"{server.base_url}\naccess log: {server.access_log}\n")
         sys.stdout.flush()
-        with suppress(KeyboardInterrupt):
-            while True:
-                time.sleep(1)
+        while True:
+            time.sleep(1)
 
 
 if __name__ == "__main__":

@@ -50,8 +50,8 @@ def skip_or_fail(
         line = f"NOT TESTED: {missing}"
         told.add(line)
         if environment.get("REQUIRE_REAL") == "1":
-            pytest.fail(f"{line} (REQUIRE_REAL=1)", pytrace=False)
-        pytest.skip(line)
+            raise pytest.fail.Exception(f"{line} (REQUIRE_REAL=1)", pytrace=False) from None
+        raise pytest.skip.Exception(line) from None
 
 
 def executable(name: str, how_to_get: str) -> str:
