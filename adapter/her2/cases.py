@@ -1,4 +1,6 @@
-"""The cases of a patient: one per tumour sample, each with a key that stays, and what might belong together but was not joined.
+"""The cases of a patient: one per tumour sample, each with a key that stays.
+
+What might belong together but was not joined is named in each case, with review.
 
 Source: rules text, Which results count 1 [P].
 """

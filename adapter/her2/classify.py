@@ -1,7 +1,7 @@
 """One case in, one classification out: the order in which the rules are asked.
 
 Sort out what counts, combine what repeats, evaluate the table, hear the laboratory's overall result, then let
-everything that stands against a definite answer speak. Pure and total: every case gets exactly one category and a reason.
+everything that stands against a definite answer speak. Pure and total: every case gets one category and a reason.
 Source: rules text, all of it; each part cites its figure where it stands.
 """
 

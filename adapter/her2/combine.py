@@ -1,4 +1,4 @@
-"""Several results of the same test on one sample: what adds up, what repeats, what contradicts. Never "the latest wins".
+"""Several results of the same test on one sample: what adds up, repeats or contradicts; never "the latest wins".
 
 Source: rules text, Which results count 3 and 4 [P]; second population ASCO/CAP 2013 [G].
 """

@@ -337,8 +337,8 @@ class Rule:
 class Classification:
     """The answer for one sample under one policy.
 
-    `asco_cap` is None while pending or in review. `ish_group` is the group that the numbers or the laboratory gave, None
-    for a mere word. `comments`: group comments that belong to the result; `limits`: what the answer does not cover.
+    `asco_cap` is None while pending or in review. `ish_group` is the group that the numbers or the laboratory
+    gave, None for a mere word. `comments`: group comments that belong to the result; `limits`: what is not covered.
     `ihc_used`, `ish_used`, `overall_used`: the results that decided, after repeats and recounts were resolved.
     `used`: references of the Observations the answer was made from; `set_aside`: those not used, each with a reason.
     """

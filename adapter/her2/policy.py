@@ -1,4 +1,4 @@
-"""The named, versioned policies. A change of rule raises a version; the family stays, and with it a record's identity."""
+"""The named, versioned policies. A change of rule raises a version; the family, and a record's identity, stay."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which results were taken from one tumour sample: clusters of results, joined only where the laboratory says so.
 
-Never by time alone, never over two tumours: an accession, a report or a mastectomy may hold more than one, and then nothing
-is joined by it. Source: rules text, Which results count 1 [P].
+Never by time alone, never over two tumours: an accession, a report or a mastectomy may hold more than one, and then
+nothing is joined by it. Source: rules text, Which results count 1 [P].
 """
 
 from __future__ import annotations

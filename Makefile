@@ -1,0 +1,57 @@
+# Two commands do everything on a fresh machine with Python 3.11 and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test check format lint types imports lock docs clean
+
+help: ## Show what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+demo: $(VENV)/.runtime ## A sandbox server, example patients, one pass, an amendment, a withdrawal
+	@$(RUN)/her2-adapter demo
+
+test: $(VENV)/.dev ## Every test; what needs Java or PostgreSQL skips loudly without it
+	@$(RUN)/pytest $(PYTEST_ARGS)
+
+check: lint types imports test ## What CI runs: format, lint, types, imports, tests
+
+format: $(VENV)/.dev ## Format the code
+	@$(RUN)/ruff format adapter tests benchmarks
+	@$(RUN)/ruff check --fix --quiet adapter tests benchmarks
+
+lint: $(VENV)/.dev
+	@$(RUN)/ruff format --check --quiet adapter tests benchmarks
+	@$(RUN)/ruff check --quiet adapter tests benchmarks
+
+types: $(VENV)/.dev
+	@$(RUN)/mypy
+
+imports: $(VENV)/.dev
+	@$(RUN)/lint-imports --no-cache
+
+lock: $(VENV)/.dev ## Write the hash-locked dependency sets anew
+	@$(PIP) install uv
+	@for set in "requirements.lock --group install" "requirements-dev.lock --group dev --extra postgres"; do \
+	  $(RUN)/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --upgrade --quiet \
+	    --custom-compile-command "make lock" -o $$set || exit 1; done
+
+docs: $(VENV)/.dev ## Write the generated pages anew
+	@$(RUN)/her2-adapter table --output markdown > docs/decision-table.md
+
+clean: ## Remove the environment and the caches
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache dist
+
+# The environments: everything by hash from the lock, then this checkout itself.
+$(VENV)/.runtime: requirements.lock pyproject.toml
+	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml
+	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.runtime
