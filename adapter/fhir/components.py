@@ -75,9 +75,9 @@ def _numbers_used(
 
 def _measured(number: Measurement, name: str, output: OutputCodes) -> JsonObject:
     unit = output.unit(name)
-    written: JsonObject = {"unit": unit.text} if unit and unit.text else {}
-    if unit:
-        written |= {"system": unit.system, "code": unit.code}
+    written: JsonObject = (
+        {"unit": unit.text, "system": unit.system, "code": unit.code} if unit else {}
+    )
     if number.upper is not None:
         low, high = {"value": number.value, **written}, {"value": number.upper, **written}
         return {"valueRange": {"low": low, "high": high}}

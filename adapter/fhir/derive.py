@@ -13,8 +13,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapter.fhir.components import coding, components
-from adapter.fhir.identity import case_identifier, category_of, derived_id, device_id
+from adapter.fhir.identity import (
+    case_identifier,
+    category_of,
+    derived_id,
+    device_id,
+    relative_reference,
+)
 from adapter.fhir.narrative import DISCLAIMER, narrative, notes, result_rows
+from adapter.fhir.shapes import objects
 from adapter.fhir.sources import RELATED_CONDITION, SourceFacts, earliest
 from adapter.her2.model import Case, Category, Classification, Policy, Reason, ResultStatus
 from adapter.terminology.output import OutputCodes
@@ -38,7 +45,6 @@ _KEPT_ON_WITHDRAWAL = (
     "effectivePeriod",
     "valueCodeableConcept",
     "interpretation",
-    "derivedFrom",
     "component",
 )
 
@@ -102,7 +108,7 @@ def derive(
     Args:
         case: the tumour sample.
         classification: its answer, of a category that is written.
-        facts: reference of each of `sources_used` → its facts; none may be missing.
+        facts: reference of each of `sources_used` → its facts; none that was used may be missing.
         existing: the derived Observation that stands on the server, or None; its id and status
             decide the new ones. Whether to write at all is for the fingerprint to say.
         context: see DeriveContext.
@@ -119,7 +125,11 @@ def derive(
     category = classification.category
     if not category.is_written:
         raise ValueError(f"{category.value} is not written; withdraw what stands")
-    sources = sources_used(case, classification)
+    sources = [
+        reference
+        for reference in sources_used(case, classification)
+        if reference in classification.used or reference in facts
+    ]
     used = [facts[reference] for reference in sources]
     output = context.output
     codings = output.category_codings(category, context.snomed)
@@ -173,13 +183,14 @@ def withdraw(
     kept = {name: existing[name] for name in _KEPT_ON_WITHDRAWAL if name in existing}
     kept["extension"] = [
         extension
-        for extension in existing.get("extension", [])
+        for extension in objects(existing.get("extension"))
         if extension.get("url") == RELATED_CONDITION
     ]
-    if gone and "derivedFrom" in kept:
-        kept["derivedFrom"] = [
-            source for source in kept["derivedFrom"] if source.get("reference") not in gone
-        ]
+    kept["derivedFrom"] = [
+        source
+        for source in objects(existing.get("derivedFrom"))
+        if relative_reference(source.get("reference"), context.base_urls) not in gone
+    ]
     identifier = case_identifier(existing) or str(existing["id"])
     rows = [
         ("Withdrawn because", reason.sentence),

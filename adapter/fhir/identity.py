@@ -14,6 +14,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Final
 
+from adapter.fhir.shapes import child, codings, objects
 from adapter.fhir.strict_json import canonical
 from adapter.her2.model import Category
 from adapter.terminology.systems import (
@@ -98,20 +99,20 @@ def fingerprint(observation: JsonObject, *, base_urls: Collection[str] = ()) -> 
     said = {
         "category": category,
         "state": _state(observation, category),
-        "component": sorted(_component(item) for item in _objects(observation.get("component"))),
+        "component": sorted(_component(item) for item in objects(observation.get("component"))),
         "effective": _effective(observation),
         "subject": _reference(observation.get("subject"), base_urls),
         "specimen": _reference(observation.get("specimen"), base_urls),
         "focus": _references(observation.get("focus"), base_urls),
         "sources": _references(observation.get("derivedFrom"), base_urls),
-        "note": [str(note.get("text", "")).strip() for note in _objects(observation.get("note"))],
+        "note": [str(note.get("text", "")).strip() for note in objects(observation.get("note"))],
     }
     return sha256(canonical(said)).hexdigest()
 
 
 def category_of(observation: JsonObject) -> str | None:
     """Read our category code from a derived Observation; None where the value holds none."""
-    for coding in _codings(observation.get("valueCodeableConcept")):
+    for coding in codings(observation.get("valueCodeableConcept")):
         if coding.get("system") == CATEGORY_SYSTEM:
             return str(coding.get("code"))
     return None
@@ -120,7 +121,7 @@ def category_of(observation: JsonObject) -> str | None:
 def case_identifier(resource: JsonObject) -> str | None:
     """Read the id of the case that a resource of ours stands for; None when it carries none."""
     identifiers = resource.get("identifier")
-    for identifier in _objects(identifiers if isinstance(identifiers, list) else [identifiers]):
+    for identifier in objects(identifiers if isinstance(identifiers, list) else [identifiers]):
         if identifier.get("system") == CASE_IDENTIFIER_SYSTEM:
             return str(identifier.get("value"))
     return None
@@ -131,12 +132,11 @@ def is_own(resource: JsonObject) -> bool:
 
     Any one of our marks is enough (tag, identifier, code): copies made by others lose some of them.
     """
-    meta = resource.get("meta")
-    tags = _objects(meta.get("tag")) if isinstance(meta, dict) else []
+    tags = objects(child(resource, "meta").get("tag"))
     if any(tag.get("system") in (ADAPTER_SYSTEM, PROVENANCE_KEY_SYSTEM) for tag in tags):
         return True
     return case_identifier(resource) is not None or any(
-        coding.get("system") == ADAPTER_SYSTEM for coding in _codings(resource.get("code"))
+        coding.get("system") == ADAPTER_SYSTEM for coding in codings(resource.get("code"))
     )
 
 
@@ -192,7 +192,7 @@ def _state(observation: JsonObject, category: str | None) -> str:
 def _component(component: JsonObject) -> list[str]:
     codes = [
         str(coding.get("code"))
-        for coding in _codings(component.get("code"))
+        for coding in codings(component.get("code"))
         if coding.get("system") == COMPONENT_SYSTEM
     ]
     values = [
@@ -239,7 +239,7 @@ def _instant(text: object) -> str | None:
 
 
 def _references(values: object, base_urls: Collection[str]) -> list[str]:
-    return sorted({_reference(value, base_urls) or "" for value in _objects(values)})
+    return sorted({_reference(value, base_urls) or "" for value in objects(values)})
 
 
 def _reference(value: object, base_urls: Collection[str]) -> str | None:
@@ -248,12 +248,3 @@ def _reference(value: object, base_urls: Collection[str]) -> str | None:
     reference = value.get("reference")
     relative = relative_reference(reference, base_urls)
     return relative if relative is not None else reference and str(reference)
-
-
-def _codings(concept: object) -> list[JsonObject]:
-    return _objects(concept.get("coding")) if isinstance(concept, dict) else []
-
-
-def _objects(values: object) -> list[JsonObject]:
-    """Keep the JSON objects of a list: what a server returns may be of any shape."""
-    return [item for item in values if isinstance(item, dict)] if isinstance(values, list) else []

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, Final, get_args
 
 from adapter.fhir.identity import is_safe_id
+from adapter.fhir.shapes import codings, objects
 
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
 _TYPE_IN_REFERENCE: Final = re.compile(
@@ -37,10 +38,15 @@ def rule_problems(resource: Mapping[str, Any], model: Any) -> list[str]:
         resource: a FHIR R4 resource as JSON.
         model: the same resource as an instance of its fhir.resources model.
 
-    Source: FHIR R4 references.html, observation.html (obs-6, obs-7), datatypes.html (id, uri).
+    Source: FHIR R4 references.html, observation.html (obs-6, obs-7), datatypes.html (id, uri),
+    element.html (ele-1).
 
     """
-    problems = list(_walk(model, str(resource.get("resourceType"))))
+    kind = str(resource.get("resourceType"))
+    empty = list(_empty(resource, kind))
+    if empty:
+        return empty
+    problems = list(_walk(model, kind))
     identifier = resource.get("id")
     if identifier is not None and not is_safe_id(str(identifier)):
         problems.append("id: not at most 64 of letters, digits, '-' and '.', or digits only")
@@ -55,24 +61,32 @@ def _observation_problems(resource: Mapping[str, Any]) -> list[str]:
     if has_value and "dataAbsentReason" in resource:
         problems.append("dataAbsentReason: beside a value (obs-6)")
     own = _codes(resource)
-    if has_value and any(own & _codes(part) for part in resource.get("component", [])):
+    if has_value and any(own & _codes(part) for part in objects(resource.get("component"))):
         problems.append("component: has the code of the Observation, which has a value (obs-7)")
     return problems
 
 
 def _codes(element: Mapping[str, Any]) -> set[tuple[Any, Any]]:
-    codings = element.get("code", {}).get("coding", [])
-    return {(coding.get("system"), coding.get("code")) for coding in codings}
+    return {(one.get("system"), one.get("code")) for one in codings(element.get("code"))}
+
+
+def _empty(value: Any, path: str) -> Iterator[str]:
+    """Find what holds nothing: FHIR JSON knows no null, "", [] and {} (ele-1)."""
+    if value in (None, "", [], {}):
+        yield f"{path}: empty"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _empty(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _empty(item, f"{path}[{index}]")
 
 
 def _walk(model: Any, path: str) -> Iterator[str]:
     fields = type(model).model_fields
     for name in model.model_fields_set:
         value = getattr(model, name)
-        field = fields.get(name)
-        if field is None or value is None:
-            continue
-        where = f"{path}.{field.alias or name}"
+        where = f"{path}.{fields[name].alias or name}"
         for index, item in enumerate(value) if isinstance(value, list) else [(None, value)]:
             place = where if index is None else f"{where}[{index}]"
             yield from _field_problems(type(model), name, item, place)

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from adapter.fhir.identity import content_hash, relative_reference
+from adapter.fhir.shapes import child, objects
 
 JsonObject = Mapping[str, Any]
 
@@ -92,12 +93,10 @@ def source_facts(
         reference = known.get(reference, reference) if isinstance(reference, str) else None
         return relative_reference(reference, base_urls)
 
-    meta = observation.get("meta")
-    version = meta.get("versionId") if isinstance(meta, dict) else None
-    collection = specimen.get("collection") if specimen is not None else None
+    version = child(observation, "meta").get("versionId")
     related = [
         extension.get("valueReference")
-        for extension in _objects(observation.get("extension"))
+        for extension in objects(observation.get("extension"))
         if extension.get("url") == RELATED_CONDITION
     ]
     return SourceFacts(
@@ -105,10 +104,10 @@ def source_facts(
         version=version if isinstance(version, str) else None,
         content_hash=content_hash(observation),
         specimen=local(observation.get("specimen")),
-        focus=_all_or_none(map(local, _objects(observation.get("focus")))),
+        focus=_all_or_none(map(local, objects(observation.get("focus")))),
         related_conditions=_all_or_none(map(local, related)),
         effective=timing(observation, "effective"),
-        collected=timing(collection, "collected") if isinstance(collection, dict) else None,
+        collected=timing(child(specimen, "collection"), "collected"),
     )
 
 
@@ -121,14 +120,11 @@ def timing(element: JsonObject, name: str) -> Timing | None:
         moment = date_time(element.get(f"{name}{kind}"))
         if moment is not None:
             return Timing(moment)
-    period = element.get(f"{name}Period")
-    if isinstance(period, dict):
-        start, end = date_time(period.get("start")), date_time(period.get("end"))
-        if start and end and _first_instant(end) < _first_instant(start):
-            end = None  # no Period may end before it begins (per-1)
-        if start is not None or end is not None:
-            return Timing(start, end, is_period=True)
-    return None
+    period = child(element, f"{name}Period")
+    start, end = date_time(period.get("start")), date_time(period.get("end"))
+    if start and end and _first_instant(end) < _first_instant(start):
+        end = None  # no Period may end before it begins (per-1)
+    return Timing(start, end, is_period=True) if start or end else None
 
 
 def date_time(value: object) -> str | None:
@@ -175,7 +171,3 @@ def _first_instant(text: str) -> datetime:
 def _all_or_none(references: Iterable[str | None]) -> tuple[str, ...] | None:
     found = list(references)
     return None if None in found else tuple(sorted({text for text in found if text is not None}))
-
-
-def _objects(values: object) -> list[JsonObject]:
-    return [item for item in values if isinstance(item, dict)] if isinstance(values, list) else []

@@ -92,10 +92,8 @@ def read_any(
     if not data.strip():
         raise InputError("the input is empty", code="empty")
     value, rest = _first_value(data, max_bytes=max_bytes, max_depth=max_depth)
-    if rest:
-        resources = tuple(read_ndjson(data.splitlines(), max_bytes=max_bytes, max_depth=max_depth))
-    else:
-        resources = (value,)
+    lines = read_ndjson(data.splitlines(), max_bytes=max_bytes, max_depth=max_depth)
+    resources = tuple(lines) if rest else (value,)
     for number, resource in enumerate(resources, start=1):
         if not isinstance(resource.get("resourceType"), str):
             raise InputError(f"object {number} has no resourceType: not FHIR", code="not-fhir")

@@ -309,6 +309,22 @@ def test_an_answer_from_a_preliminary_result_alone_still_names_it() -> None:
     assert record(pending, of=of)["derivedFrom"] == [{"reference": IHC}]
 
 
+def test_without_facts_of_a_result_that_was_not_used_the_record_names_what_it_can() -> None:
+    of = case(IHC, ISH, status=ResultStatus.PRELIMINARY)
+    pending = ihc_only(Category.PENDING_IHC, "2+", used=(), asco_cap=None)
+    made = record(pending, of=of, sources=facts(observation(ISH)))
+    assert made["derivedFrom"] == [{"reference": ISH}]
+    with pytest.raises(KeyError):
+        record(answer(), sources=facts(observation(ISH)))
+
+
+def test_withdrawing_understands_absolute_references() -> None:
+    stored = as_stored(record())
+    stored["derivedFrom"] = [{"reference": f"http://fhir.local/r4/{one}"} for one in (IHC, ISH)]
+    gone = withdraw(stored, reason=WITHDRAWN, context=context(), gone={ISH})
+    assert gone["derivedFrom"] == [{"reference": f"http://fhir.local/r4/{IHC}"}]
+
+
 def test_a_source_entered_in_error_is_never_named() -> None:
     of = case(IHC, status=ResultStatus.ENTERED_IN_ERROR)
     assert sources_used(of, answer(used=())) == ()

@@ -272,6 +272,7 @@ def _source_lost(stored: Json) -> None:
         _edit("focus", [{"reference": "Condition/1"}]),
         _edit("effectiveDateTime", "2026-01-05"),
         _edit("effectiveDateTime", "not a date"),
+        _edit("effectiveDateTime", "2026-13-45T10:00:00Z"),
         _edit("effectivePeriod", {"start": "2026-01-05"}),
         _edit("component", "broken"),
     ],
@@ -348,6 +349,20 @@ def test_a_laboratory_result_is_not_our_output() -> None:
     )
     assert not is_own(from_laboratory)
     assert not is_own({"resourceType": "Observation", "meta": None, "code": "x", "identifier": {}})
+
+
+def test_an_identifier_or_category_of_another_system_is_not_ours() -> None:
+    foreign = {"system": "http://lab", "value": "1", "code": "low"}
+    ours = record()
+    mixed = {
+        **ours,
+        "identifier": [foreign, *ours["identifier"]],
+        "valueCodeableConcept": {"coding": [foreign, *ours["valueCodeableConcept"]["coding"]]},
+    }
+    assert case_identifier(mixed) == ours["id"]
+    assert category_of(mixed) == "low"
+    assert case_identifier({"identifier": [foreign]}) is None
+    assert category_of({"valueCodeableConcept": {"coding": [foreign]}}) is None
 
 
 def test_case_and_category_are_read_back_from_a_record() -> None:

@@ -170,6 +170,16 @@ def test_a_conditional_entry_is_found_by_the_case_identifier() -> None:
     assert update["request"] == {"method": "PUT", "url": f"Observation?{query}"}
 
 
+def test_keys_of_other_systems_are_no_keys() -> None:
+    resource = record()
+    lab = {"system": "http://lab", "value": "7"}
+    resource["identifier"] = [lab, *resource["identifier"]]
+    assert "http%3A%2F%2Flab" not in conditional_entry(resource)["request"]["ifNoneExist"]
+    resource["identifier"] = [lab]
+    with pytest.raises(InvalidRecord, match="neither"):
+        conditional_entry(resource)
+
+
 def test_a_conditional_provenance_is_found_by_its_tag() -> None:
     written = made(server_assigns_ids=True)
     query = conditional_entry(written)["request"]["ifNoneExist"]
@@ -257,6 +267,10 @@ BROKEN = {
     "not a date": (_set("effectiveDateTime", to="Mustermann"), "effectiveDateTime: "),
     "two values": (_set("valueString", to="2+"), ""),
     "no code": (_without_code, "code: "),
+    "null": (_set("specimen", to=None), "Observation.specimen: empty"),
+    "empty list": (_set("focus", to=[]), "Observation.focus: empty"),
+    "empty text": (_set("note", 0, "text", to=""), "Observation.note[0].text: empty"),
+    "empty object": (_set("component", 0, "code", to={}), "Observation.component[0].code: empty"),
     "bogus comparator": (
         _set("component", 3, "valueQuantity", "comparator", to="~"),
         "Observation.component[3].valueQuantity.comparator: not a code of its list",

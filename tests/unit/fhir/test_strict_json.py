@@ -89,6 +89,13 @@ def test_brackets_inside_a_text_are_no_nesting(text: str) -> None:
     assert read_json(data)["a"] == text
 
 
+def test_what_is_too_deep_for_the_parser_itself_is_refused_too() -> None:
+    deep = b'{"a":' * 50_000 + b"1" + b"}" * 50_000
+    with pytest.raises(InputError) as refused:
+        read_json(deep, max_depth=10**6)
+    assert refused.value.code == "too-deep"
+
+
 def test_an_escaped_backslash_before_u0000_is_text() -> None:
     assert read_json(b'{"a": "\\\\u0000 \\ud83d\\ude00"}') == {"a": "\\u0000 \U0001f600"}
 
