@@ -52,7 +52,7 @@ class AsideTables(Database):
             ).scalar_one()
         return first
 
-    def notepresent(self, references: Iterable[str]) -> None:
+    def note_present(self, references: Iterable[str]) -> None:
         """Forget earlier absences of these sources."""
         seen = sorted(set(references))
         with self._reading() as connection:

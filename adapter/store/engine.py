@@ -92,8 +92,12 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
     # synchronous=FULL: in WAL mode, NORMAL may lose a confirmed transaction when the power fails
     # (https://www.sqlite.org/pragma.html#pragma_synchronous).
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
+    for pragma in (
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA foreign_keys=ON",
+    ):
+        connection.execute(pragma).close()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -6,8 +6,11 @@ The methods may be called from several threads and several processes.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import select
 
+from adapter.ports import StateStore
 from adapter.store import schema
 from adapter.store.aside import AsideTables
 from adapter.store.ledger import LedgerTables
@@ -33,3 +36,7 @@ class SqlStateStore(WorkTables, AsideTables, LedgerTables):
             connection.execute(
                 select(schema.lease).where(schema.lease.c.id == schema.LEASE_ROW)
             ).one()
+
+
+if TYPE_CHECKING:
+    _held_to: type[StateStore] = SqlStateStore  # the type check proves that the port is met whole

@@ -1,0 +1,272 @@
+"""Protects the StateStore contract: every method means the same on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from datetime import UTC, timedelta
+
+import pytest
+
+from adapter.errors import LeaseLost
+from adapter.ports import ParkedCase, PassRecord, StateStore, UnmappedItem
+from adapter.store import SqlStateStore, ledger, open_store
+
+from .conftest import NOON, a_bundle
+
+LATER = NOON + timedelta(minutes=10)
+CASE = ParkedCase("case-1", "Patient/1", "refused-422", "print-1", NOON)
+ITEM = UnmappedItem(
+    "code-unknown", "http://lab.test/codes", "HER-2", "A+", "Observation/1", 3, NOON, NOON
+)
+PASS = PassRecord(NOON, LATER, "poll", "written", {"fetched": 5, "created": 2})
+
+
+@pytest.mark.parametrize("method", [name for name in vars(StateStore) if name[0] != "_"])
+def test_every_method_of_the_port_is_there_with_the_same_parameters(method: str) -> None:
+    promised = inspect.signature(getattr(StateStore, method))
+    kept = inspect.signature(getattr(SqlStateStore, method))
+    assert kept == promised
+
+
+def test_a_watermark_is_none_before_the_first_pass(store: SqlStateStore) -> None:
+    assert store.watermark("Observation") is None
+
+
+def test_a_watermark_comes_back_as_the_same_instant_in_utc(store: SqlStateStore) -> None:
+    store.set_watermark("Observation", NOON)
+    found = store.watermark("Observation")
+    assert found == NOON
+    assert found is not None
+    assert found.tzinfo is UTC
+
+
+def test_watermarks_move_independently_of_each_other(store: SqlStateStore) -> None:
+    store.set_watermark("Observation", NOON)
+    store.set_watermark("Specimen", NOON)
+    store.set_watermark("Observation", LATER)
+    assert (store.watermark("Observation"), store.watermark("Specimen")) == (LATER, NOON)
+
+
+def test_patients_are_handed_out_in_the_order_they_were_queued(store: SqlStateStore) -> None:
+    store.enqueue(["Patient/3", "Patient/1"], reason="poll")
+    store.enqueue(["Patient/2"], reason="sweep")
+    assert store.queued(10) == ("Patient/3", "Patient/1", "Patient/2")
+    assert store.queued(2) == ("Patient/3", "Patient/1")
+
+
+def test_enqueue_counts_only_patients_that_were_not_queued(store: SqlStateStore) -> None:
+    assert store.enqueue(["Patient/1", "Patient/1", "Patient/2"], reason="poll") == 2
+    assert store.enqueue(iter(["Patient/2", "Patient/3"]), reason="poll") == 1
+    assert store.enqueue([], reason="poll") == 0
+    assert store.queue_length() == 3
+
+
+def test_a_patient_queued_again_keeps_its_place(store: SqlStateStore) -> None:
+    store.enqueue(["Patient/1", "Patient/2"], reason="poll")
+    store.enqueue(["Patient/1"], reason="webhook")
+    assert store.queued(2) == ("Patient/1", "Patient/2")
+
+
+def test_patients_stay_queued_until_they_are_done(store: SqlStateStore) -> None:
+    store.enqueue(["Patient/1", "Patient/2"], reason="poll")
+    store.queued(10)
+    store.done(["Patient/1", "Patient/unknown"])
+    assert store.queued(10) == ("Patient/2",)
+
+
+def test_a_patient_woken_while_it_is_worked_on_stays_queued(store: SqlStateStore) -> None:
+    store.enqueue(["Patient/1", "Patient/2"], reason="poll")
+    store.queued(10)
+    store.enqueue(["Patient/1"], reason="webhook")
+    store.done(["Patient/1", "Patient/2"])
+    assert store.queued(10) == ("Patient/1",)
+    store.done(["Patient/1"])
+    assert store.queue_length() == 0
+
+
+def test_a_patient_never_handed_out_can_be_done_as_well(store: SqlStateStore) -> None:
+    store.enqueue(["Patient/1"], reason="poll")
+    store.done(["Patient/1"])
+    assert store.queue_length() == 0
+
+
+@pytest.mark.parametrize("many", [501, 1200])
+def test_lists_longer_than_one_statement_takes_are_whole(store: SqlStateStore, many: int) -> None:
+    patients = [f"Patient/{number}" for number in range(many)]
+    assert store.enqueue(patients, reason="sweep") == many
+    assert store.enqueue(patients, reason="sweep") == 0
+    store.remember_patients(patients)
+    assert store.known_patients([*patients, "Patient/x"]) == frozenset(patients)
+    for patient in patients[:2]:
+        store.note_absent(patient, NOON)
+    store.note_present(patients)
+    assert store.note_absent(patients[0], LATER) == LATER
+    store.done(patients)
+    assert store.queue_length() == 0
+
+
+def test_only_remembered_patients_are_known(store: SqlStateStore) -> None:
+    store.remember_patients(["Patient/1", "Patient/2"])
+    store.remember_patients(["Patient/2"])
+    store.remember_patients([])
+    assert store.known_patients(["Patient/2", "Patient/3"]) == {"Patient/2"}
+    assert store.known_patients([]) == frozenset()
+
+
+def test_a_frozen_bundle_comes_back_byte_for_byte(store: SqlStateStore) -> None:
+    bundle = a_bundle(body=b'{"ratio":2.00,"note":"\xc3\xa9"}')
+    store.freeze(bundle)
+    assert store.outbox() == (bundle,)
+
+
+def test_the_first_bytes_of_a_bundle_win(store: SqlStateStore) -> None:
+    store.freeze(a_bundle(body=b"first"))
+    store.freeze(a_bundle(body=b"second"))
+    assert [bundle.body for bundle in store.outbox()] == [b"first"]
+
+
+def test_the_outbox_is_oldest_first_and_settled_bundles_leave(store: SqlStateStore) -> None:
+    for key in ("b-2", "b-1", "b-3"):
+        store.freeze(a_bundle(key))
+    store.settle("b-1")
+    store.settle("b-unknown")
+    assert [bundle.key for bundle in store.outbox()] == ["b-2", "b-3"]
+
+
+def test_a_parked_case_comes_back_whole(store: SqlStateStore) -> None:
+    store.park(CASE)
+    assert store.parked() == (CASE,)
+
+
+def test_parking_again_counts_an_attempt_and_keeps_the_first_instant(store: SqlStateStore) -> None:
+    store.park(CASE)
+    store.park(replace(CASE, reason="refused-400", fingerprint="print-2", parked_at=LATER))
+    expected = replace(CASE, reason="refused-400", fingerprint="print-2", attempts=2)
+    assert store.parked() == (expected,)
+
+
+def test_parked_cases_are_oldest_first_and_can_be_unparked(store: SqlStateStore) -> None:
+    store.park(replace(CASE, key="late", parked_at=LATER))
+    store.park(replace(CASE, key="early"))
+    assert [case.key for case in store.parked()] == ["early", "late"]
+    store.unpark(["early", "unknown"])
+    store.unpark([])
+    assert [case.key for case in store.parked()] == ["late"]
+
+
+def test_the_first_absence_is_remembered_until_the_source_is_seen(store: SqlStateStore) -> None:
+    assert store.note_absent("Observation/1", NOON) == NOON
+    assert store.note_absent("Observation/1", LATER) == NOON
+    store.note_present(["Observation/1", "Observation/2"])
+    assert store.note_absent("Observation/1", LATER) == LATER
+
+
+def test_the_worklist_adds_up_and_keeps_the_first_example(store: SqlStateStore) -> None:
+    store.record_unmapped([ITEM])
+    again = replace(ITEM, example="Observation/9", count=2, first_seen=LATER, last_seen=LATER)
+    store.record_unmapped([again, again])
+    store.record_unmapped([])
+    assert store.unmapped() == (replace(ITEM, count=7, last_seen=LATER),)
+
+
+def test_an_older_sighting_moves_only_the_first_seen(store: SqlStateStore) -> None:
+    earlier = NOON - timedelta(days=3)
+    store.record_unmapped([ITEM])
+    store.record_unmapped([replace(ITEM, count=1, first_seen=earlier, last_seen=earlier)])
+    assert store.unmapped() == (replace(ITEM, count=4, first_seen=earlier),)
+
+
+@pytest.mark.parametrize("part", ["reason", "system", "code", "pattern"])
+def test_groups_that_differ_in_one_part_stay_apart(store: SqlStateStore, part: str) -> None:
+    other = replace(ITEM, count=9, **{part: "other"})
+    store.record_unmapped([ITEM, other])
+    assert store.unmapped() == (other, ITEM)
+
+
+def test_hostile_text_in_the_worklist_is_kept_harmless(store: SqlStateStore) -> None:
+    """NUL is refused by PostgreSQL, a lone surrogate by both: neither may stop a pass."""
+    pattern = "A\0\ud800'; DROP TABLE her2_queue; --" + "x" * 10_000
+    store.record_unmapped([replace(ITEM, pattern=pattern)])
+    (found,) = store.unmapped()
+    assert found.pattern == pattern.replace("\0", "\ufffd").replace("\ud800", "?")
+    assert store.queue_length() == 0
+
+
+def test_passes_come_newest_first_and_whole(store: SqlStateStore) -> None:
+    store.record_pass(PASS)
+    store.record_pass(replace(PASS, kind="sweep"))
+    assert store.passes() == (replace(PASS, kind="sweep"), PASS)
+    assert store.passes(limit=1) == (replace(PASS, kind="sweep"),)
+
+
+def test_the_audit_keeps_a_bounded_number_of_passes(
+    store: SqlStateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "KEPT_PASSES", 3)
+    for number in range(5):
+        store.record_pass(replace(PASS, counts={"number": number}))
+    assert [record.counts["number"] for record in store.passes()] == [4, 3, 2]
+
+
+def test_a_fact_can_be_set_changed_and_forgotten(store: SqlStateStore) -> None:
+    assert store.setting("brake") is None
+    store.set_setting("brake", "engaged")
+    store.set_setting("brake", "released")
+    assert store.setting("brake") == "released"
+    store.set_setting("brake", None)
+    store.set_setting("brake", None)
+    assert store.setting("brake") is None
+
+
+def test_a_running_lease_is_refused_to_another_holder(store: SqlStateStore) -> None:
+    first = store.acquire_lease("one", now=NOON, seconds=60)
+    assert first is not None
+    assert store.acquire_lease("two", now=NOON + timedelta(seconds=59), seconds=60) is None
+    store.check_lease("one", first, now=NOON + timedelta(seconds=59))
+
+
+def test_renewing_a_running_lease_keeps_its_number_and_moves_its_end(store: SqlStateStore) -> None:
+    first = store.acquire_lease("one", now=NOON, seconds=60)
+    half = NOON + timedelta(seconds=30)
+    assert first is not None
+    assert store.acquire_lease("one", now=half, seconds=60) == first
+    store.check_lease("one", first, now=NOON + timedelta(seconds=89))
+
+
+@pytest.mark.parametrize("taker", ["one", "two"])
+def test_a_lease_that_ran_out_is_taken_with_a_larger_number(
+    store: SqlStateStore, taker: str
+) -> None:
+    first = store.acquire_lease("one", now=NOON, seconds=60)
+    over = NOON + timedelta(seconds=60)
+    assert first is not None
+    with pytest.raises(LeaseLost, match="ran out"):
+        store.check_lease("one", first, now=over)
+    second = store.acquire_lease(taker, now=over, seconds=60)
+    assert second is not None
+    assert second > first
+    with pytest.raises(LeaseLost):
+        store.check_lease("one", first, now=over)
+    store.check_lease(taker, second, now=over)
+
+
+def test_the_fencing_number_grows_across_release_and_reopening(
+    store: SqlStateStore, store_url: str
+) -> None:
+    first = store.acquire_lease("one", now=NOON, seconds=60)
+    store.release_lease("two")
+    assert store.acquire_lease("two", now=NOON, seconds=60) is None
+    store.release_lease("one")
+    with open_store(store_url) as reopened:
+        second = reopened.acquire_lease("two", now=NOON, seconds=60)
+        assert first is not None
+        assert second is not None
+        assert second > first
+        with pytest.raises(LeaseLost, match="two holds it"):
+            reopened.check_lease("one", first, now=NOON)
+
+
+def test_nobody_holds_the_lease_of_a_fresh_store(store: SqlStateStore) -> None:
+    with pytest.raises(LeaseLost, match="nobody holds it"):
+        store.check_lease("one", 0, now=NOON)
