@@ -1,4 +1,4 @@
-"""A plain client for the sandbox's own tests, and the resources they send; none of it is the adapter's."""
+"""A plain client for the sandbox's own tests, and the resources they send; nothing of the adapter."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Client:
     def send(
         self, method: str, path: str = "", body: Any = None, **headers: str
     ) -> requests.Response:
-        """Send one request; a body that is no bytes is written as JSON, `if_match` becomes If-Match."""
+        """Send one request, a body as JSON unless it is bytes; `if_match` becomes If-Match."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
@@ -53,7 +53,7 @@ class Client:
         """Create a resource and return it as stored."""
         answer = self.post(resource)
         assert answer.status_code == 201, answer.text
-        return answer.json()
+        return _object(answer)
 
     def search(self, resource_type: str, *parameters: tuple[str, str]) -> requests.Response:
         return self.get(f"{resource_type}?{urlencode(parameters)}")
@@ -96,8 +96,15 @@ def issue(answer: requests.Response) -> Json:
     outcome = answer.json()
     assert outcome["resourceType"] == "OperationOutcome"
     (only,) = outcome["issue"]
+    assert isinstance(only, dict)
     assert only["severity"] == "error"
     return only
+
+
+def _object(answer: requests.Response) -> Json:
+    content = answer.json()
+    assert isinstance(content, dict)
+    return content
 
 
 def reference(resource: Json) -> Json:

@@ -10,10 +10,12 @@ from tests.unit.sandbox.client import Client, Json
 
 @pytest.fixture
 def statement(fhir: Client) -> Json:
-    return fhir.get("metadata").json()
+    content: Json = fhir.get("metadata").json()
+    return content
 
 
 def _resource(statement: Json, resource_type: str) -> Json:
+    found: Json
     (found,) = [one for one in statement["rest"][0]["resource"] if one["type"] == resource_type]
     return found
 

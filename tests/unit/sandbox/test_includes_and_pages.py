@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from adapter.sandbox.server import Sandbox
-from tests.unit.sandbox.client import Client, Json, ids, issue, link, observation, reference
+from tests.unit.sandbox.client import (
+    Client,
+    Json,
+    ids,
+    issue,
+    link,
+    observation,
+    reference,
+    update_entry,
+)
 
 
 def _pages(fhir: Client, path: str) -> list[Json]:
@@ -81,6 +90,19 @@ def test_what_several_matches_share_is_included_once(fhir: Client, sample: dict[
     assert ids(bundle, "include") == [block["id"]]
 
 
+def test_what_was_included_is_followed_further_only_when_asked_to(
+    fhir: Client, woman: Json
+) -> None:
+    first = fhir.stored(observation(subject=reference(woman)))
+    second = fhir.stored(observation(derivedFrom=[reference(first)]))
+    third = fhir.stored(observation(derivedFrom=[reference(second)]))
+    path = f"Observation?_id={third['id']}&_include"
+    once = fhir.get(f"{path}=Observation:derived-from").json()
+    assert ids(once, "include") == [second["id"]]
+    further = fhir.get(f"{path}:iterate=Observation:derived-from").json()
+    assert set(ids(further, "include")) == {first["id"], second["id"]}
+
+
 def test_a_match_is_not_included_once_more(fhir: Client, woman: Json) -> None:
     source = fhir.stored(observation(subject=reference(woman)))
     fhir.stored(observation(subject=reference(woman), derivedFrom=[reference(source)]))
@@ -113,6 +135,14 @@ def test_pages_give_every_resource_once_in_order(fhir: Client, woman: Json, size
     assert sorted(one for page in pages for one in ids(page)) == sorted(stored)
     assert {page["total"] for page in pages} == {7}
     assert all(len(ids(page)) == size for page in pages[:-1])
+
+
+def test_resources_of_one_moment_are_paged_by_id(fhir: Client) -> None:
+    names = [f"{number:02}-{'z' if number % 2 else 'a'}" for number in (7, 3, 9, 1, 5, 0, 8)]
+    fhir.transaction(*(update_entry({"resourceType": "Slot", "id": name}) for name in names))
+    for sort, expected in (("_lastUpdated", sorted(names)), ("-_lastUpdated", sorted(names))):
+        pages = _pages(fhir, f"Slot?_sort={sort}&_count=2")
+        assert [one for page in pages for one in ids(page)] == expected
 
 
 def test_each_page_brings_its_own_includes(fhir: Client, woman: Json) -> None:

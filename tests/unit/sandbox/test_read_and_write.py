@@ -91,6 +91,7 @@ def test_a_deleted_resource_is_gone_and_a_put_makes_the_next_version(
     deleted = fhir.delete(f"Patient/{new_id}")
     assert (deleted.status_code, deleted.content) == (204, b"")
     assert deleted.headers["ETag"] == 'W/"2"'
+    assert "Location" not in deleted.headers
     assert fhir.get(f"Patient/{new_id}").status_code == 410
     assert fhir.get(f"Patient/{new_id}/_history/2").status_code == 410
     assert fhir.get(f"Patient/{new_id}/_history/1").status_code == 200

@@ -1,4 +1,4 @@
-"""Protects searching: which resources match, and that nothing which is not understood is ignored."""
+"""Protects searching: which resources match, and that what is not understood is not ignored."""
 
 from __future__ import annotations
 
@@ -239,6 +239,7 @@ def test_an_update_is_found_by_what_it_says_now_and_a_deleted_one_not_at_all(
     assert fhir.found("Observation", of_her, ("code", FISH)) == [new_id]
     fhir.delete(f"Observation/{new_id}")
     assert fhir.found("Observation", of_her) == []
+    assert fhir.search("Observation", ("_id", new_id)).json()["total"] == 0
     fhir.put(observation(FISH, id=new_id, subject=reference(woman)))
     assert fhir.found("Observation", of_her) == [new_id]
 

@@ -1,4 +1,4 @@
-"""Protects the sandbox as a process part: loopback only, counts, files, layers, limits, its borders."""
+"""Protects the sandbox as a part: loopback only, counts, files, layers, limits, its borders."""
 
 from __future__ import annotations
 
