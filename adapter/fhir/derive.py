@@ -125,12 +125,8 @@ def derive(
     category = classification.category
     if not category.is_written:
         raise ValueError(f"{category.value} is not written; withdraw what stands")
-    sources = [
-        reference
-        for reference in sources_used(case, classification)
-        if reference in classification.used or reference in facts
-    ]
-    used = [facts[reference] for reference in sources]
+    sources = sources_used(case, classification)
+    used = [facts[one] for one in sources if one in facts or one in classification.used]
     output = context.output
     codings = output.category_codings(category, context.snomed)
     text = codings[0].display

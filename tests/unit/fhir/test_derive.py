@@ -296,6 +296,11 @@ def test_markup_in_any_text_is_escaped_in_the_narrative() -> None:
 
 
 @pytest.mark.parametrize("name", OBSERVATIONS)
+def test_every_result_names_its_sources_unless_nothing_is_left_of_them(name: str) -> None:
+    assert OBSERVATIONS[name]["derivedFrom"]
+
+
+@pytest.mark.parametrize("name", OBSERVATIONS)
 def test_every_narrative_is_well_formed_xhtml(name: str) -> None:
     tree = ElementTree.fromstring(OBSERVATIONS[name]["text"]["div"])
     assert tree.tag == "{http://www.w3.org/1999/xhtml}div"
@@ -309,11 +314,11 @@ def test_an_answer_from_a_preliminary_result_alone_still_names_it() -> None:
     assert record(pending, of=of)["derivedFrom"] == [{"reference": IHC}]
 
 
-def test_without_facts_of_a_result_that_was_not_used_the_record_names_what_it_can() -> None:
+def test_only_a_result_that_was_not_used_may_lack_its_facts() -> None:
     of = case(IHC, ISH, status=ResultStatus.PRELIMINARY)
     pending = ihc_only(Category.PENDING_IHC, "2+", used=(), asco_cap=None)
     made = record(pending, of=of, sources=facts(observation(ISH)))
-    assert made["derivedFrom"] == [{"reference": ISH}]
+    assert made["derivedFrom"] == [{"reference": IHC}, {"reference": ISH}]
     with pytest.raises(KeyError):
         record(answer(), sources=facts(observation(ISH)))
 
