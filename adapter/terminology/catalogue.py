@@ -1,8 +1,8 @@
-"""The vocabulary as it is asked: what does this code mean, under this test?
+"""The vocabulary as it is asked: what a code means under which test.
 
-Reads the shipped mappings and a site's overlays once, refuses an invalid set with all its defects, and then only looks
-up. It never guesses: a code that no row holds in its own system gives None. No network, no fhir.resources: it must load
-at every start of the command.
+Reads the shipped mappings and a site's overlays once, refuses an invalid set with all its defects,
+and then only looks up. It never guesses: a code that no row holds in its own system gives None. No
+network, no fhir.resources: it must load at every start of the command.
 """
 
 from __future__ import annotations
@@ -55,9 +55,12 @@ _SEARCHED_ROLES = (
     TestRole.OVERALL,
     TestRole.PANEL,
 )
-"""Roles whose codes speak of HER2 by themselves. Cells counted, generic and excluded codes bring nothing but noise."""
+"""Roles whose codes speak of HER2 by themselves. Cells counted, generic and excluded codes bring
+nothing but noise.
+"""
 
-_ICD_CATEGORY = re.compile(r"[A-Z][0-9][0-9A-Z](?=\.|$)")
+_ICD_CODE = re.compile(r"([A-Z][0-9][0-9A-Z])\.?[0-9A-Z]{0,4}-?[+*!]?")
+"""An ICD-10 code with its three-character category; the point may be missing (C509)."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,9 @@ class CatalogueFile:
 class Catalogue:
     """The whole vocabulary, immutable; get one from `load_catalogue`.
 
-    `version`: semantic version of the shipped set and eight digits of its content's hash, "1.0.0+1a2b3c4d".
-    `overlay_versions`: the same for each overlay. Both go into Provenance.policy, so neither holds a blank.
+    `version`: semantic version of the shipped set and eight digits of its content's hash,
+    "1.0.0+1a2b3c4d". `overlay_versions`: the same for each overlay. Both go into Provenance.policy,
+    so neither holds a blank.
     """
 
     version: str
@@ -89,11 +93,11 @@ class Catalogue:
     vocabulary: tuple[Word, ...]
 
     def canonical_system(self, system: str) -> str:
-        """The canonical url of a code system by any of its known names; without outer blanks, unchanged, if unknown."""
+        """Name a code system by its canonical url; an unknown name only loses its outer blanks."""
         return self.names.canonical(system)
 
     def test_code(self, system: str, code: str) -> TestCode | None:
-        """What an Observation or component with this code reports; None when no row says so."""
+        """Say what an Observation or component with this code reports; None without a row."""
         entry = self._find(systems.TEST_ROLES, system, code)
         if entry is None:
             return None
@@ -104,38 +108,43 @@ class Catalogue:
         )
 
     def method(self, system: str, code: str) -> TestRole | None:
-        """Which test a method or procedure code belongs to: IHC or ISH. It is never a result by itself."""
+        """Tell IHC from ISH by a method or procedure code; it is never a result by itself."""
         entry = self._find(systems.TEST_METHODS, system, code)
         return None if entry is None else TestRole(entry.row.meaning)
 
     def answer(self, kind: AnswerKind, system: str, code: str) -> MapRow | None:
-        """What an answer means under an IHC, ISH or overall test; see IhcScore, ResultWord and Answer for the meanings."""
+        """Give the row of an answer under an IHC, ISH or overall test; None when it is unknown.
+
+        Its meaning is an IhcScore.value, a range of two, a ResultWord, "group-1" … "group-5" or an
+        Answer.
+        """
         entry = self._find(_ANSWER_TARGETS[kind], system, code)
         return None if entry is None else entry.row
 
     def is_her2_gene(self, system: str, code: str) -> bool:
-        """Whether this is the gene ERBB2, as the value of a gene-studied component."""
+        """Tell whether this names the gene ERBB2, as the value of a gene-studied component."""
         return self._find(systems.GENES, system, code) is not None
 
     def site_row(self, system: str, code: str) -> MapRow | None:
-        """What a diagnosis or body site says of the tumour: "breast", "in-situ" (of the breast), "secondary" or "other".
+        """Give the row of a diagnosis or body site; None when it is unknown.
 
-        An ICD-10 code is found by itself, by its three-character category, or by the block that holds the category.
+        Its meaning is breast, in-situ (of the breast), secondary or other. An ICD-10 code is found by
+        itself, by its three-character category, or by the block that holds the category.
         """
         entry = self._find(systems.TUMOUR_SITES, system, code)
         if entry is not None:
             return entry.row
-        category = _ICD_CATEGORY.match(code.strip())
-        if category is None:
+        icd = _ICD_CODE.fullmatch(code.strip())
+        if icd is None:
             return None
-        entry = self._find(systems.TUMOUR_SITES, system, category[0])
-        return entry.row if entry else self._block_row(system, category[0])
+        entry = self._find(systems.TUMOUR_SITES, system, icd[1])
+        return entry.row if entry else self._block_row(system, icd[1])
 
     def tumour_site(self, system: str, code: str) -> TumourSite | None:
-        """BREAST or OTHER; None when the code is unknown or says nothing of the primary site (a metastasis).
+        """Give BREAST or OTHER; None for an unknown code and one that names no primary site.
 
-        OTHER also for carcinoma in situ of the breast, which is no invasive cancer: ask `site_row` where an invasive
-        breast cancer may be named beside it.
+        OTHER also for carcinoma in situ of the breast, which is no invasive cancer: ask `site_row`
+        where an invasive breast cancer may be named beside it.
         """
         row = self.site_row(system, code)
         meanings = {
@@ -146,22 +155,22 @@ class Catalogue:
         return meanings.get(row.meaning) if row else None
 
     def side(self, system: str, code: str) -> Literal["left", "right"] | None:
-        """The side that a body site or a laterality names; None when it names none."""
+        """Give the side that a body site or a laterality names; None when it names none."""
         entry = self._find(systems.SIDES, system, code)
         if entry is None:
             return None
         return "left" if entry.row.meaning == "left" else "right"
 
     def words(self) -> tuple[Word, ...]:
-        """All phrases of the vocabulary, longest first."""
+        """Give all phrases of the vocabulary, longest first."""
         return self.vocabulary
 
     def words_of(self, kind: WordKind) -> tuple[Word, ...]:
-        """The phrases of one kind, longest first."""
+        """Give the phrases of one kind, longest first."""
         return tuple(word for word in self.vocabulary if word.kind is kind)
 
     def search_codes(self) -> tuple[str, ...]:
-        """ "system|code" of every test code worth searching a server for, sorted."""
+        """Give "system|code" of every test code worth searching a server for, sorted."""
         return tuple(
             sorted(
                 f"{system}|{code}"
@@ -174,7 +183,7 @@ class Catalogue:
         return self.maps.get(target, {}).get((self.canonical_system(system), code.strip()))
 
     def _block_row(self, system: str, category: str) -> MapRow | None:
-        """The row of the block ("C00-C14") of this system that holds a three-character category."""
+        """Find the block ("C00-C14") of this system that holds a three-character category."""
         canonical = self.canonical_system(system)
         for (row_system, code), entry in self.maps.get(systems.TUMOUR_SITES, {}).items():
             first, dash, last = code.partition("-")
@@ -188,11 +197,12 @@ def load_catalogue(folder: Path | None = None, overlays: Sequence[Path] = ()) ->
 
     Args:
         folder: the mappings; None for those that came with the adapter.
-        overlays: folders of a site's own maps; a later one wins over an earlier one, all win over the shipped rows,
-            but none can turn an excluded test into a result (rules.py).
+        overlays: folders of a site's own maps; a later one wins over an earlier one, all win over
+            the shipped rows, but none can turn an excluded test into a result (rules.py).
 
     Raises:
         MappingError: with every defect, as "file: JSON path: what is wrong".
+
     """
     layers, defects = read_layers(folder, overlays)
     defects += rules.defects(layers)
@@ -216,7 +226,7 @@ def load_catalogue(folder: Path | None = None, overlays: Sequence[Path] = ()) ->
 def read_layers(
     folder: Path | None = None, overlays: Sequence[Path] = ()
 ) -> tuple[list[list[MappingFile]], list[str]]:
-    """Read the shipped folder and each overlay as one layer each; with the defects of files that cannot be read."""
+    """Read the shipped folder and each overlay as one layer each, and what cannot be read."""
     layers: list[list[MappingFile]] = []
     defects: list[str] = []
     for path in (folder or shipped_folder(), *overlays):
@@ -227,7 +237,7 @@ def read_layers(
 
 
 def _maps(layers: Sequence[Sequence[MappingFile]]) -> dict[str, Index]:
-    """The rows of all input maps, by the value set that they map to."""
+    """Index the rows of all input maps by the value set that they map to."""
     by_target: dict[str, list[list[Entry]]] = {}
     for layer in layers:
         of_layer: dict[str, list[Entry]] = {}

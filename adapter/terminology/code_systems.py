@@ -1,7 +1,8 @@
 """Names of code systems: one canonical url for each, and the form its codes have.
 
-Servers name one system in many ways ("LOINC", an OID, an edition of SNOMED CT). The names are rows of NamingSystem
-resources; a name that no row holds stays as it is, and a code under it is not found.
+Servers name one system in many ways ("LOINC", an OID, an edition of SNOMED CT). The names are rows
+of NamingSystem resources; a name that no row holds stays as it is, and a code under it is not
+found.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from adapter.terminology.systems import CODE_FORM_EXTENSION, PREFIX_EXTENSION
 class CodeSystemNames:
     """Every known name of every known code system.
 
-    `exact`: name in lower case → canonical url. `prefixes`: (beginning in lower case, canonical url).
-    `forms`: canonical url → name of the form of its codes ("loinc", "sctid").
+    `exact`: name in lower case → canonical url. `prefixes`: (beginning in lower case, canonical
+    url). `forms`: canonical url → name of the form of its codes ("loinc", "sctid").
     """
 
     exact: Mapping[str, str] = field(default_factory=dict)
@@ -26,7 +27,7 @@ class CodeSystemNames:
     forms: Mapping[str, str] = field(default_factory=dict)
 
     def canonical(self, system: str) -> str:
-        """The canonical url of a system by any of its names; the name without outer blanks when it is unknown.
+        """Give a system's canonical url by any of its names; an unknown name only loses its blanks.
 
         Case is ignored: "Loinc" and "http://LOINC.org" name nothing else.
         """
@@ -37,7 +38,7 @@ class CodeSystemNames:
         return next((url for start, url in self.prefixes if folded.startswith(start)), name)
 
     def form(self, system: str) -> str:
-        """The name of the form of this system's codes, "" when none is stated."""
+        """Give the name of the form of this system's codes, "" when none is stated."""
         return self.forms.get(self.canonical(system), "")
 
 
@@ -66,7 +67,7 @@ def read_names(files: Iterable[MappingFile]) -> CodeSystemNames:
 
 
 def preferred_uri(file: MappingFile) -> str:
-    """The uri that a NamingSystem marks as preferred, "" when it marks none."""
+    """Give the uri that a NamingSystem marks as preferred, "" when it marks none."""
     return next(
         (
             str(name.get("value", ""))
@@ -78,10 +79,10 @@ def preferred_uri(file: MappingFile) -> str:
 
 
 def well_formed(code: str, form: str) -> bool:
-    """Whether a code has the form of its system, check digit included; True for an unknown form.
+    """Tell whether a code has the form of its system, check digit included; any, if unknown.
 
-    "loinc": a LOINC number with its mod-10 check digit, or an answer (LA), list (LL) or part (LP) code, whose digits are
-    not checked. "sctid": a SNOMED CT identifier with its Verhoeff digit.
+    "loinc": a LOINC number with its mod-10 check digit, or an answer (LA), list (LL) or part (LP)
+    code, whose digits are not checked. "sctid": a SNOMED CT identifier with its Verhoeff digit.
     """
     if form == "loinc":
         return _is_loinc(code)
@@ -100,7 +101,7 @@ def _is_loinc(code: str) -> bool:
 
 
 def _mod10(number: str) -> int:
-    """LOINC's check digit (Luhn): every second digit from the right counts twice, its digits added."""
+    """Compute LOINC's check digit: every second digit from the right counts twice (Luhn)."""
     total = 0
     for place, character in enumerate(reversed(number)):
         value = int(character) * (2 if place % 2 == 0 else 1)
@@ -119,7 +120,7 @@ _PERMUTATION = (
 
 
 def _verhoeff(code: str) -> bool:
-    """Whether the Verhoeff check of a SNOMED CT identifier holds (dihedral group D5)."""
+    """Tell whether the Verhoeff check of a SNOMED CT identifier holds (dihedral group D5)."""
     check = 0
     for place, character in enumerate(reversed(code)):
         check = int(_D5[check][int(_PERMUTATION[place % 8][int(character)])])

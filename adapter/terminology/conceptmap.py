@@ -1,8 +1,8 @@
 """Rows of FHIR R4 ConceptMaps, and looking one up by (system, code).
 
-Pure: takes parsed JSON, gives frozen rows. A code is never found without its system, in another system, by its display,
-by a prefix or by subsumption: SNOMED CT places HER2-ultralow under "gene amplification detected", so that any match but
-the exact one would turn a negative into a positive.
+Pure: takes parsed JSON, gives frozen rows. A code is never found without its system, in another
+system, by its display, by a prefix or by subsumption: SNOMED CT places HER2-ultralow under "gene
+amplification detected", so that any match but the exact one would turn a negative into a positive.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ JsonObject = Mapping[str, Any]
 class Entry:
     """One target of one element, and where it stands.
 
-    `path`: JSON path of the target in its file. `target_system`, `target_display`: as written. `products`: property uri →
-    value of `target.product`, what else the row says (the reason of an exclusion). `source`: who says so.
+    `path`: JSON path of the target in its file. `target_system`, `target_display`: as written.
+    `products`: property uri → value of `target.product`, what else the row says (the reason of an
+    exclusion). `source`: who says so.
     """
 
     row: MapRow
@@ -38,7 +39,7 @@ class Entry:
         return self.row.system, self.row.code
 
     def product(self, property_url: str) -> str:
-        """The value that the row gives for this property, "" when it gives none."""
+        """Give the value that the row has for this property, "" when it has none."""
         return next((value for name, value in self.products if name == property_url), "")
 
 
@@ -49,6 +50,7 @@ def entries(concept_map: JsonObject) -> Iterator[Entry]:
         concept_map: a FHIR R4 ConceptMap as parsed JSON; not changed. Missing parts are read as "".
 
     Source: FHIR R4, ConceptMap.group.element.target.
+
     """
     url = str(concept_map.get("url", ""))
     for g, group in enumerate(_objects(concept_map.get("group"))):
@@ -75,7 +77,7 @@ def entries(concept_map: JsonObject) -> Iterator[Entry]:
 
 
 def index(layers: Iterable[Iterable[Entry]]) -> dict[tuple[str, str], Entry]:
-    """Index rows by (system, code); a later layer (a site's overlay) replaces a row of an earlier one.
+    """Index rows by (system, code); a row of a later layer (an overlay) replaces an earlier one.
 
     Within a layer rows are expected to be free of contradictions (rules.py refuses them).
     """
@@ -86,5 +88,5 @@ def index(layers: Iterable[Iterable[Entry]]) -> dict[tuple[str, str], Entry]:
 
 
 def _objects(value: object) -> list[JsonObject]:
-    """The JSON objects of a list; anything else is not a row and is reported by the rules, not here."""
+    """Keep the JSON objects of a list; what else stands there is for check.py to report."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

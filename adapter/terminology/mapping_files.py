@@ -1,6 +1,7 @@
 """Reading a folder of mappings: which files, strictly as JSON, nothing interpreted.
 
-A doubtful file is a defect with its name, never skipped: a vocabulary with a hole would call a known code unknown.
+A doubtful file is a defect with its name, never skipped: a vocabulary with a hole would call a
+known code unknown.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class MappingFile:
         return self.metadata("url")
 
     def metadata(self, element: str) -> str:
-        """A string element such as version or title; in a NamingSystem, also where R4 keeps it as an extension."""
+        """Give a string element such as version, "" when missing; of a NamingSystem, R5's too."""
         value = self.resource.get(element)
         if value is None and self.kind == "NamingSystem":
             url = _R5_NAMING_SYSTEM + element
@@ -56,7 +57,7 @@ class MappingFile:
 
 
 def shipped_folder() -> Path:
-    """The mappings that came with the adapter: inside the wheel, else in the checkout."""
+    """Find the mappings that came with the adapter: inside the wheel, else in the checkout."""
     packed = _PACKAGE / "_data" / "mappings"
     return packed if packed.is_dir() else _PACKAGE.parent / "mappings"
 
@@ -66,6 +67,7 @@ def read_folder(folder: Path) -> tuple[list[MappingFile], list[str]]:
 
     Returns:
         The files that are JSON objects, and the defects as "file: JSON path: what is wrong".
+
     """
     files: list[MappingFile] = []
     defects: list[str] = []
@@ -89,7 +91,7 @@ def read_folder(folder: Path) -> tuple[list[MappingFile], list[str]]:
 
 
 def content_hash(files: Iterable[MappingFile]) -> str:
-    """Eight hexadecimal digits of the SHA-256 of what the files say, whatever their layout and order."""
+    """Give eight digits of the SHA-256 of what the files say, whatever their layout and order."""
     digest = hashlib.sha256()
     for text in sorted(json.dumps(file.resource, sort_keys=True) for file in files):
         digest.update(text.encode())
@@ -97,14 +99,14 @@ def content_hash(files: Iterable[MappingFile]) -> str:
 
 
 def objects(value: object) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a list; nothing when it is no list."""
+    """Give the JSON objects of a list; nothing when it is no list."""
     return (
         (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
     )
 
 
 def extension(element: JsonObject, url: str) -> object:
-    """The value of an element's extension, None when it has none."""
+    """Give the value of an element's extension, None when it has none."""
     for candidate in objects(element.get("extension")):
         if candidate.get("url") == url:
             return next((v for k, v in candidate.items() if k.startswith("value")), None)
@@ -112,7 +114,7 @@ def extension(element: JsonObject, url: str) -> object:
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build an object, refusing a repeated key: the second would silently replace what a reviewer read first."""
+    """Build an object, refusing a repeated key: the second would silently replace the first."""
     result = dict(pairs)
     if len(result) != len(pairs):
         keys = [key for key, _ in pairs]

@@ -1,7 +1,7 @@
 """The codes of the record: what the derived Observation and its Provenance are written with.
 
-Our own codes come from our CodeSystems, the others from the output maps in `mappings/`, so that no code of LOINC,
-SNOMED CT, UCUM or HL7 stands in Python.
+Our own codes come from our CodeSystems, the others from the output maps in `mappings/`, so that no
+code of LOINC, SNOMED CT, UCUM or HL7 stands in Python.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Unit:
 class OutputCodes:
     """Every coding that the derived Observation and its Provenance need (docs/output.md).
 
-    `concepts`: (one of our systems, code) → Coding. `outside`: (canonical url of an output map, our code) → Coding of
-    another system. `unit_texts`: component code → the words shown as unit.
+    `concepts`: (one of our systems, code) → Coding. `outside`: (canonical url of an output map, our
+    code) → Coding of another system. `unit_texts`: component code → the words shown as unit.
     """
 
     concepts: Mapping[tuple[str, str], Coding]
@@ -107,37 +107,39 @@ class OutputCodes:
         return tuple(c for (system, _), c in self.concepts.items() if system == COMPONENT_SYSTEM)
 
     def category_codings(self, category: Category, snomed: bool = False) -> tuple[Coding, ...]:
-        """Codings of the value: our own first, then those that mean exactly the same.
+        """Give the codings of the value: our own first, then those that mean exactly the same.
 
         Args:
             category: any category, also the two that are never written.
-            snomed: the setting `output.snomed`; SNOMED CT's low and ultralow are placed under "amplification detected",
+            snomed: the setting `output.snomed`; SNOMED CT's low and ultralow are placed under
+                "amplification detected",
                 so they are written only when asked for.
 
         Source: rules, Coded output.
+
         """
         maps = [OUTPUT_CATEGORY_LOINC_MAP, *([OUTPUT_CATEGORY_SNOMED_MAP] if snomed else [])]
         others = (self.outside.get((url, category.value)) for url in maps)
         return self._own(CATEGORY_SYSTEM, category.value), *(c for c in others if c is not None)
 
     def interpretation(self, asco_cap: AscoCapStatus) -> Coding:
-        """Observation.interpretation: POS, NEG, E or IND for the ASCO/CAP status."""
+        """Give Observation.interpretation: POS, NEG, E or IND for the ASCO/CAP status."""
         return self._outside(OUTPUT_INTERPRETATION_MAP, asco_cap.value)
 
     def asco_cap_code(self, asco_cap: AscoCapStatus) -> Coding:
-        """Our own code of the ASCO/CAP status; its display is the text that goes with the interpretation."""
+        """Give our code of the ASCO/CAP status; its display is the interpretation's text."""
         return self._own(ASCO_CAP_SYSTEM, asco_cap.value)
 
     def component_code(self, name: str) -> Coding:
-        """The code of a component, e.g. "ratio-used"; KeyError for a name that the record does not have."""
+        """Give a component's code, e.g. "ratio-used"; KeyError for one that the record has not."""
         return self._own(COMPONENT_SYSTEM, name)
 
     def answer_code(self, meaning: str) -> Coding:
-        """Our own code of an answer, e.g. "2+", "group-4", "not-done"; KeyError for an unknown meaning."""
+        """Give our code of an answer, e.g. "2+", "group-4"; KeyError for an unknown meaning."""
         return self._own(ANSWER_SYSTEM, meaning)
 
     def unit(self, name: str) -> Unit | None:
-        """The unit of a component that is a number, None for the others; KeyError for an unknown component."""
+        """Give the unit of a component that is a number, None for the others; KeyError if unknown."""
         component = self.component_code(name)
         coded = self.outside.get((OUTPUT_UNITS_MAP, component.code))
         if coded is None:

@@ -1,7 +1,8 @@
 """What must hold of a set of mappings before a single result is read with it.
 
-Pure and complete: every defect is reported as "file: JSON path: what is wrong", never only the first. Whether a file is
-valid FHIR R4 is checked by check.py, which needs fhir.resources and so does not run at every start.
+Pure and complete: every defect is reported as "file: JSON path: what is wrong", never only the
+first. Whether a file is valid FHIR R4 is checked by check.py, which needs fhir.resources and so
+does not run at every start.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class _Placed:
 
 
 def defects(layers: Layers) -> list[str]:
-    """Every defect of the shipped set (first layer) and a site's overlays (the others), in the order of the files."""
+    """List every defect of the shipped set (first layer) and a site's overlays (the others)."""
     files = [file for layer in layers for file in layer]
     names = read_names(files)
     found: list[str] = []
@@ -64,7 +65,7 @@ def defects(layers: Layers) -> list[str]:
 
 
 def _file_defects(file: MappingFile, *, is_overlay: bool) -> Iterator[str]:
-    """Kind of resource and metadata of one file."""
+    """Check the kind of resource and the metadata of one file."""
     at = f"{file.name}: $"
     allowed = _OVERLAY_KINDS if is_overlay else _KINDS
     if file.kind not in allowed:
@@ -88,7 +89,7 @@ def _file_defects(file: MappingFile, *, is_overlay: bool) -> Iterator[str]:
 
 
 def _set_defects(layer: Sequence[MappingFile]) -> Iterator[str]:
-    """What holds between the files of one layer: one version, so that one number names the whole set."""
+    """Hold the files of one layer to one version: one number names the whole set."""
     versions = sorted({file.metadata("version") for file in layer} - {""})
     if len(versions) > 1:
         for file in layer:
@@ -97,7 +98,7 @@ def _set_defects(layer: Sequence[MappingFile]) -> Iterator[str]:
 
 
 def _repeated_urls(files: Iterable[MappingFile]) -> Iterator[str]:
-    """One url names one resource."""
+    """Hold each url to one resource."""
     first: dict[str, str] = {}
     for file in files:
         if file.url and first.setdefault(file.url, file.name) != file.name:
@@ -105,7 +106,7 @@ def _repeated_urls(files: Iterable[MappingFile]) -> Iterator[str]:
 
 
 def _placed(files: Iterable[MappingFile]) -> list[_Placed]:
-    """The rows of all input maps."""
+    """Collect the rows of all input maps."""
     return [
         _Placed(file, str(file.resource.get("targetUri", "")), entry)
         for file in files
@@ -115,7 +116,7 @@ def _placed(files: Iterable[MappingFile]) -> list[_Placed]:
 
 
 def _repeated_rows(rows: Iterable[_Placed]) -> Iterator[str]:
-    """Within a layer, a code means one thing under one kind of test, and says so once."""
+    """Hold each code, within a layer, to one meaning under one kind of test, said once."""
     first: dict[tuple[str, str, str], _Placed] = {}
     for placed in rows:
         entry = placed.entry
@@ -132,7 +133,7 @@ def _repeated_rows(rows: Iterable[_Placed]) -> Iterator[str]:
 
 
 def _row_defects(files: Sequence[MappingFile], names: CodeSystemNames) -> Iterator[str]:
-    """Every row of every map: its systems, its codes, its target, its source."""
+    """Check every row of every map: its systems, codes, target and source."""
     value_sets = _value_sets(files)
     for file in files:
         if file.kind != "ConceptMap":
@@ -154,7 +155,7 @@ def _row_defects(files: Sequence[MappingFile], names: CodeSystemNames) -> Iterat
 
 
 def _entry_problems(entry: Entry, names: CodeSystemNames) -> Iterator[str]:
-    """What is wrong with one row by itself."""
+    """Check one row by itself."""
     if not entry.row.system or names.canonical(entry.row.system) != entry.row.system:
         canonical = names.canonical(entry.row.system)
         yield f"source system {entry.row.system!r} is not canonical; write {canonical!r}"
@@ -174,7 +175,7 @@ def _entry_problems(entry: Entry, names: CodeSystemNames) -> Iterator[str]:
 
 
 def _undeniable(layers: Layers) -> Iterator[str]:
-    """A site cannot make a result of a test that names HER2 but is none (serum), or of another marker's test."""
+    """Keep a site from making a result of a serum test, or of another marker's test."""
     if not layers:
         return
     denied = {
@@ -190,7 +191,7 @@ def _undeniable(layers: Layers) -> Iterator[str]:
 
 
 def _missing_parts(shipped: Sequence[MappingFile]) -> Iterator[str]:
-    """Everything that the adapter looks up must have a map; an absent file would make known codes unknown."""
+    """Hold the set to be whole: an absent file would make known codes unknown."""
     targets = {str(f.resource.get("targetUri", "")) for f in shipped if f.kind == "ConceptMap"}
     urls = {file.url for file in shipped}
     for target in sorted(systems.INPUT_TARGETS - targets):
@@ -202,7 +203,7 @@ def _missing_parts(shipped: Sequence[MappingFile]) -> Iterator[str]:
 
 
 def _value_sets(files: Iterable[MappingFile]) -> dict[str, frozenset[tuple[str, str]]]:
-    """The (system, code) pairs that each ValueSet lists."""
+    """Collect the (system, code) pairs that each ValueSet lists."""
     return {
         file.url: frozenset(
             (str(include.get("system", "")), str(concept.get("code", "")))

@@ -1,7 +1,7 @@
 """The canonical urls of what is ours: the one place that holds the base and names our own systems.
 
-LOINC, SNOMED CT, UCUM, HL7 and every other system is named in `mappings/` only, never in Python. The base goes into
-ids and records, so it does not change after release (docs/output.md).
+LOINC, SNOMED CT, UCUM, HL7 and every other system is named in `mappings/` only, never in Python.
+The base goes into ids and records, so it does not change after release (docs/output.md).
 """
 
 from __future__ import annotations

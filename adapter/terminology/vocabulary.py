@@ -1,7 +1,10 @@
-"""What the mappings can say: roles of test codes, meanings of answers, kinds of words. Values only; no look-up, no files.
+"""What the mappings can say: roles of test codes, meanings of answers, kinds of words.
 
-A meaning is always written as the core spells it (IhcScore.value, ResultWord, "group-1" …), so that a test can hold every
-target in mappings/ against the core. No code of LOINC, SNOMED CT or another system stands in Python.
+Values only; no look-up, no files.
+
+A meaning is always written as the core spells it (IhcScore.value, ResultWord, "group-1" …), so that
+a test can hold every target in mappings/ against the core. No code of LOINC, SNOMED CT or another
+system stands in Python.
 """
 
 from __future__ import annotations
@@ -25,19 +28,23 @@ class TestRole(StrEnum):
     GENERIC = "generic"
     """A method or study that says nothing of HER2 by itself; never enough alone."""
     EXCLUDED = "excluded"
-    """Names HER2, but no IHC or ISH of tissue (serum, immunoassay, mutation, NGS): never a category from it."""
+    """Names HER2, but no IHC or ISH of tissue (serum, immunoassay, mutation, NGS): never a category
+    from it.
+    """
     OTHER_ANALYTE = "other-analyte"
     """Another marker's test (ER, PR, Ki-67, HER3, EGFR, PD-L1 …)."""
     DOCUMENT = "document"
     """A narrative or container; HER2 may be told inside, and no category is read from it."""
     GENE_STUDIED = "gene-studied"
-    """A component that names the gene of a generic study; only Catalogue.is_her2_gene says whether it is HER2."""
+    """A component that names the gene of a generic study; only Catalogue.is_her2_gene says whether
+    it is HER2.
+    """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
 
 class AnswerKind(StrEnum):
-    """Under which test an answer stands; the same code may mean different things under different tests."""
+    """Under which test an answer stands; the same code may mean another thing under another."""
 
     IHC = "ihc"
     ISH = "ish"
@@ -109,7 +116,10 @@ class WordKind(StrEnum):
 
 @dataclass(frozen=True)
 class MapRow:
-    """One row of the mappings that was used: `map` is the canonical url of its file, `meaning` as the core spells it."""
+    """One row of the mappings that was used.
+
+    `map` is the canonical url of its file, `meaning` as the core spells it.
+    """
 
     map: str
     system: str
@@ -120,7 +130,7 @@ class MapRow:
 
 @dataclass(frozen=True)
 class TestCode:
-    """A recognised test code: its role, and for EXCLUDED and OTHER_ANALYTE why, as a stable reason code."""
+    """A recognised test code and its role; `reason` says why it is EXCLUDED or OTHER_ANALYTE."""
 
     role: TestRole
     row: MapRow
@@ -131,7 +141,10 @@ class TestCode:
 
 @dataclass(frozen=True)
 class Word:
-    """A phrase of the vocabulary: lower case, single blanks, its language ("en", "de", …; "*" for any)."""
+    """A phrase of the vocabulary, lower case, single blanks.
+
+    `language`: "en", "de", …; "*" for any.
+    """
 
     phrase: str
     kind: WordKind

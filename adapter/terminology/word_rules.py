@@ -1,4 +1,7 @@
-"""What must hold of the text vocabulary: each phrase tidy, of a known kind, with a meaning that its kind can have."""
+"""What must hold of the text vocabulary before a text is read with it.
+
+Each phrase stands once, is tidy and of a known kind, and has a meaning that its kind can have.
+"""
 
 from __future__ import annotations
 
@@ -39,30 +42,33 @@ MEANINGS: Final[Mapping[WordKind, frozenset[str]]] = {
     WordKind.SAMPLE_KIND: _values(SampleKind, SampleKind.NOT_STATED),
     WordKind.SITE_BREAST: frozenset({"breast"}),
 }
-"""What each kind of word can mean. A kind that is not here means itself ("negation"), or, for another analyte and
-another site, names which one in kebab-case."""
+"""What each kind of word can mean. A kind that is not here means itself ("negation"), or, for
+another analyte and another site, names which one in kebab-case.
+"""
 
 _NAMES_ONE = frozenset({WordKind.OTHER_ANALYTE, WordKind.SITE_OTHER})
 _KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def word_defects(layer: Sequence[MappingFile]) -> Iterator[str]:
-    """Every defect of the phrases in one layer of the mappings."""
-    first: dict[tuple[str, str], tuple[str, str]] = {}
+    """List every defect of the phrases in one layer of the mappings."""
+    first: dict[str, tuple[Phrase, str]] = {}
     for file in layer:
         for phrase in phrases(file) if is_word_file(file) else ():
             at = f"{file.name}: {phrase.path}"
             for problem in _problems(phrase):
                 yield f"{at}: {problem}"
-            meaning, where = first.setdefault((phrase.text, phrase.kind), (phrase.meaning, at))
+            # The reader takes a hyphen within a phrase for a blank, so these are one phrase.
+            earlier, where = first.setdefault(phrase.text.replace("-", " "), (phrase, at))
             if where == at:
                 continue
-            said = "duplicate" if meaning == phrase.meaning else "contradictory"
-            yield f"{at}: {said} phrase {phrase.text!r}: it means {meaning} at {where} already"
+            same = (earlier.kind, earlier.meaning) == (phrase.kind, phrase.meaning)
+            said = "duplicate" if same else "contradictory"
+            yield f"{at}: {said} phrase {phrase.text!r}: {earlier.text!r} is at {where} already"
 
 
 def _problems(phrase: Phrase) -> Iterator[str]:
-    """What is wrong with one phrase by itself."""
+    """Check one phrase by itself."""
     if not phrase.text or phrase.text != " ".join(phrase.text.lower().split()):
         yield f"phrase {phrase.text!r} is not in lower case with single blanks"
     if not phrase.source.strip():

@@ -1,7 +1,7 @@
 """The text vocabulary: phrases, what each does in a text, and what it means.
 
-Pure. The phrases are the designations of CodeSystem her2-word, and of its supplements in a site's overlay; reading a
-text with them is the recogniser's work.
+Pure. The phrases are the designations of CodeSystem her2-word, and of its supplements in a site's
+overlay; reading a text with them is the recogniser's work.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ ANY_LANGUAGE = "*"
 
 @dataclass(frozen=True)
 class Phrase:
-    """One designation as written, before it is checked; `kind` and `meaning` are properties of its concept."""
+    """One designation as written, before it is checked.
+
+    `kind` and `meaning` are properties of its concept.
+    """
 
     text: str
     language: str
@@ -32,7 +35,7 @@ class Phrase:
 
 
 def is_word_file(file: MappingFile) -> bool:
-    """Whether a file holds phrases: the code system itself, or a supplement to it."""
+    """Tell whether a file holds phrases: the code system itself, or a supplement to it."""
     return file.kind == "CodeSystem" and WORD_SYSTEM in (file.url, file.resource.get("supplements"))
 
 
@@ -54,7 +57,7 @@ def phrases(file: MappingFile) -> Iterator[Phrase]:
 
 
 def words(files: Iterable[MappingFile]) -> tuple[Word, ...]:
-    """Every word, longest phrase first, so that "not amplified" is found before "amplified".
+    """Build every word, longest phrase first: "not amplified" is found before "amplified".
 
     A phrase of a later file replaces the same phrase of the same kind.
     """
@@ -70,7 +73,7 @@ def words(files: Iterable[MappingFile]) -> tuple[Word, ...]:
 
 
 def property_value(concept: JsonObject, code: str) -> str:
-    """The value of a concept's property as text, "" when it has none."""
+    """Give the value of a concept's property as text, "" when it has none."""
     for candidate in objects(concept.get("property")):
         if candidate.get("code") == code:
             return next((str(v) for k, v in candidate.items() if k.startswith("value")), "")
