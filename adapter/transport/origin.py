@@ -22,8 +22,8 @@ from adapter.errors import ForeignOrigin
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Spaces and control characters: URL readers drop them at different places.
 _FORBIDDEN_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
-# What FHIR puts behind its base: types, ids, _history, $operations. No percent, and no semicolon:
-# some servers read "..;" as "..".
+# What FHIR puts behind its base: nothing, or a slash and types, ids, _history, $operations. No
+# percent, and no semicolon: some servers read "..;" as "..".
 _PATH_BELOW_BASE = re.compile(r"(?:/[A-Za-z0-9\-._~$]+)*/?")
 
 
@@ -93,8 +93,8 @@ def resolve_link(link: str, *, base_url: str, request_url: str, rebase: bool = F
             "does not know its public address, set rebase_links"
         )
     below = target.path.removeprefix(root)
-    inside = target.path == root or target.path.startswith(root + "/")
-    if not (inside and _PATH_BELOW_BASE.fullmatch(below) and _has_plain_segments(below)):
+    inside = target.path.startswith(root) and _PATH_BELOW_BASE.fullmatch(below)
+    if not (inside and _has_plain_segments(below)):
         raise ForeignOrigin(
             f"a link of {base.origin} leaves the configured base {root or '/'} and was not followed"
         )

@@ -6,12 +6,14 @@ A write that may have landed must not be repeated blindly, and a busy server mus
 from __future__ import annotations
 
 import socket
+import ssl
 from datetime import timedelta
 from email.utils import format_datetime
 
 import pytest
 import requests
 import responses
+import urllib3.exceptions
 
 from adapter.errors import (
     AmbiguousMatch,
@@ -302,7 +304,7 @@ def test_a_connection_that_times_out_before_sending_is_tried_again(
     make_server: MakeServer, mocked: responses.RequestsMock
 ) -> None:
     refused = requests.exceptions.ConnectTimeout()
-    refused.__cause__ = __import__("urllib3").exceptions.ConnectTimeoutError()
+    refused.__cause__ = urllib3.exceptions.ConnectTimeoutError()
     mocked.post(BASE, body=refused)
     mocked.post(BASE, json=LANDED, content_type="application/fhir+json")
     assert len(make_server().transact(BUNDLE)) == 1
@@ -355,3 +357,42 @@ def test_connections_are_used_again(make_server: MakeServer, loopback: Loopback)
     for _ in range(5):
         server.read("Patient/a")
     assert loopback.connections == 1
+
+
+def test_a_certificate_that_is_not_trusted_is_named_and_nothing_was_sent(
+    make_server: MakeServer, mocked: responses.RequestsMock
+) -> None:
+    refused = requests.exceptions.SSLError()
+    refused.__cause__ = ssl.SSLCertVerificationError()
+    mocked.post(BASE, body=refused)
+    with pytest.raises(TemporaryServerError, match="ca_file") as raised:
+        make_server(attempts=1).transact(BUNDLE)
+    assert not isinstance(raised.value, UnknownOutcome)
+
+
+def test_a_write_answered_with_nonsense_headers_has_an_unknown_outcome(
+    make_server: MakeServer, loopback: Loopback
+) -> None:
+    loopback.will(answer(LANDED, Content_Length="5, 6"))
+    with pytest.raises(UnknownOutcome):
+        make_server(loopback.base).transact(BUNDLE)
+    assert len(loopback.requests) == 1
+
+
+def test_a_request_that_cannot_be_built_is_not_tried_again(
+    make_server: MakeServer, mocked: responses.RequestsMock
+) -> None:
+    mocked.post(BASE, body=requests.exceptions.InvalidHeader("CANARY"))
+    with pytest.raises(PermanentServerError, match="InvalidHeader"):
+        make_server().transact(BUNDLE)
+    assert len(mocked.calls) == 1
+
+
+def test_a_server_that_is_closed_keeps_no_connection(
+    make_server: MakeServer, loopback: Loopback
+) -> None:
+    loopback.will(answer(PATIENT), answer(PATIENT))
+    with make_server(loopback.base) as server:
+        server.read("Patient/a")
+    server.read("Patient/a")
+    assert loopback.connections == 2
