@@ -134,7 +134,7 @@ def _repeated_rows(rows: Iterable[_Placed]) -> Iterator[str]:
 
 def _row_defects(files: Sequence[MappingFile], names: CodeSystemNames) -> Iterator[str]:
     """Check every row of every map: its systems, codes, target and source."""
-    value_sets = _value_sets(files)
+    members = value_sets(files)
     for file in files:
         if file.kind != "ConceptMap":
             continue
@@ -150,7 +150,7 @@ def _row_defects(files: Sequence[MappingFile], names: CodeSystemNames) -> Iterat
             for problem in _entry_problems(entry, names):
                 yield f"{file.name}: {entry.path}: {problem}"
             target = (entry.target_system, entry.row.meaning)
-            if not is_output and target not in value_sets.get(target_set, frozenset()):
+            if not is_output and target not in members.get(target_set, frozenset()):
                 yield f"{file.name}: {entry.path}: unknown target {entry.row.meaning!r}: not in {target_set}"
 
 
@@ -202,7 +202,7 @@ def _missing_parts(shipped: Sequence[MappingFile]) -> Iterator[str]:
         yield f"the set: $: {url} is missing"
 
 
-def _value_sets(files: Iterable[MappingFile]) -> dict[str, frozenset[tuple[str, str]]]:
+def value_sets(files: Iterable[MappingFile]) -> dict[str, frozenset[tuple[str, str]]]:
     """Collect the (system, code) pairs that each ValueSet lists."""
     return {
         file.url: frozenset(
