@@ -33,7 +33,7 @@ imports: $(VENV)/.dev
 
 lock: $(VENV)/.dev ## Write the hash-locked dependency sets anew
 	@$(PIP) install uv
-	@for set in "requirements.lock --group install" "requirements-dev.lock --group dev --extra postgres"; do \
+	@for set in "requirements.lock --group install --extra postgres" "requirements-dev.lock --group dev --extra postgres"; do \
 	  $(RUN)/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --upgrade --quiet \
 	    --custom-compile-command "make lock" -o $$set || exit 1; done
 
