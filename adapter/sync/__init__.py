@@ -1,0 +1,1 @@
+"""Level-triggered reconcile: read, decide what ought to stand, write the difference."""

@@ -1,0 +1,112 @@
+"""When a pass must stop before it writes: too much withdrawn, changed or first created. Pure.
+
+A scope that was narrowed looks like results that are gone, and a wrong mapping looks like many
+corrections. Both are decided by a person, with the preview in hand. Creations count at first
+contact only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from adapter.sync.options import BrakeLimits
+from adapter.sync.plan import Action, Planned
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a pass would do, and what stands.
+
+    `existing`: derived results that stand and are not withdrawn. `first_contact`: the server held
+    none of ours.
+    """
+
+    withdrawals: int = 0
+    changes: int = 0
+    creations: int = 0
+    existing: int = 0
+    first_contact: bool = False
+
+    def plus(self, other: Load) -> Load:
+        """Add another load up; whether it is first contact stays as it is."""
+        return replace(
+            self,
+            withdrawals=self.withdrawals + other.withdrawals,
+            changes=self.changes + other.changes,
+            creations=self.creations + other.creations,
+            existing=self.existing + other.existing,
+        )
+
+
+@dataclass(frozen=True)
+class BrakeState:
+    """Whether the pass may write, and what stopped it: `reasons` are sentences for the operator."""
+
+    engaged: bool
+    reasons: tuple[str, ...] = ()
+    load: Load = Load()
+
+    def as_text(self) -> str:
+        """Write the load down for the store, so that a release can be held to its preview."""
+        return json.dumps({"withdrawals": self.load.withdrawals, "changes": self.load.changes})
+
+
+RELEASED = BrakeState(engaged=False)
+
+
+def load_of(planned: Iterable[Planned], *, existing: int) -> Load:
+    """Add up decisions on patients who have `existing` active derived results."""
+    decisions = list(planned)
+    return Load(
+        withdrawals=sum(one.is_for_absence for one in decisions),
+        changes=sum(one.is_change for one in decisions),
+        creations=sum(one.action is Action.CREATE for one in decisions),
+        existing=existing,
+    )
+
+
+def judge(load: Load, limits: BrakeLimits, *, preview: str | None = None) -> BrakeState:
+    """Decide whether a pass may change and withdraw as much as it wants to.
+
+    Args:
+        load: what the pass would do.
+        limits: see BrakeLimits.
+        preview: what an operator has seen (`BrakeState.as_text`) and releases; the pass may go that
+        far.
+
+    """
+    seen = json.loads(preview) if preview else {}
+    may_withdraw = max(
+        limits.withdraw_floor,
+        limits.withdraw_percent / 100 * load.existing,
+        seen.get("withdrawals", 0),
+    )
+    may_change = max(
+        limits.change_floor, limits.change_percent / 100 * load.existing, seen.get("changes", 0)
+    )
+    reasons = []
+    if load.withdrawals > may_withdraw:
+        reasons.append(
+            f"{load.withdrawals} of {load.existing} derived results would be withdrawn because sources cannot be "
+            f"read any more; at most {int(may_withdraw)} are without being asked. Check what the "
+            "adapter's account may read."
+        )
+    if load.changes > may_change:
+        reasons.append(
+            f"{load.changes} of {load.existing} derived results would change their category; at most "
+            f"{int(may_change)} do without being asked. Check the mappings and the policy."
+        )
+    return BrakeState(bool(reasons), tuple(reasons), load)
+
+
+def judge_first_contact(load: Load, limits: BrakeLimits, *, allowed: bool) -> BrakeState:
+    """Decide whether a first pass may create that much; `allowed`: it was asked for."""
+    if not load.first_contact or allowed or load.creations <= limits.first_pass:
+        return BrakeState(False, (), load)
+    reason = (
+        f"a first pass would create {load.creations} results, more than {limits.first_pass}. Look at the counts, then "
+        "run `her2-adapter sync --backfill` for all of them, or `--since DATE` for what changed from a day on."
+    )
+    return BrakeState(True, (reason,), load)

@@ -1,0 +1,73 @@
+"""Passes, one after the other: the public face of `sync`. A test calls `run_pass` without a thread.
+
+The idea is level-triggered reconcile: order, repetition and loss of events do not matter, and a
+crash anywhere is healed by running again.
+"""
+
+from __future__ import annotations
+
+from adapter.sync.discover import Recent
+from adapter.sync.one_pass import BRAKE, Interrupts, OnePass, Parts
+from adapter.sync.options import PassOptions, SyncOptions
+from adapter.sync.report import CaseRow, PassKind, PassOutcome, PassReport, SetAside
+from adapter.sync.searches import Searches
+
+__all__ = [
+    "BRAKE",
+    "CaseRow",
+    "Cycle",
+    "Interrupts",
+    "Parts",
+    "PassKind",
+    "PassOptions",
+    "PassOutcome",
+    "PassReport",
+    "SetAside",
+    "SyncOptions",
+]
+
+_EVERYTHING_DUE = PassOptions()
+
+
+class Cycle:
+    """Runs passes; keeps between them only what may be lost at any time."""
+
+    def __init__(
+        self, parts: Parts, options: SyncOptions, *, interrupts: Interrupts | None = None
+    ) -> None:
+        self.parts = parts
+        self.options = options
+        self.interrupts = interrupts or Interrupts()
+        self.searches = Searches(
+            source=parts.source,
+            target=parts.target,
+            codes=parts.catalogue.search_codes(),
+            page_size=options.read.page_size,
+        )
+        self._recent = Recent()
+
+    def run_pass(self, asked: PassOptions = _EVERYTHING_DUE) -> PassReport:
+        """Run one pass.
+
+        Args:
+            asked: which patients, and what may be written; by default whatever is due.
+
+        Raises:
+            ServerError: when the source or target cannot be used; nothing is lost, the next pass
+            does it all. StoreError: when the state cannot be kept; LeaseLost when another adapter
+            writes.
+
+        """
+        # Kept only when the pass ends well: after an error nobody knows what was dealt with.
+        recent, self._recent = self._recent, Recent()
+        one = OnePass(
+            parts=self.parts,
+            options=self.options,
+            asked=asked,
+            searches=self.searches,
+            recent=recent,
+            interrupts=self.interrupts,
+        )
+        report = one.run()
+        self._recent = recent
+        return report

@@ -1,0 +1,193 @@
+"""Which patients may have changed since the last pass; a sweep needs no discovery.
+
+The cursor is only an optimisation: every discovery starts an overlap before the watermark, always
+`ge`, and sweeps heal what it misses. What was discovered says nothing but whom to look at; nothing
+here reads a result's meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from adapter.fhir.identity import case_identifier, is_own
+from adapter.fhir.references import reference_to
+from adapter.ports import Clock, JsonObject, SearchPage, StateStore
+from adapter.sync.references import patient_of, version_of
+from adapter.sync.searches import Searches, at_or_after, last_updated
+
+RESULTS: Final = "Observation"
+OWN: Final = "derived"
+WAKING_TYPES: Final = ("DiagnosticReport", "Specimen", "Patient")
+"""A change of one of these can change which results belong together, or whose they are."""
+WATERMARKS: Final = (RESULTS, OWN, *WAKING_TYPES)
+
+Versions = Mapping[str, str]
+"""Reference → versionId."""
+
+
+@dataclass
+class Recent:
+    """Result versions that are dealt with, so that the overlap wakes nobody twice.
+
+    Lives in the process only: it is empty at start, dropped on any error, and a full sweep never
+    asks it.
+    """
+
+    dealt_with: dict[str, str] = field(default_factory=dict)
+
+    def knows(self, resource: JsonObject) -> bool:
+        """Whether this very version was dealt with."""
+        version = version_of(resource)
+        return version is not None and self.dealt_with.get(reference_to(resource)) == version
+
+    def remember(self, versions: Versions) -> None:
+        """Note versions as dealt with; only after what they ask for is confirmed on the server."""
+        self.dealt_with.update(versions)
+
+    def keep_only(self, references: Iterable[str]) -> None:
+        """Forget what the present overlap no longer shows."""
+        wanted = set(references)
+        self.dealt_with = {key: value for key, value in self.dealt_with.items() if key in wanted}
+
+    def drop(self) -> None:
+        """Forget everything: after an error nobody knows what was dealt with."""
+        self.dealt_with.clear()
+
+
+@dataclass
+class Discovered:
+    """What a discovery found.
+
+    `patients`: to be looked at. `versions`: patient → the versions that woke it, to be remembered
+    once it is dealt with. `without_patient`: results that name no patient of this server.
+    `watermarks`: where each discovery may move to, once everything found is queued.
+    """
+
+    patients: set[str] = field(default_factory=set)
+    versions: dict[str, dict[str, str]] = field(default_factory=dict)
+    without_patient: dict[str, JsonObject] = field(default_factory=dict)
+    watermarks: dict[str, datetime] = field(default_factory=dict)
+
+    def wake(self, patient: str, resource: JsonObject) -> None:
+        """Note that a resource says this patient may have changed."""
+        self.patients.add(patient)
+        version = version_of(resource)
+        if version is not None:
+            self.versions.setdefault(patient, {})[reference_to(resource)] = version
+
+
+@dataclass
+class Crawl:
+    """When one discovery began by the server's clock, and the newest change it saw."""
+
+    began: datetime | None = None
+    newest: datetime | None = None
+
+    def note(self, page: SearchPage, now: datetime) -> None:
+        """Take in a page; `now` stands in for a server that sends no Date."""
+        if self.began is None:
+            self.began = page.server_time or now
+        for resource in page.matches:
+            changed = last_updated(resource)
+            if changed is not None and (self.newest is None or changed > self.newest):
+                self.newest = changed
+
+    def watermark(self, before: datetime | None) -> datetime | None:
+        """Give where the watermark may stand: never past the crawl's start.
+
+        Where nothing was seen it stays, and without an earlier one it stands at the crawl's start.
+        """
+        if self.began is None or (self.newest is None and before is not None):
+            return before
+        reached = min(self.began, self.newest) if self.newest else self.began
+        return max(reached, before) if before else reached
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Finds the patients to look at between two sweeps."""
+
+    searches: Searches
+    store: StateStore
+    clock: Clock
+    recent: Recent
+    overlap_seconds: float
+
+    def changed(self, since: datetime | None = None) -> Discovered:
+        """Ask what changed after the watermarks, less the overlap, or after `since`.
+
+        Raises: ServerError as the port says; nothing is stored here, so a failed discovery is
+        simply asked again.
+        """
+        found = Discovered()
+        seen: set[str] = set()
+        self._results(found, seen, since)
+        self._own(found, seen, since)
+        for resource_type in WAKING_TYPES:
+            self._waking(resource_type, found, seen, since)
+        self.recent.keep_only(seen)
+        return found
+
+    def _results(self, found: Discovered, seen: set[str], since: datetime | None) -> None:
+        crawl = Crawl()
+        for page in self.searches.results([self._window(RESULTS, since)], alone=True):
+            crawl.note(page, self.clock.now())
+            for resource in page.matches:
+                self._wake_by(resource, found, seen)
+        self._move(RESULTS, crawl, found, since)
+
+    def _own(self, found: Discovered, seen: set[str], since: datetime | None) -> None:
+        """Our own derived results: how a foreign edit of them is noticed."""
+        if not self.searches.own_incremental:
+            return
+        crawl = Crawl()
+        for page in self.searches.own([self._window(OWN, since)]):
+            crawl.note(page, self.clock.now())
+            for resource in page.matches:
+                if case_identifier(resource) is not None:
+                    self._wake_by(resource, found, seen)
+        self._move(OWN, crawl, found, since)
+
+    def _wake_by(self, resource: JsonObject, found: Discovered, seen: set[str]) -> None:
+        seen.add(reference_to(resource))
+        if self.recent.knows(resource):
+            return
+        patient = patient_of(resource, self.searches.source.base_url)
+        if patient is None and not is_own(resource):
+            found.without_patient[reference_to(resource)] = resource
+        elif patient is not None:
+            found.wake(patient, resource)
+
+    def _waking(
+        self, resource_type: str, found: Discovered, seen: set[str], since: datetime | None
+    ) -> None:
+        """Specimens, reports and patients wake only whom we know to have HER2 results."""
+        crawl = Crawl()
+        by_patient: dict[str, list[JsonObject]] = {}
+        _, window = self._window(resource_type, since)
+        for page in self.searches.changed(resource_type, window):
+            crawl.note(page, self.clock.now())
+            for resource in page.matches:
+                seen.add(reference_to(resource))
+                patient = patient_of(resource, self.searches.source.base_url)
+                if patient is not None and not self.recent.knows(resource):
+                    by_patient.setdefault(patient, []).append(resource)
+        for patient in self.store.known_patients(by_patient):
+            for resource in by_patient[patient]:
+                found.wake(patient, resource)
+        self._move(resource_type, crawl, found, since)
+
+    def _window(self, name: str, since: datetime | None) -> tuple[str, str]:
+        """Restrict to what changed after `since` or the watermark, less the overlap."""
+        start = since or self.store.watermark(name) or self.clock.now()
+        return "_lastUpdated", at_or_after(start - timedelta(seconds=self.overlap_seconds))
+
+    def _move(self, name: str, crawl: Crawl, found: Discovered, since: datetime | None) -> None:
+        before = self.store.watermark(name)
+        reached = crawl.watermark(before)
+        # A look back from a given day says nothing about the time before that day.
+        if reached is not None and (since is None or before is None or since <= before):
+            found.watermarks[name] = reached

@@ -1,0 +1,294 @@
+"""One pass, as it goes: take in, decide, judge the brakes, write, move the store on.
+
+Everything is computed before anything is written, so that a brake can stop it whole. Only on a
+server that holds none of ours, where nothing can be changed or withdrawn, creations are written
+while the rest is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from adapter.fhir.derive import DeriveContext
+from adapter.ports import Clock, FhirServer, JsonObject, ParkedCase, PassRecord, StateStore
+from adapter.sync.brakes import RELEASED, BrakeState, Load, judge, judge_first_contact, load_of
+from adapter.sync.bundle import BundleMaker
+from adapter.sync.delivery import Delivery
+from adapter.sync.discover import RESULTS, Recent
+from adapter.sync.gather import Gathered
+from adapter.sync.options import PassOptions, SyncOptions
+from adapter.sync.ownership import is_ours
+from adapter.sync.plan import WITHDRAWN, Action, Planned, plan
+from adapter.sync.reconcile import reconcile
+from adapter.sync.references import made_relative
+from adapter.sync.report import PassOutcome, PassReport
+from adapter.sync.scope import DERIVED_COUNT, LAST_SWEEP, SINCE, Scope, Scoping
+from adapter.sync.searches import Searches
+from adapter.sync.tally import Tally
+from adapter.sync.write_back import Writer, settle_outbox
+from adapter.terminology.catalogue import Catalogue
+
+log = structlog.get_logger(__name__)
+
+BRAKE: Final = "brake"
+"""Setting: what an engaged brake holds back, as BrakeState.as_text; None while none is engaged."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What passes work with. `context.now` and `base_urls` are replaced by those of each pass."""
+
+    source: FhirServer
+    target: FhirServer
+    store: StateStore
+    clock: Clock
+    catalogue: Catalogue
+    context: DeriveContext
+
+
+@dataclass(frozen=True)
+class Interrupts:
+    """How a pass is held up from outside.
+
+    `guard` raises LeaseLost when another adapter has taken over; it is asked before every bundle.
+    `stopped` asks for an early end: what is not written then stays in the queue.
+    """
+
+    guard: Callable[[], None] = lambda: None
+    stopped: Callable[[], bool] = lambda: False
+
+
+@dataclass
+class OnePass:
+    """The state of one pass. Make a new one for each."""
+
+    parts: Parts
+    options: SyncOptions
+    asked: PassOptions
+    searches: Searches
+    recent: Recent
+    interrupts: Interrupts = field(default_factory=Interrupts)
+    tally: Tally = field(default_factory=Tally)
+    pending: list[Planned] = field(default_factory=list)
+    landed: list[Planned] = field(default_factory=list)
+    looked_at: set[str] = field(default_factory=set)
+    known: set[str] = field(default_factory=set)
+    unfinished: set[str] = field(default_factory=set)
+    healed: list[str] = field(default_factory=list)
+    load: Load = field(default_factory=Load)
+
+    def __post_init__(self) -> None:
+        """Derive what stays the same for the whole pass."""
+        parts, options = self.parts, self.options
+        self.store = parts.store
+        self.may_write = not (self.asked.dry_run or options.observe)
+        self.started_at: datetime = parts.clock.now()
+        urls = tuple(dict.fromkeys((parts.source.base_url, parts.target.base_url)))
+        self.context = replace(parts.context, now=self.started_at, base_urls=urls)
+        self.delivery = Delivery(parts.target, parts.clock, options.send, urls)
+        self.writer = Writer(
+            delivery=self.delivery,
+            store=parts.store,
+            clock=parts.clock,
+            maker=BundleMaker(self.context, parts.source.base_url, parts.target.base_url),
+            guard=self.interrupts.guard,
+            stopped=self.interrupts.stopped,
+        )
+        self.parked: dict[str, ParkedCase] = {case.key: case for case in parts.store.parked()}
+        self.backfills = (
+            self.asked.backfill
+            or self.asked.since is not None
+            or parts.store.setting(SINCE) is not None
+        )
+
+    def run(self) -> PassReport:
+        """Run it; raises as Cycle.run_pass."""
+        self.searches.prepare()
+        if self.may_write:
+            self._note_what_was_asked()
+            self.interrupts.guard()
+            self.tally.signals["outbox"] = settle_outbox(self.delivery, self.store)
+        scope = self._scope()
+        held_none = scope.sweep is not None and not any(map(self._is_ours, scope.sweep.own()))
+        self.load = replace(self.load, first_contact=held_none)
+        for gathered in scope.chunks:
+            if self.interrupts.stopped():
+                return self._report(scope, PassOutcome.STOPPED, RELEASED)
+            self._take(gathered)
+            if held_none and self.backfills and self.may_write:
+                self._write_pending()
+        brake = self._judge(scope)
+        outcome = self._write(brake)
+        if self.may_write and not (brake.engaged and self.load.first_contact):
+            self._move_on(scope, brake)
+        return self._report(scope, outcome, brake)
+
+    def _scope(self) -> Scope:
+        parts = self.parts
+        scoping = Scoping(
+            self.searches, parts.store, parts.clock, self.options.read, self.may_write
+        )
+        return scoping.choose(self.asked, self.recent, observe=self.options.observe)
+
+    def _note_what_was_asked(self) -> None:
+        if self.asked.backfill:
+            self.store.set_setting(SINCE, None)
+        elif self.asked.since is not None and self.store.watermark(RESULTS) is None:
+            self.store.set_setting(SINCE, self.asked.since.isoformat())
+
+    def _is_ours(self, resource: JsonObject) -> bool:
+        return is_ours(resource, namespace=self.context.namespace, policy=self.context.policy)
+
+    def _take(self, gathered: Gathered) -> None:
+        """Decide for some patients, and keep what is to be written."""
+        if gathered.unread:
+            self.unfinished |= gathered.patients
+            self.tally.warn(f"{', '.join(sorted(gathered.patients))}: {gathered.unread}")
+            return
+        base_url = self.parts.source.base_url
+        ours = tuple(made_relative(one, base_url) for one in gathered.derived if self._is_ours(one))
+        reconciled = reconcile(
+            replace(gathered, derived=ours),
+            self.parts.catalogue,
+            self.context.policy,
+            base_url=base_url,
+        )
+        self.looked_at |= gathered.patients
+        self.tally.patients += len(gathered.patients)
+        self.tally.add_candidates(reconciled.fetched, reconciled.outcomes, reconciled.set_aside)
+        planned = plan(reconciled.desired, reconciled.standing, self.context)
+        standing = sum(one.get("status") != WITHDRAWN for one in ours)
+        wanted = [one for one in planned if self._is_wanted(one)]
+        self.load = self.load.plus(load_of(wanted, existing=standing))
+        if self.may_write and not self._is_over_first_contact():
+            self.pending.extend(wanted)
+
+    def _is_over_first_contact(self) -> bool:
+        """Tell whether the first pass will be stopped anyway: bodies need not be kept then."""
+        limits = self.options.brakes
+        return judge_first_contact(self.load, limits, allowed=self.backfills).engaged
+
+    def _is_wanted(self, planned: Planned) -> bool:
+        """Count a decision; whether it is to be written now."""
+        self.known.add(planned.patient)
+        parked = self.parked.get(planned.key)
+        is_held = (
+            planned.writes and parked is not None and parked.fingerprint == planned.fingerprint
+        )
+        self.tally.add_decision(planned, is_held=is_held)
+        if planned.action is Action.WAIT:
+            self.unfinished.add(planned.patient)
+        if parked is not None and is_held:
+            self.tally.parked[planned.key] = parked.reason
+        elif parked is not None and planned.action is Action.SKIP:
+            self.healed.append(planned.key)
+        return planned.writes and not is_held
+
+    def _judge(self, scope: Scope) -> BrakeState:
+        limits = self.options.brakes
+        existing = self.load.existing
+        if scope.sweep is None:
+            existing = max(existing, int(self.store.setting(DERIVED_COUNT) or 0))
+            is_first = self.load.creations > limits.first_pass and self._holds_none_of_ours()
+            self.load = replace(self.load, existing=existing, first_contact=is_first)
+        first = judge_first_contact(self.load, limits, allowed=self.backfills)
+        if first.engaged:
+            return first
+        preview = self.store.setting(BRAKE) if self.asked.release_brake else None
+        return judge(self.load, limits, preview=preview)
+
+    def _holds_none_of_ours(self) -> bool:
+        return not any(self._is_ours(one) for page in self.searches.own() for one in page.matches)
+
+    def _write(self, brake: BrakeState) -> PassOutcome:
+        if not self.may_write:
+            return PassOutcome.OBSERVED
+        if brake.engaged:
+            self.unfinished.update(one.patient for one in self.pending)
+            return PassOutcome.BRAKED
+        self._write_pending()
+        written = self.writer.written
+        self.unfinished |= written.replan | written.left
+        self.tally.parked.update(written.parked)
+        self.tally.signals["replanned"] = len(written.replan)
+        return PassOutcome.STOPPED if written.left else PassOutcome.DONE
+
+    def _write_pending(self) -> None:
+        batch, self.pending = self.pending, []
+        self.writer.write(batch)
+        for one in batch:
+            if one.key in self.writer.written.landed:
+                self.landed.append(one)
+
+    def _move_on(self, scope: Scope, brake: BrakeState) -> None:
+        """Move the store on, now that the server has confirmed what it stands for."""
+        store, landed = self.store, self.writer.written.landed
+        store.remember_patients(sorted(self.known - {""}))
+        finished = (self.looked_at | set(scope.queued)) - self.unfinished
+        store.done(sorted(finished))
+        # A write of a client that was killed, or of another adapter, can land seconds later.
+        created = {one.patient for one in self.landed if one.action is Action.CREATE}
+        store.enqueue(sorted(created), reason="created")
+        store.enqueue(sorted(self.unfinished), reason="unfinished")
+        store.unpark([*self.healed, *(key for key in landed if key in self.parked)])
+        store.set_setting(BRAKE, brake.as_text() if brake.engaged else None)
+        store.set_setting(DERIVED_COUNT, str(self._standing_now()))
+        if scope.sweep is not None:
+            for name, instant in scope.sweep.watermarks().items():
+                store.set_watermark(name, instant)
+        if scope.marks_sweep:
+            store.set_setting(LAST_SWEEP, self.started_at.isoformat())
+        for patient in finished:
+            self.recent.remember(scope.discovered.versions.get(patient, {}))
+        self.recent.remember({f"Observation/{key}": version for key, version in landed.items()})
+
+    def _standing_now(self) -> int:
+        """How many derived results stand after this pass."""
+        actions = [one.action for one in self.landed]
+        return self.load.existing + actions.count(Action.CREATE) - actions.count(Action.RETRACT)
+
+    def _report(self, scope: Scope, outcome: PassOutcome, brake: BrakeState) -> PassReport:
+        tally = self.tally
+        tally.signals["foreign-edit"] = sum(
+            one.action is Action.UPDATE
+            and set(scope.discovered.versions.get(one.patient, ())) == {f"Observation/{one.key}"}
+            for one in self.landed
+        )
+        report = PassReport(
+            kind=scope.kind,
+            outcome=outcome,
+            started_at=self.started_at,
+            ended_at=self.parts.clock.now(),
+            fetched=tally.fetched,
+            outcomes=dict(+tally.outcomes),
+            categories=dict(tally.categories),
+            actions=dict(tally.actions),
+            signals=dict(+tally.signals),
+            rows=tuple(tally.rows),
+            set_aside=tuple(tally.set_aside),
+            parked=dict(tally.parked),
+            warnings=(*self.searches.warnings, *tally.warnings, *brake.reasons),
+            patients=tally.patients,
+            writes=self.writer.written.versions,
+            queue_left=self.store.queue_length(),
+            brake=brake,
+        )
+        if not self.asked.dry_run:
+            self.store.record_pass(
+                PassRecord(
+                    started_at=report.started_at,
+                    ended_at=report.ended_at,
+                    kind=report.kind.value,
+                    outcome=report.outcome.value,
+                    counts=report.counts(),
+                )
+            )
+        log.info(
+            "pass_ended", kind=report.kind.value, outcome=outcome.value, counts=report.counts()
+        )
+        return report

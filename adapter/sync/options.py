@@ -1,0 +1,86 @@
+"""What a pass needs to know, as frozen values; settings.py says where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """How the source is read.
+
+    `overlap_seconds`: how far behind the watermark every discovery starts, because a row can become
+    visible after a later one was served. `sweep_hours`: at most so long between two full sweeps.
+    `absence_confirm_seconds`: a source that cannot be read counts as gone only when it could not
+    be read twice, at least so far apart.
+    """
+
+    page_size: int = 500
+    patients_at_once: int = 100
+    overlap_seconds: float = 600.0
+    sweep_hours: float = 24.0
+    absence_confirm_seconds: float = 600.0
+
+
+@dataclass(frozen=True)
+class SendLimits:
+    """How the target is written to.
+
+    `batch_cases`: cases in one transaction. `attempts`: how often the same bytes are sent.
+    `wait_seconds`: the first wait between two attempts, doubled each time up to `max_wait_seconds`,
+    with jitter. `cases_per_minute`: None for as fast as the server takes them.
+    """
+
+    batch_cases: int = 25
+    attempts: int = 5
+    wait_seconds: float = 0.2
+    max_wait_seconds: float = 30.0
+    cases_per_minute: float | None = None
+
+
+@dataclass(frozen=True)
+class BrakeLimits:
+    """When a pass stops before it writes.
+
+    It may withdraw for absence the larger of `withdraw_floor` and `withdraw_percent` of what
+    stands, and change the larger of `change_floor` and `change_percent`. `first_pass`: how many
+    results may be created without being asked for on a server that holds none of ours. Creations
+    never count otherwise.
+    """
+
+    withdraw_floor: int = 3
+    withdraw_percent: float = 5.0
+    change_floor: int = 20
+    change_percent: float = 5.0
+    first_pass: int = 500
+
+
+@dataclass(frozen=True)
+class SyncOptions:
+    """Everything `sync` asks of the settings, beside the policy and the record's options."""
+
+    read: ReadLimits = field(default_factory=ReadLimits)
+    send: SendLimits = field(default_factory=SendLimits)
+    brakes: BrakeLimits = field(default_factory=BrakeLimits)
+    observe: bool = False
+
+
+@dataclass(frozen=True)
+class PassOptions:
+    """What is asked of one pass.
+
+    `patients`: only these ("Patient/<id>"); None for what discovery finds. `since`: look at what
+    was updated from this instant on. `backfill`: a first pass may create any number. `dry_run`:
+    compute and report, write nothing and remember nothing. `full_sweep`: read everything now.
+    `release_brake`: go on although the brake of an earlier pass is engaged, as far as that pass's
+    preview went.
+    """
+
+    patients: Sequence[str] | None = None
+    since: datetime | None = None
+    backfill: bool = False
+    dry_run: bool = False
+    full_sweep: bool = False
+    release_brake: bool = False

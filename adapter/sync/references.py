@@ -1,0 +1,73 @@
+"""Whose a resource is, and what references mean on the source and on the target.
+
+When results are read on one server and written to another, a derived resource names its sources,
+patient and specimen by absolute URL, or nobody could follow them. Everywhere else in this package
+references are relative to the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from adapter.fhir.identity import relative_reference
+from adapter.fhir.references import reference_to
+from adapter.fhir.shapes import child, string
+from adapter.ports import JsonObject
+
+
+def version_of(resource: JsonObject) -> str | None:
+    """Read meta.versionId, an opaque string; None when the server gives none."""
+    return string(child(resource, "meta"), "versionId") or None
+
+
+def patient_of(resource: JsonObject, base_url: str) -> str | None:
+    """Give "Patient/<id>" that a result, specimen or report is about; else None.
+
+    None too for a Group or Device, for a patient that is only named by an identifier or contained,
+    and for one on another server: such a result is set aside by name, never lost.
+    """
+    if resource.get("resourceType") == "Patient":
+        return reference_to(resource)
+    found = relative_reference(string(child(resource, "subject"), "reference"), (base_url,))
+    return found if found and found.startswith("Patient/") else None
+
+
+def made_absolute(
+    resource: JsonObject, base_url: str, *, keep: Callable[[str], bool]
+) -> JsonObject:
+    """Copy a resource with its relative references made absolute under a base URL.
+
+    The resource is not changed. `keep` tells which references stay as they are, because what they
+    name stands on the target itself.
+    """
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, list):
+            return [walk(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        copied = {key: walk(item) for key, item in value.items()}
+        reference = copied.get("reference")
+        if isinstance(reference, str) and relative_reference(reference) and not keep(reference):
+            copied["reference"] = f"{base_url}/{reference}"
+        return copied
+
+    return {key: walk(item) for key, item in resource.items()}
+
+
+def made_relative(resource: JsonObject, base_url: str) -> JsonObject:
+    """Copy a resource, references below a base URL made relative: undoes `made_absolute`."""
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, list):
+            return [walk(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        copied = {key: walk(item) for key, item in value.items()}
+        reference = copied.get("reference")
+        if isinstance(reference, str) and reference.startswith(f"{base_url}/"):
+            copied["reference"] = reference.removeprefix(f"{base_url}/")
+        return copied
+
+    return {key: walk(item) for key, item in resource.items()}

@@ -1,0 +1,139 @@
+"""Which patients a pass looks at: the list given, what changed, or everything.
+
+Discovery says whom to look at; the queue keeps them until what they need is confirmed on the
+server. The planner picks between gathering by patient and a sweep by count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from adapter.ports import Clock, JsonObject, StateStore
+from adapter.sync.discover import RESULTS, Discovered, Discovery, Recent
+from adapter.sync.gather import Gathered, Gatherer, Sweep
+from adapter.sync.options import PassOptions, ReadLimits
+from adapter.sync.report import PassKind
+from adapter.sync.searches import Searches
+
+LAST_SWEEP: Final = "last-sweep"
+"""Setting: when everything was last read, as an ISO instant."""
+SINCE: Final = "since"
+"""Setting: the day a site began from with --since; what is older stays untouched, by sweeps too."""
+DERIVED_COUNT: Final = "derived-count"
+"""Setting: how many derived results of ours stand, as far as is known."""
+
+SWEEP_FROM_PATIENTS: Final = 1000
+"""Below this many patients a sweep is never worth it."""
+SWEEP_FROM_SHARE: Final = 0.7
+"""A sweep costs about 1.2 ms a patient on the server, gathering by patient 0.8 ms (HAPI,
+measured).
+"""
+
+
+@dataclass
+class Scope:
+    """What a pass looks at; `sweep` is there when everything is read."""
+
+    kind: PassKind
+    chunks: Iterator[Gathered]
+    discovered: Discovered = field(default_factory=Discovered)
+    sweep: Sweep | None = None
+    queued: tuple[str, ...] = ()
+    marks_sweep: bool = False
+
+
+@dataclass(frozen=True)
+class Scoping:
+    """Chooses the scope; `may_remember` is False for a dry run, which leaves no trace."""
+
+    searches: Searches
+    store: StateStore
+    clock: Clock
+    limits: ReadLimits
+    may_remember: bool
+
+    def choose(self, asked: PassOptions, recent: Recent, *, observe: bool) -> Scope:
+        """Find the patients of a pass.
+
+        What discovery found is queued before its watermarks move. Raises: ServerError as the port
+        says.
+        """
+        gatherer = Gatherer(self.searches, self.store, self.clock, self.limits)
+        if asked.patients is not None:
+            return Scope(PassKind.PATIENTS, gatherer.patients(_references(asked.patients)))
+        queued = self.store.queued(self.store.queue_length())
+        since = asked.since
+        if since is None and (observe or self._sweep_is_due(asked)):
+            since = None if asked.backfill else self._since()
+            if since is None:
+                return self._sweep(gatherer, queued)
+        return self._changed(gatherer, queued, recent, since)
+
+    def _sweep(self, gatherer: Gatherer, queued: tuple[str, ...]) -> Scope:
+        sweep = gatherer.sweep()
+        return Scope(PassKind.SWEEP, sweep.chunks(), sweep=sweep, queued=queued, marks_sweep=True)
+
+    def _changed(
+        self,
+        gatherer: Gatherer,
+        queued: tuple[str, ...],
+        recent: Recent,
+        since: datetime | None,
+    ) -> Scope:
+        limits = self.limits
+        # A look back from a given day is a sweep of its own: what was dealt with is looked at
+        # again.
+        memory = recent if since is None else Recent()
+        discovery = Discovery(self.searches, self.store, self.clock, memory, limits.overlap_seconds)
+        found = discovery.changed(since)
+        if self.may_remember:
+            self.store.enqueue(sorted(found.patients), reason="changed")
+            for name, instant in found.watermarks.items():
+                self.store.set_watermark(name, instant)
+            queued = self.store.queued(self.store.queue_length())
+        patients = {*queued, *found.patients}
+        if since is None and self._is_worth_a_sweep(len(patients)):
+            return self._sweep(gatherer, queued)
+        return Scope(
+            PassKind.INCREMENTAL,
+            _chunks(gatherer, sorted(patients), list(found.without_patient.values())),
+            discovered=found,
+            queued=queued,
+            marks_sweep=since is not None,
+        )
+
+    def _sweep_is_due(self, asked: PassOptions) -> bool:
+        if asked.full_sweep or asked.backfill:
+            return True
+        if not self.searches.incremental or self.searches.patient_param is None:
+            return True
+        last = self.store.setting(LAST_SWEEP)
+        if last is None or self.store.watermark(RESULTS) is None:
+            return True
+        return self.clock.now() - datetime.fromisoformat(last) >= timedelta(
+            hours=self.limits.sweep_hours
+        )
+
+    def _since(self) -> datetime | None:
+        text = self.store.setting(SINCE)
+        return datetime.fromisoformat(text) if text else None
+
+    def _is_worth_a_sweep(self, patients: int) -> bool:
+        known = int(self.store.setting(DERIVED_COUNT) or 0)
+        return patients >= SWEEP_FROM_PATIENTS and patients >= SWEEP_FROM_SHARE * known
+
+
+def _chunks(
+    gatherer: Gatherer, patients: Sequence[str], without_patient: Sequence[JsonObject]
+) -> Iterator[Gathered]:
+    if without_patient:
+        yield gatherer.without_patient(without_patient)
+    yield from gatherer.patients(patients)
+
+
+def _references(patients: Sequence[str]) -> list[str]:
+    """Take "Patient/abc" and "abc" alike."""
+    return [one if one.startswith("Patient/") else f"Patient/{one}" for one in patients]

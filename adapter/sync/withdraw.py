@@ -1,0 +1,224 @@
+"""Taking back what this adapter has written: entered in error, with Provenance, never deleted.
+
+For an operator only: a rule that was wrong, a policy that ended, a trial that is over. An adapter
+that goes on running writes again what its rules still say, so it is stopped, observed or corrected
+first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from adapter.fhir.derive import DeriveContext, withdraw
+from adapter.fhir.identity import category_of, fingerprint, relative_reference
+from adapter.fhir.references import reference_to
+from adapter.fhir.shapes import child, codings, objects, references, string
+from adapter.fhir.sources import SourceFacts, source_facts
+from adapter.her2.model import Reason
+from adapter.ports import JsonObject, PassRecord
+from adapter.sync.bundle import BundleMaker
+from adapter.sync.delivery import Delivery
+from adapter.sync.one_pass import Interrupts, Parts
+from adapter.sync.options import SyncOptions
+from adapter.sync.ownership import is_ours, marked
+from adapter.sync.plan import WITHDRAWN, Action, Planned
+from adapter.sync.references import made_relative, version_of
+from adapter.sync.report import PassKind, PassOutcome, PassReport
+from adapter.sync.searches import Searches
+from adapter.sync.tally import Tally
+from adapter.sync.write_back import Writer
+from adapter.terminology.systems import COMPONENT_SYSTEM, POLICY_BASE
+
+BY_OPERATOR: Final = Reason(
+    "withdrawn-by-operator", "The operator of the adapter took this derived result back."
+)
+RULE_COMPONENT: Final = "rule"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which derived results to take back; several conditions must all hold, none selects all.
+
+    `rule`: id of the rule that decided. `policy`: "name|version" or the version alone, as the
+    Provenance of the present version says. `since`: written at or after this instant.
+    """
+
+    rule: str | None = None
+    policy: str | None = None
+    since: datetime | None = None
+
+
+def withdraw_ours(
+    parts: Parts,
+    options: SyncOptions,
+    selection: Selection,
+    *,
+    preview: bool,
+    interrupts: Interrupts | None = None,
+) -> PassReport:
+    """Mark our own derived results entered-in-error, of this namespace and policy family only.
+
+    Args:
+        parts: what passes work with.
+        options: how the target is written to.
+        selection: which results.
+        preview: report what would be withdrawn, and write nothing.
+        interrupts: lease and early end, as for a pass.
+
+    Raises: ServerError and StoreError as Cycle.run_pass.
+
+    """
+    held_up = interrupts or Interrupts()
+    now = parts.clock.now()
+    urls = tuple(dict.fromkeys((parts.source.base_url, parts.target.base_url)))
+    context = replace(parts.context, now=now, base_urls=urls)
+    planned = _planned(parts, options, selection, context)
+    tally = Tally()
+    for one in planned:
+        tally.add_decision(one)
+    writer = Writer(
+        delivery=Delivery(parts.target, parts.clock, options.send, urls),
+        store=parts.store,
+        clock=parts.clock,
+        maker=BundleMaker(context, parts.source.base_url, parts.target.base_url),
+        guard=held_up.guard,
+        stopped=held_up.stopped,
+    )
+    if not preview:
+        writer.write(planned)
+    report = PassReport(
+        kind=PassKind.WITHDRAWAL,
+        outcome=_outcome(writer, preview=preview),
+        started_at=now,
+        ended_at=parts.clock.now(),
+        actions=dict(tally.actions),
+        rows=tuple(tally.rows),
+        parked=dict(writer.written.parked),
+        writes=writer.written.versions,
+        patients=len({one.patient for one in planned}),
+        queue_left=parts.store.queue_length(),
+    )
+    if not preview:
+        parts.store.record_pass(
+            PassRecord(
+                started_at=report.started_at,
+                ended_at=report.ended_at,
+                kind=report.kind.value,
+                outcome=report.outcome.value,
+                counts=report.counts(),
+            )
+        )
+    return report
+
+
+def _outcome(writer: Writer, *, preview: bool) -> PassOutcome:
+    if preview:
+        return PassOutcome.OBSERVED
+    return PassOutcome.STOPPED if writer.written.left else PassOutcome.DONE
+
+
+def _planned(
+    parts: Parts, options: SyncOptions, selection: Selection, context: DeriveContext
+) -> list[Planned]:
+    searches = Searches(parts.source, parts.target, (), options.read.page_size)
+    searches.prove_own()
+    chosen = list(_chosen(searches, selection, context))
+    named = sorted({source for one in chosen for source in _sources(one)})
+    found = parts.source.read_all(named) if named else {}
+    facts = {
+        reference: source_facts(resource, base_urls=context.base_urls)
+        for reference, resource in found.items()
+        if resource is not None
+    }
+    return [_withdrawal(one, facts, named, context) for one in chosen]
+
+
+def _chosen(
+    searches: Searches, selection: Selection, context: DeriveContext
+) -> Iterator[JsonObject]:
+    base_url = searches.source.base_url
+    seen: set[str] = set()
+    for page in searches.own([("_revinclude", "Provenance:target")]):
+        policies = _policies(page.included)
+        for resource in page.matches:
+            name = reference_to(resource)
+            is_candidate = (
+                name not in seen
+                and resource.get("status") != WITHDRAWN
+                and is_ours(resource, namespace=context.namespace, policy=context.policy)
+            )
+            seen.add(name)
+            if is_candidate and _is_selected(resource, selection, policies.get(name, frozenset())):
+                yield made_relative(resource, base_url)
+
+
+def _is_selected(resource: JsonObject, selection: Selection, policies: frozenset[str]) -> bool:
+    if selection.rule is not None and _rule_of(resource) != selection.rule:
+        return False
+    if selection.policy is not None and not any(
+        selection.policy in (policy, policy.rpartition("|")[2]) for policy in policies
+    ):
+        return False
+    return selection.since is None or _issued(resource) >= selection.since
+
+
+def _rule_of(resource: JsonObject) -> str | None:
+    for part in objects(resource.get("component")):
+        if any(
+            (one.get("system"), one.get("code")) == (COMPONENT_SYSTEM, RULE_COMPONENT)
+            for one in codings(child(part, "code"))
+        ):
+            return string(part, "valueString") or string(
+                child(part, "valueCodeableConcept"), "text"
+            )
+    return None
+
+
+def _issued(resource: JsonObject) -> datetime:
+    return datetime.fromisoformat(string(resource, "issued"))
+
+
+def _policies(provenances: Iterable[JsonObject]) -> Mapping[str, frozenset[str]]:
+    """Give the policies ("name|version") of the latest Provenance of each Observation."""
+    latest: dict[str, tuple[str, frozenset[str]]] = {}
+    for one in provenances:
+        named = frozenset(
+            str(policy).removeprefix(f"{POLICY_BASE}/")
+            for policy in one.get("policy") or []
+            if str(policy).startswith(f"{POLICY_BASE}/")
+        )
+        recorded = string(one, "recorded")
+        for written in references(one.get("target")):
+            target = relative_reference(written)
+            if target is not None and recorded >= latest.get(target, ("",))[0]:
+                latest[target] = (recorded, named)
+    return {target: named for target, (_, named) in latest.items()}
+
+
+def _sources(derived: JsonObject) -> list[str]:
+    found = (relative_reference(written) for written in references(derived.get("derivedFrom")))
+    return [reference for reference in found if reference]
+
+
+def _withdrawal(
+    existing: JsonObject,
+    facts: Mapping[str, SourceFacts],
+    named: Sequence[str],
+    context: DeriveContext,
+) -> Planned:
+    gone = frozenset(named) - facts.keys()
+    body = withdraw(existing, reason=BY_OPERATOR, context=context, gone=gone)
+    return Planned(
+        action=Action.RETRACT,
+        key=str(existing["id"]),
+        patient=relative_reference(string(child(existing, "subject"), "reference")) or "",
+        fingerprint=fingerprint(body, base_urls=context.base_urls),
+        body=marked(body, context.namespace),
+        replaced=version_of(existing),
+        sources=tuple(facts[source] for source in _sources(existing) if source in facts),
+        before=category_of(existing),
+        reason=BY_OPERATOR.code,
+    )

@@ -1,0 +1,239 @@
+"""FakeFhirServer: a FHIR R4 server at the port, in memory, with faults on demand.
+
+It shares no code with the adapter. A test programs faults by assigning: `refuse` (a reason to
+refuse an entry for good), `faults` (errors raised by the next transactions, before or after they
+are carried out), `hidden` (in the store, not in the search index), `unsupported` (parameters that
+silently match nothing), `alter` (what the server does to a resource it stores), `crash` (the client
+dies at the n-th step).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from adapter.errors import PermanentServerError, ServerError, VersionConflict
+from adapter.ports import Capability, EntryOutcome, JsonObject, SearchPage, SearchParams
+
+from .clock import FakeClock
+from .crash import CrashPoints
+from .search import INCLUDES, REVERSE, matches
+
+Refusal = Callable[[JsonObject], str | None]
+SEARCH_PARAMS = {
+    "Observation": frozenset(
+        [
+            "_id",
+            "_lastUpdated",
+            "_tag",
+            "identifier",
+            "code",
+            "component-code",
+            "combo-code",
+            "patient",
+            "subject",
+            "has-member",
+            "derived-from",
+        ]
+    ),
+    "DiagnosticReport": frozenset({"_lastUpdated", "patient", "result"}),
+    "Specimen": frozenset({"_lastUpdated", "patient"}),
+    "Patient": frozenset({"_lastUpdated", "_id"}),
+    "Provenance": frozenset({"target", "_lastUpdated"}),
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An error of one transaction; `landed` says whether it was carried out all the same."""
+
+    error: ServerError
+    landed: bool = False
+
+
+class FakeFhirServer:
+    """`writes` counts versions made through `transact`, `calls` names every request."""
+
+    def __init__(
+        self, clock: FakeClock, *, base_url: str = "https://ehr.test/fhir", page_size: int = 50
+    ) -> None:
+        self.clock = clock
+        self._base_url = base_url
+        self.page_size = page_size
+        self.crash = CrashPoints()
+        self.versions: dict[str, list[JsonObject | None]] = {}
+        self.calls: list[str] = []
+        self.bundles: list[bytes] = []
+        self.writes = 0
+        self.hidden: set[str] = set()
+        self.unsupported: frozenset[str] = frozenset()
+        self.refuse: Refusal = lambda _: None
+        self.alter: Callable[[JsonObject], JsonObject] = lambda resource: resource
+        self.faults: list[Fault | None] = []
+        self.before_transaction: Callable[[], None] = lambda: None
+        self.check_if_match = True
+        self.returns_representation = True
+
+    @property
+    def base_url(self) -> str:
+        return self._base_url
+
+    def capability(self) -> Capability:
+        """What the server says it can do."""
+        self._call("capability")
+        params = {kind: names - self.unsupported for kind, names in SEARCH_PARAMS.items()}
+        return Capability("4.0.1", "fake 1", search_params=params)
+
+    # What a laboratory does, beside the port.
+
+    def put(self, resource: JsonObject, *, last_updated: datetime | None = None) -> str:
+        """Store a resource as another client would; returns its reference."""
+        stored = copy.deepcopy(resource)
+        reference = f"{stored['resourceType']}/{stored['id']}"
+        history = self.versions.setdefault(reference, [])
+        meta = stored.setdefault("meta", {})
+        meta["versionId"] = str(len(history) + 1)
+        meta["lastUpdated"] = (last_updated or self.clock.now()).isoformat()
+        history.append(stored)
+        return reference
+
+    def change(self, reference: str, **elements: Any) -> None:
+        """Make a new version of a stored resource with these elements replaced."""
+        present = self.get(reference)
+        assert present is not None, reference
+        self.put({**present, **elements})
+
+    def delete(self, reference: str) -> None:
+        """Delete as FHIR does: a version that is gone."""
+        self.versions[reference].append(None)
+
+    def get(self, reference: str) -> JsonObject | None:
+        """The present version, uncounted and visible even when hidden from search."""
+        history = self.versions.get(reference)
+        return copy.deepcopy(history[-1]) if history and history[-1] else None
+
+    def all(self, resource_type: str) -> list[JsonObject]:
+        """Every present resource of a type."""
+        found = (
+            self.get(ref) for ref in list(self.versions) if ref.startswith(resource_type + "/")
+        )
+        return [resource for resource in found if resource]
+
+    def history(self, reference: str) -> list[JsonObject | None]:
+        """Every version, oldest first."""
+        return list(self.versions.get(reference, []))
+
+    # The port.
+
+    def read(self, reference: str) -> JsonObject | None:
+        """Read the present version, or `_history/v`."""
+        self._call(f"read {reference}")
+        return self._read(reference)
+
+    def read_all(self, references: Iterable[str]) -> dict[str, JsonObject | None]:
+        """Read many in one request."""
+        wanted = list(references)
+        self._call(f"read_all {len(wanted)}")
+        return {reference: self._read(reference) for reference in wanted}
+
+    def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
+        """Search in pages, includes on each page."""
+        found = [
+            resource
+            for resource in self.all(resource_type)
+            if f"{resource_type}/{resource['id']}" not in self.hidden
+            and matches(resource, params, unsupported=self.unsupported)
+        ]
+        asked = [int(value) for name, value in params if name == "_count"]
+        size = min([self.page_size, *asked])
+        for start in range(0, max(len(found), 1), size):
+            self._call(f"search {resource_type}?" + "&".join(f"{n}={v}" for n, v in params))
+            page = tuple(found[start : start + size])
+            yield SearchPage(page, self._included(page, params), (), self.clock.now())
+
+    def transact(self, bundle: bytes) -> tuple[EntryOutcome, ...]:
+        """Carry out a transaction, whole or not at all."""
+        self.before_transaction()
+        self.crash.step()
+        self.calls.append("transact")
+        self.bundles.append(bundle)
+        fault = self.faults.pop(0) if self.faults else None
+        if fault and not fault.landed:
+            raise fault.error
+        entries = json.loads(bundle, parse_float=Decimal)["entry"]
+        self._check(entries)
+        outcomes = tuple(self._store(entry) for entry in entries)
+        self.crash.step()
+        if fault:
+            raise fault.error
+        return outcomes
+
+    def _check(self, entries: list[JsonObject]) -> None:
+        urls = [entry["request"]["url"] for entry in entries]
+        if len(urls) != len(set(urls)):
+            raise PermanentServerError("the same id twice in a bundle", status=400)
+        for entry in entries:
+            url, present = entry["request"]["url"], self.get(entry["request"]["url"])
+            wanted = entry["request"].get("ifMatch")
+            if self.check_if_match and wanted is not None:
+                version = present["meta"]["versionId"] if present else None
+                if wanted != f'W/"{version}"':
+                    raise VersionConflict(f"{url} has another version", status=409)
+            reason = self.refuse(entry["resource"])
+            if reason:
+                raise PermanentServerError(reason, status=422)
+
+    def _store(self, entry: JsonObject) -> EntryOutcome:
+        url, resource = entry["request"]["url"], entry["resource"]
+        assert url == f"{resource['resourceType']}/{resource['id']}", "id differs from the URL"
+        created = not self.versions.get(url)
+        reference = self.put(self.alter(copy.deepcopy(resource)))
+        self.writes += 1
+        stored = self.get(reference)
+        assert stored is not None
+        returned = stored if self.returns_representation else None
+        return EntryOutcome(201 if created else 200, stored["meta"]["versionId"], returned)
+
+    def _call(self, what: str) -> None:
+        self.crash.step()
+        self.calls.append(what)
+
+    def _read(self, reference: str) -> JsonObject | None:
+        plain, _, version = reference.partition("/_history/")
+        if not version:
+            return self.get(plain)
+        history = self.versions.get(plain, [])
+        return copy.deepcopy(history[int(version) - 1]) if int(version) <= len(history) else None
+
+    def _included(
+        self, page: tuple[JsonObject, ...], params: SearchParams
+    ) -> tuple[JsonObject, ...]:
+        found: dict[str, JsonObject] = {}
+        references = {f"{resource['resourceType']}/{resource['id']}" for resource in page}
+        for name, value in params:
+            if name in self.unsupported:
+                continue
+            if name == "_include" and value in INCLUDES:
+                for resource in page:
+                    self._add(found, resource.get(INCLUDES[value]))
+            if name == "_revinclude" and value in REVERSE:
+                kind, element = REVERSE[value]
+                for resource in self.all(kind):
+                    if any(
+                        item.get("reference") in references for item in resource.get(element, [])
+                    ):
+                        found[f"{kind}/{resource['id']}"] = resource
+        return tuple(
+            resource for reference, resource in found.items() if reference not in references
+        )
+
+    def _add(self, found: dict[str, JsonObject], element: Any) -> None:
+        for item in [element] if isinstance(element, dict) else element or []:
+            resource = self.get(item.get("reference", ""))
+            if resource:
+                found[item["reference"]] = resource

@@ -1,0 +1,150 @@
+"""MemoryStore: the StateStore port in dictionaries; outlives a Killed process as a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from adapter.errors import LeaseLost
+from adapter.ports import FrozenBundle, ParkedCase, PassRecord, UnmappedItem
+
+from .crash import CrashPoints
+
+
+class MemoryStore:
+    """What `adapter.store` keeps in SQL, in memory. `crash` may kill before each change."""
+
+    def __init__(self, crash: CrashPoints | None = None) -> None:
+        self.crash = crash or CrashPoints()
+        self.watermarks: dict[str, datetime] = {}
+        self.queue: dict[str, str] = {}
+        self.patients: set[str] = set()
+        self.frozen: dict[str, FrozenBundle] = {}
+        self.parked_cases: dict[str, ParkedCase] = {}
+        self.absences: dict[str, datetime] = {}
+        self.worklist: dict[tuple[str, str, str, str], UnmappedItem] = {}
+        self.audit: list[PassRecord] = []
+        self.settings: dict[str, str] = {}
+        self.lease: tuple[str, int, datetime] | None = None
+        self.fencing = 0
+
+    def watermark(self, name: str) -> datetime | None:
+        return self.watermarks.get(name)
+
+    def set_watermark(self, name: str, instant: datetime) -> None:
+        self.crash.step()
+        self.watermarks[name] = instant
+
+    def enqueue(self, patients: Iterable[str], *, reason: str) -> int:
+        self.crash.step()
+        fresh = [patient for patient in dict.fromkeys(patients) if patient not in self.queue]
+        self.queue.update(dict.fromkeys(fresh, reason))
+        return len(fresh)
+
+    def queued(self, limit: int) -> tuple[str, ...]:
+        return tuple(self.queue)[:limit]
+
+    def queue_length(self) -> int:
+        return len(self.queue)
+
+    def done(self, patients: Iterable[str]) -> None:
+        self.crash.step()
+        for patient in patients:
+            self.queue.pop(patient, None)
+
+    def remember_patients(self, patients: Iterable[str]) -> None:
+        self.crash.step()
+        self.patients.update(patients)
+
+    def known_patients(self, patients: Iterable[str]) -> frozenset[str]:
+        return frozenset(self.patients.intersection(patients))
+
+    def freeze(self, bundle: FrozenBundle) -> None:
+        self.crash.step()
+        self.frozen.setdefault(bundle.key, bundle)
+
+    def outbox(self) -> tuple[FrozenBundle, ...]:
+        return tuple(self.frozen.values())
+
+    def settle(self, key: str) -> None:
+        self.crash.step()
+        self.frozen.pop(key, None)
+
+    def park(self, case: ParkedCase) -> None:
+        self.crash.step()
+        known = self.parked_cases.get(case.key)
+        attempts = known.attempts + 1 if known else case.attempts
+        self.parked_cases[case.key] = replace(case, attempts=attempts)
+
+    def parked(self) -> tuple[ParkedCase, ...]:
+        return tuple(sorted(self.parked_cases.values(), key=lambda case: case.parked_at))
+
+    def unpark(self, keys: Iterable[str]) -> None:
+        self.crash.step()
+        for key in keys:
+            self.parked_cases.pop(key, None)
+
+    def note_absent(self, reference: str, at: datetime) -> datetime:
+        self.crash.step()
+        return self.absences.setdefault(reference, at)
+
+    def note_present(self, references: Iterable[str]) -> None:
+        self.crash.step()
+        for reference in references:
+            self.absences.pop(reference, None)
+
+    def record_unmapped(self, items: Iterable[UnmappedItem]) -> None:
+        self.crash.step()
+        for item in items:
+            key = (item.reason, item.system, item.code, item.pattern)
+            known = self.worklist.get(key)
+            self.worklist[key] = (
+                replace(known, count=known.count + item.count, last_seen=item.last_seen)
+                if known
+                else item
+            )
+
+    def unmapped(self) -> tuple[UnmappedItem, ...]:
+        return tuple(sorted(self.worklist.values(), key=lambda item: -item.count))
+
+    def record_pass(self, record: PassRecord) -> None:
+        self.crash.step()
+        self.audit.append(record)
+
+    def passes(self, limit: int = 20) -> tuple[PassRecord, ...]:
+        return tuple(reversed(self.audit))[:limit]
+
+    def acquire_lease(self, holder: str, *, now: datetime, seconds: float) -> int | None:
+        if self.lease and self.lease[0] != holder and self.lease[2] > now:
+            return None
+        if self.lease is None or self.lease[0] != holder or self.lease[2] <= now:
+            self.fencing += 1
+        self.lease = (holder, self.fencing, now + timedelta(seconds=seconds))
+        return self.fencing
+
+    def check_lease(self, holder: str, fencing: int, *, now: datetime) -> None:
+        if self.lease is None or self.lease[:2] != (holder, fencing) or self.lease[2] <= now:
+            raise LeaseLost("another adapter holds the writer's lease")
+
+    def release_lease(self, holder: str) -> None:
+        if self.lease and self.lease[0] == holder:
+            self.lease = None
+
+    def setting(self, name: str) -> str | None:
+        return self.settings.get(name)
+
+    def set_setting(self, name: str, value: str | None) -> None:
+        self.crash.step()
+        if value is None:
+            self.settings.pop(name, None)
+        else:
+            self.settings[name] = value
+
+    def counts(self) -> Mapping[str, int]:
+        """How much of everything there is, for a test's messages."""
+        return {
+            "queue": len(self.queue),
+            "outbox": len(self.frozen),
+            "parked": len(self.parked_cases),
+        }
