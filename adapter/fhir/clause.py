@@ -1,0 +1,340 @@
+"""The grammar of one clause of a HER2 text: scores, numbers and their quantities, words.
+
+A clause is what stands between brackets, commas, semicolons and full stops. What it says is
+collected here, not joined and not judged; `text` does that. Every token must have its place: one
+without raises UnreadError, and then the whole text counts for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from typing import Final, TypeVar
+
+from adapter.fhir.meanings import ish_group_of, result_word_of, score_range, scores_of
+from adapter.fhir.quantities import QUOTIENT, RATIO, bind
+from adapter.fhir.tokens import Token, TokenKind
+from adapter.her2.model import (
+    Assay,
+    Comparator,
+    IhcScore,
+    IshGroup,
+    Measurement,
+    Probe,
+    RepeatMarker,
+    ResultWord,
+)
+from adapter.terminology.vocabulary import WordKind
+
+NOT_UNDERSTOOD: Final = "text-not-understood"
+OTHER_ANALYTE: Final = "other-analyte-in-value"
+
+_BOUNDARIES: Final = (";", ",", ".", "(", ")", "[", "]", "\n")
+_NEUTRAL: Final = (
+    WordKind.FILLER,
+    WordKind.HER2,
+    WordKind.SITE_BREAST,
+    WordKind.SIDE,
+    WordKind.SAMPLE_KIND,
+)
+_LEFT_ENDS: Final = {
+    "0": (IhcScore.ZERO,),
+    "1": (IhcScore.ONE_PLUS,),
+    "2": (IhcScore.TWO_PLUS,),
+}
+"""The left end of "0-1+", written without its plus."""
+
+E = TypeVar("E", bound=Enum)
+
+
+class UnreadError(Exception):
+    """The text is not understood; `problem` is a stable reason code. Never leaves text.py."""
+
+    def __init__(self, problem: str = NOT_UNDERSTOOD) -> None:
+        self.problem = problem
+        super().__init__(problem)
+
+
+@dataclass
+class Clause:
+    """What one clause says. `numbers`: (quantity or None, number), in the order written."""
+
+    assays: set[Assay] = field(default_factory=set)
+    scores: list[tuple[IhcScore, ...]] = field(default_factory=list)
+    off_scale: bool = False
+    words: list[ResultWord] = field(default_factory=list)
+    ish_words: list[ResultWord] = field(default_factory=list)
+    groups: list[IshGroup] = field(default_factory=list)
+    staining: set[str] = field(default_factory=set)
+    percents: list[Measurement] = field(default_factory=list)
+    numbers: list[tuple[str | None, Measurement]] = field(default_factory=list)
+    probes: set[Probe] = field(default_factory=set)
+    markers: set[RepeatMarker] = field(default_factory=set)
+    not_done: bool = False
+    recommendation: bool = False
+    adjudicated: bool = False
+    population: bool = False
+    other_tumour: bool = False
+    quantity_alone: bool = False
+
+    @property
+    def says_ihc(self) -> bool:
+        """Whether something stands here that only IHC has."""
+        return bool(self.scores or self.off_scale or self.staining)
+
+    @property
+    def says_ish(self) -> bool:
+        """Whether something stands here that only ISH has."""
+        quantities = {quantity for quantity, _ in self.numbers} - {None, QUOTIENT}
+        return bool(self.ish_words or self.groups or self.probes or self.population or quantities)
+
+    @property
+    def states_result(self) -> bool:
+        """Whether any result stands here, as a score, a word or a number."""
+        stated = (self.scores, self.words, self.ish_words, self.groups, self.staining)
+        return self.off_scale or any(stated) or bool(self.percents or self.numbers)
+
+
+def clauses_of(tokens: Sequence[Token]) -> list[Clause]:
+    """Read every clause of a text. Raises UnreadError."""
+    return [_ClauseReader(part).read() for part in _parts(tokens)]
+
+
+def _parts(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+    part: list[Token] = []
+    for index, token in enumerate(tokens):
+        if not token.is_sign(*_BOUNDARIES) and not _parts_by_dash(tokens, index):
+            part.append(token)
+        elif part:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _parts_by_dash(tokens: Sequence[Token], index: int) -> bool:
+    """Whether a dash with blanks around it parts clauses; between two numbers it is a range."""
+    if not tokens[index].is_sign("-") or tokens[index].glued:
+        return False
+    if not 0 < index < len(tokens) - 1 or tokens[index + 1].glued:
+        return False
+    before, after = tokens[index - 1], tokens[index + 1]
+    ends_number = before.kind is TokenKind.NUMBER or before.is_sign("+", "%")
+    ends_number = ends_number or before.is_word(WordKind.IHC_SCORE)
+    begins_number = after.kind is TokenKind.NUMBER or after.is_word(WordKind.IHC_SCORE)
+    return not (ends_number and begins_number)
+
+
+class _ClauseReader:
+    """Reads one clause from left to right, without going back."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = tokens
+        self.clause = Clause()
+        self.sequence: list[str | Measurement] = []  # quantities and numbers, as they follow
+
+    def read(self) -> Clause:
+        position = 0
+        while position < len(self.tokens):
+            position = self._step(position)
+        self._bind()
+        return self.clause
+
+    def _bind(self) -> None:
+        """Give each number its quantity; beside a quotient only the word "ratio" may stand."""
+        if self.clause.numbers:
+            if set(self.sequence) - {RATIO}:
+                raise UnreadError
+            return
+        bound = bind(self.sequence)
+        if bound is None:
+            raise UnreadError
+        self.clause.quantity_alone = bound.unused
+        self.clause.numbers.extend(bound.numbers)
+        self.clause.percents.extend(bound.percents)
+
+    def _at(self, position: int) -> Token | None:
+        return self.tokens[position] if position < len(self.tokens) else None
+
+    def _is_sign(self, position: int, *signs: str) -> bool:
+        token = self._at(position)
+        return token is not None and token.is_sign(*signs)
+
+    def _step(self, position: int) -> int:
+        token = self.tokens[position]
+        if (end := self._scores(position)) is not None:
+            return end
+        if token.is_sign("<", ">", "<=", ">="):
+            return self._number(position + 1, Comparator(token.text))
+        if token.kind is TokenKind.NUMBER:
+            return self._number(position, Comparator.EXACT)
+        if token.word is not None:
+            return self._word(position, token)
+        if token.is_sign(":", "=", "/"):
+            return position + 1
+        raise UnreadError
+
+    # Scores
+
+    def _scores(self, position: int) -> int | None:
+        """Read the score or the range of scores that begins here; None where none does."""
+        scores, end = self._score_at(position)
+        if scores is None and self.tokens[position].text in _LEFT_ENDS:
+            end = position + 1  # the left end of "0-1+"
+        elif scores is None:
+            return None
+        separator = self._at(end)
+        right, right_end = self._score_at(end + 1)
+        if separator is not None and right is not None and _joins_ends(separator):
+            left = scores if scores is not None else _LEFT_ENDS[self.tokens[position].text]
+            self.clause.scores.append(_range(left, right, by_slash=separator.is_sign("/")))
+            return self._after_score(right_end)
+        if scores is None:
+            return None
+        if scores:
+            self.clause.scores.append(scores)
+        else:
+            self.clause.off_scale = True
+        return self._after_score(end)
+
+    def _after_score(self, end: int) -> int:
+        if self._is_sign(end, "+", "%"):
+            raise UnreadError
+        return end
+
+    def _score_at(self, position: int) -> tuple[tuple[IhcScore, ...] | None, int]:
+        """Find a score here and where it ends: None where there is none, () when off the scale."""
+        token = self._at(position)
+        if token is not None and token.is_word(WordKind.IHC_SCORE):
+            return scores_of(token.meaning) or (), position + 1
+        if (
+            token is not None
+            and token.kind is TokenKind.NUMBER
+            and self._is_sign(position + 1, "+")
+        ):
+            return scores_of(f"{token.text}+") or (), position + 2
+        return None, position
+
+    # Numbers
+
+    def _number(self, position: int, comparator: Comparator) -> int:
+        value, end = self._plain(position), position + 1
+        if self._is_quotient(end):
+            self.clause.numbers.append((QUOTIENT, Measurement(value, comparator)))
+            return end + 2
+        upper = None
+        if (dash := self._at(end)) is not None and _joins_ends(dash) and not dash.is_sign("/"):
+            upper, end = self._plain(end + 1), end + 2
+            if upper <= value or comparator is not Comparator.EXACT:
+                raise UnreadError
+        measured = Measurement(value, comparator, upper)
+        if self._is_sign(end, "%"):
+            self.clause.percents.append(measured)
+            return end + 1
+        self.sequence.append(measured)
+        return self._after_score(end)
+
+    def _is_quotient(self, position: int) -> bool:
+        """Whether ": 1" or "/ 1" follows; any other divisor is not taken for a ratio."""
+        divisor = self._at(position + 1)
+        if not self._is_sign(position, ":", "/") or divisor is None:
+            return False
+        return divisor.value == 1 and not self._is_sign(position + 2, "+", "%", "/", ":")
+
+    def _plain(self, position: int) -> Decimal:
+        token = self._at(position)
+        if token is None or token.value is None:
+            raise UnreadError
+        return token.value
+
+    # Words
+
+    def _word(self, position: int, token: Token) -> int:
+        clause, meaning = self.clause, token.meaning
+        if token.is_word(*_NEUTRAL):
+            return position + 1
+        match token.word.kind if token.word else None:
+            case WordKind.RESULT | WordKind.ISH_RESULT:
+                self._result(token)
+            case WordKind.NEGATION:
+                return self._negated(position + 1)
+            case WordKind.COMPARATOR:
+                return self._number(position + 1, _member(Comparator, meaning))
+            case WordKind.QUANTITY:
+                self.sequence.append(meaning)
+            case WordKind.STAINING:
+                clause.staining.add(meaning)
+            case WordKind.ASSAY:
+                clause.assays.add(_member(Assay, meaning))
+            case WordKind.PROBE:
+                clause.probes.add(_member(Probe, meaning))
+            case WordKind.MARKER:
+                clause.markers.add(_member(RepeatMarker, meaning))
+            case _:
+                self._flag(token)
+        return position + 1
+
+    def _flag(self, token: Token) -> None:
+        clause = self.clause
+        match token.word.kind if token.word else None:
+            case WordKind.NOT_DONE:
+                clause.not_done = True
+            case WordKind.RECOMMENDATION:
+                clause.recommendation = True
+            case WordKind.ADJUDICATED:
+                clause.adjudicated = True
+            case WordKind.POPULATION:
+                clause.population = True
+            case WordKind.SITE_OTHER:
+                clause.other_tumour = True
+            case WordKind.OTHER_ANALYTE:
+                raise UnreadError(OTHER_ANALYTE)
+            case _:
+                raise UnreadError
+
+    def _result(self, token: Token) -> None:
+        group, word = ish_group_of(token.meaning), result_word_of(token.meaning)
+        if group is not None:
+            self.clause.groups.append(group)
+        elif word is None:
+            raise UnreadError
+        elif token.is_word(WordKind.ISH_RESULT):
+            self.clause.ish_words.append(word)
+        else:
+            self.clause.words.append(word)
+
+    def _negated(self, position: int) -> int:
+        """Read what a negation denies: only "amplified" has a plain opposite."""
+        token = self._at(position)
+        while token is not None and token.is_word(WordKind.FILLER, WordKind.HER2):
+            position += 1
+            token = self._at(position)
+        if token is None or not token.is_word(WordKind.ISH_RESULT):
+            raise UnreadError
+        if result_word_of(token.meaning) is not ResultWord.POSITIVE:
+            raise UnreadError
+        self.clause.ish_words.append(ResultWord.NEGATIVE)
+        return position + 1
+
+
+def _range(
+    left: tuple[IhcScore, ...], right: tuple[IhcScore, ...], *, by_slash: bool
+) -> tuple[IhcScore, ...]:
+    """Make a range of its ends; "1+/3+" is no range but two readings."""
+    scores = score_range(left[0], right[0]) if len(left) == len(right) == 1 else None
+    if scores is None or (by_slash and len(scores) > 2):
+        raise UnreadError
+    return scores
+
+
+def _joins_ends(token: Token) -> bool:
+    return token.is_sign("-", "/")
+
+
+def _member(members: type[E], meaning: str) -> E:
+    try:
+        return members(meaning)
+    except ValueError:
+        raise UnreadError from None

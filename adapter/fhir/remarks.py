@@ -1,0 +1,85 @@
+"""What a method or a note says beside the result: probe, assay, a recount, an adjudication.
+
+Remarks are looked at word by word, sentence by sentence. A sentence that denies, recommends or
+awaits says nothing here: "no recount", "repeat recommended". A remark never gives a category; a
+score or a word in it, understood whole, can only contradict one (rules: Which results count, 10).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from adapter.fhir.stated import Stated
+from adapter.fhir.terms import Terms, holds, meanings
+from adapter.fhir.text import Reading, marker_of, read
+from adapter.fhir.tokens import Token, TokenKind
+from adapter.her2.model import Assay, Measurement, Probe, RepeatMarker
+from adapter.terminology.vocabulary import TestRole, WordKind
+
+_SENTENCE_END: Final = re.compile(r"[;\n]|\.(?=\s|\Z)")
+_DENIES: Final = (WordKind.NEGATION, WordKind.NOT_DONE, WordKind.RECOMMENDATION)
+
+
+@dataclass(frozen=True)
+class Remarks:
+    """What was said. `probes`, `assays`: every one that is named; two of a kind tell nothing.
+
+    `population_percent`: share of cells of a cell population that is spoken of.
+    """
+
+    marker: RepeatMarker | None = None
+    adjudicated: bool = False
+    probes: frozenset[Probe] = frozenset()
+    assays: frozenset[Assay] = frozenset()
+    population: bool = False
+    population_percent: Measurement | None = None
+
+
+def remarks_in(texts: Iterable[str], terms: Terms) -> Remarks:
+    """Look through methods and notes; never raises."""
+    said = [tokens for tokens in _sentences(texts, terms) if not holds(tokens, *_DENIES)]
+    every = [token for tokens in said for token in tokens]
+    populations = [tokens for tokens in said if holds(tokens, WordKind.POPULATION)]
+    return Remarks(
+        marker=marker_of(RepeatMarker(meaning) for meaning in meanings(every, WordKind.MARKER)),
+        adjudicated=holds(every, WordKind.ADJUDICATED),
+        probes=frozenset(Probe(meaning) for meaning in meanings(every, WordKind.PROBE)),
+        assays=frozenset(Assay(meaning) for meaning in meanings(every, WordKind.ASSAY)),
+        population=bool(populations),
+        population_percent=next(filter(None, map(_percent, populations)), None),
+    )
+
+
+def understood_whole(texts: Iterable[str], terms: Terms, asked: TestRole) -> list[Stated]:
+    """Read each note, else each sentence of it, that is understood whole as a HER2 result."""
+    found: list[Stated] = []
+    for text in texts:
+        whole = read(text, terms.lexicon, asked)
+        parts = [whole] if whole.is_whole else _read_sentences(text, terms, asked)
+        found += [reading.stated for reading in parts]
+    return found
+
+
+def _read_sentences(text: str, terms: Terms, asked: TestRole) -> list[Reading]:
+    sentences = (read(part, terms.lexicon, asked) for part in _SENTENCE_END.split(text))
+    return [reading for reading in sentences if reading.is_whole]
+
+
+def _sentences(texts: Iterable[str], terms: Terms) -> Iterator[tuple[Token, ...]]:
+    for text in texts:
+        for sentence in _SENTENCE_END.split(text):
+            yield terms.tokens(sentence)
+
+
+def _percent(tokens: tuple[Token, ...]) -> Measurement | None:
+    """Find the one percentage of a sentence about a cell population."""
+    found = [
+        token.value
+        for token, following in pairwise(tokens)
+        if token.kind is TokenKind.NUMBER and following.is_sign("%")
+    ]
+    return Measurement(found[0]) if len(found) == 1 and found[0] is not None else None

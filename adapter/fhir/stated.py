@@ -1,0 +1,170 @@
+"""What one place of an Observation states, and whether two places agree that speak of one thing.
+
+A code, its display, its text, a component and an interpretation are each read by themselves and
+then joined here. Where they differ neither side wins: the difference is kept as a conflict, under a
+stable reason code, and makes the case one for review. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from adapter.her2.model import (
+    IhcResult,
+    IhcScore,
+    IshResult,
+    Measurement,
+    ResultWord,
+    Staining,
+)
+from adapter.terminology.vocabulary import MapRow
+
+T = TypeVar("T")
+
+STATED_TWICE: Final = "stated-twice-differently"
+
+_FINER: Final = {
+    frozenset({ResultWord.NEGATIVE, ResultWord.LOW}): ResultWord.LOW,
+    frozenset({ResultWord.NEGATIVE, ResultWord.ULTRALOW}): ResultWord.ULTRALOW,
+}
+"""Low and ultralow are negative: the finer word says more and contradicts nothing."""
+_ZEROES: Final = ((IhcScore.ZERO,), (IhcScore.ZERO_PLUS,))
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What was read: an IHC result, an ISH result, an overall word; any may be absent, or all.
+
+    `other_tumour`: it says that the tumour is one outside the breast. `conflicts`: reason codes of
+    things that mean different things here. `rows`: the rows of the mappings that were used.
+    """
+
+    ihc: IhcResult | None = None
+    ish: IshResult | None = None
+    overall: ResultWord | None = None
+    other_tumour: bool = False
+    conflicts: tuple[str, ...] = ()
+    rows: tuple[MapRow, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no result at all is stated."""
+        return self.ihc is None and self.ish is None and self.overall is None
+
+    def with_conflicts(self, *codes: str) -> Stated:
+        """Add conflicts, each once, in a fixed order."""
+        return replace(self, conflicts=tuple(sorted({*self.conflicts, *codes})))
+
+    def with_rows(self, *rows: MapRow) -> Stated:
+        """Add rows of the mappings, each once."""
+        return replace(self, rows=tuple(dict.fromkeys((*self.rows, *rows))))
+
+
+NOTHING: Final = Stated()
+
+
+def join(first: Stated, second: Stated, *, conflict: str = STATED_TWICE) -> Stated:
+    """Join what two places state.
+
+    What only one states is taken; what both state must be equal, or one a refinement of the other
+    (0 and 0+, negative and low). Anything else adds the reason code `conflict`.
+    """
+    joint = _Joint()
+    joined = Stated(
+        ihc=joint.ihc(first.ihc, second.ihc),
+        ish=joint.ish(first.ish, second.ish),
+        overall=joint.word(first.overall, second.overall),
+        other_tumour=first.other_tumour or second.other_tumour,
+    )
+    codes = {*first.conflicts, *second.conflicts, *((conflict,) if joint.differs else ())}
+    return joined.with_conflicts(*codes).with_rows(*first.rows, *second.rows)
+
+
+def one_word(words: list[ResultWord]) -> tuple[ResultWord | None, bool]:
+    """Find the one word that several say, and whether they differ; negative and low is low."""
+    joint = _Joint()
+    found: ResultWord | None = None
+    for word in words:
+        found = joint.word(found, word)
+    return found, joint.differs
+
+
+def refined(ihc: IhcResult) -> IhcResult:
+    """Take "ultralow" beside a plain 0 for what it says: faint staining was seen.
+
+    Source: FDA label / DESTINY-Breast06, HER2-ultralow is IHC 0 with faint membrane staining.
+    """
+    is_ultralow = ihc.word is ResultWord.ULTRALOW and ihc.scores in _ZEROES
+    if is_ultralow and ihc.staining is None:
+        return replace(ihc, staining=Staining.FAINT_INCOMPLETE)
+    return ihc
+
+
+class _Joint:
+    """Joins part by part and remembers whether any two differed."""
+
+    def __init__(self) -> None:
+        self.differs = False
+
+    def same(self, first: T | None, second: T | None) -> T | None:
+        if first is None or second is None:
+            return second if first is None else first
+        self.differs |= first != second
+        return first
+
+    def word(self, first: ResultWord | None, second: ResultWord | None) -> ResultWord | None:
+        if first and second and (finer := _FINER.get(frozenset({first, second}))):
+            return finer
+        return self.same(first, second)
+
+    def number(self, first: Measurement | None, second: Measurement | None) -> Measurement | None:
+        if first is None or second is None:
+            return second if first is None else first
+        self.differs |= replace(first, text="") != replace(second, text="")
+        return first
+
+    def scores(
+        self, first: tuple[IhcScore, ...], second: tuple[IhcScore, ...]
+    ) -> tuple[IhcScore, ...]:
+        if {first, second} == set(_ZEROES):
+            return (IhcScore.ZERO_PLUS,)
+        return self.same(first or None, second or None) or ()
+
+    def ihc(self, first: IhcResult | None, second: IhcResult | None) -> IhcResult | None:
+        if first is None or second is None:
+            return second if first is None else first
+        scored = (first.off_scale and second.scores) or (second.off_scale and first.scores)
+        self.differs |= bool(scored)
+        joined = IhcResult(
+            scores=self.scores(first.scores, second.scores),
+            word=self.word(first.word, second.word),
+            percent=self.number(first.percent, second.percent),
+            staining=self.same(first.staining, second.staining),
+            uniform_intense_percent=self.number(
+                first.uniform_intense_percent, second.uniform_intense_percent
+            ),
+            off_scale=first.off_scale or second.off_scale,
+            text=_both(first.text, second.text),
+        )
+        return refined(joined)
+
+    def ish(self, first: IshResult | None, second: IshResult | None) -> IshResult | None:
+        if first is None or second is None:
+            return second if first is None else first
+        return IshResult(
+            word=self.word(first.word, second.word),
+            stated_group=self.same(first.stated_group, second.stated_group),
+            probe=self.same(first.probe, second.probe),
+            ratio=self.number(first.ratio, second.ratio),
+            her2_copies=self.number(first.her2_copies, second.her2_copies),
+            cep17_copies=self.number(first.cep17_copies, second.cep17_copies),
+            second_population=first.second_population or second.second_population,
+            population_percent=self.number(first.population_percent, second.population_percent),
+            text=_both(first.text, second.text),
+        )
+
+
+def _both(first: str, second: str) -> str:
+    """Keep both texts, each once: what the laboratory wrote stays beside what was read."""
+    return "; ".join(dict.fromkeys(text for text in (first, second) if text))

@@ -1,0 +1,60 @@
+"""The vocabulary as the recogniser asks it: codes by the catalogue, words by its lexicon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from adapter.fhir.tokens import Lexicon, Token
+from adapter.terminology.catalogue import Catalogue
+from adapter.terminology.vocabulary import WordKind
+
+_MAX_SCANNED: Final = 20_000
+"""Characters of a note or a name that are looked at for single words."""
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """A catalogue and the lexicon of its words; build it with `Terms.of`, which keeps it."""
+
+    catalogue: Catalogue
+    lexicon: Lexicon
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> Terms:
+        """Make, or find again, the terms of a catalogue."""
+        return _terms(_Same(catalogue))
+
+    def tokens(self, text: str) -> tuple[Token, ...]:
+        """Cut a text into tokens, for looking at single words."""
+        return self.lexicon.tokens(text[:_MAX_SCANNED])
+
+
+def meanings(tokens: Iterable[Token], kind: WordKind) -> set[str]:
+    """Collect what the words of one kind mean."""
+    return {token.meaning for token in tokens if token.is_word(kind)}
+
+
+def holds(tokens: Iterable[Token], *kinds: WordKind) -> bool:
+    """Tell whether a word of one of these kinds is among the tokens."""
+    return any(token.is_word(*kinds) for token in tokens)
+
+
+class _Same:
+    """A catalogue as a key: only the very same object is equal, so that nothing large is hashed."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+
+    def __hash__(self) -> int:
+        return id(self.catalogue)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.catalogue is self.catalogue
+
+
+@lru_cache(maxsize=4)
+def _terms(key: _Same) -> Terms:
+    return Terms(key.catalogue, Lexicon.of(key.catalogue.words()))

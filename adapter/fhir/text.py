@@ -1,0 +1,300 @@
+"""The one place that reads text: what a laboratory wrote, as a HER2 result.
+
+A text counts only when every word, number and sign of it is understood and they fit together. A
+text that is understood in part is not read at all: "HER2/neu amplification: NOT detected" contains
+"detected". Time is linear in the length, and a text longer than MAX_LENGTH is a narrative, which
+gives no result. To read a new way of writing, add its words to mappings/ (CodeSystem her2-word):
+the grammar knows kinds of words, no words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from adapter.fhir.clause import Clause, UnreadError, clauses_of
+from adapter.fhir.meanings import scores_of_number
+from adapter.fhir.quantities import CEP17_COPIES, HER2_COPIES, QUOTIENT, RATIO
+from adapter.fhir.stated import NOTHING, Stated, one_word, refined
+from adapter.fhir.tokens import Lexicon, Token
+from adapter.her2.model import (
+    Assay,
+    IhcResult,
+    IhcScore,
+    IshGroup,
+    IshResult,
+    Measurement,
+    Probe,
+    RepeatMarker,
+    ResultWord,
+    Staining,
+)
+from adapter.terminology.vocabulary import TestRole, WordKind
+
+MAX_LENGTH: Final = 300
+"""Characters; a result with its staining, percentages and ISH numbers stays well below."""
+
+CONTRADICTS_ITSELF: Final = "text-contradicts-itself"
+
+ASSAY_OF_ROLE: Final = {
+    TestRole.IHC: Assay.IHC,
+    TestRole.IHC_UNIFORM_INTENSE_PERCENT: Assay.IHC,
+    TestRole.ISH: Assay.ISH,
+    TestRole.RATIO: Assay.ISH,
+    TestRole.HER2_COPIES: Assay.ISH,
+    TestRole.CEP17_COPIES: Assay.ISH,
+    TestRole.OVERALL: Assay.OVERALL,
+    TestRole.PANEL: Assay.ISH,
+}
+"""The test that a recognised code reports; the only panel known is one of ISH."""
+
+_BARE_NUMBER: Final = {TestRole.HER2_COPIES: HER2_COPIES, TestRole.CEP17_COPIES: CEP17_COPIES}
+"""What a number without a quantity is, by what was asked; all else of ISH: the ratio [P]."""
+
+_STAINING: Final = {
+    frozenset({"none"}): Staining.NONE,
+    frozenset({"faint"}): Staining.FAINT_INCOMPLETE,
+    frozenset({"faint", "incomplete"}): Staining.FAINT_INCOMPLETE,
+    frozenset({"weak", "complete"}): Staining.WEAK_TO_MODERATE_COMPLETE,
+    frozenset({"moderate", "complete"}): Staining.WEAK_TO_MODERATE_COMPLETE,
+    frozenset({"weak", "moderate", "complete"}): Staining.WEAK_TO_MODERATE_COMPLETE,
+    frozenset({"intense"}): Staining.INTENSE_COMPLETE,
+    frozenset({"intense", "complete"}): Staining.INTENSE_COMPLETE,
+}
+"""Staining words that make one pattern of ASCO/CAP 2018 Fig 1; no other mixture is understood."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A text, read. `problem`: "" when every part was understood, else a stable reason code.
+
+    `stated` counts only without a problem. `marker`, `adjudicated`: said in the text itself.
+    `tokens`: what the text was cut into, understood or not.
+    """
+
+    stated: Stated
+    problem: str = ""
+    marker: RepeatMarker | None = None
+    adjudicated: bool = False
+    tokens: tuple[Token, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every part of the text was understood."""
+        return not self.problem
+
+
+def read(text: str, lexicon: Lexicon, asked: TestRole) -> Reading:
+    """Read a text as the answer to a test; never raises.
+
+    Args:
+        text: as the laboratory wrote it.
+        lexicon: the vocabulary.
+        asked: what the text answers. A bare "2.2" is a ratio under ISH and copies per cell under a
+            copy number; a bare "2" is a score under IHC.
+
+    Returns:
+        The reading. Its problem is text-too-long, text-empty, text-not-understood,
+        other-analyte-in-value, several-scores, several-percentages, staining-not-understood,
+        two-tests-in-one-clause, number-without-meaning, no-score or nothing-stated.
+
+    """
+    if len(text) > MAX_LENGTH:
+        return Reading(NOTHING, problem="text-too-long")
+    tokens = lexicon.tokens(text)
+    if not tokens:
+        return Reading(NOTHING, problem="text-empty")
+    try:
+        clauses = clauses_of(tokens)
+        stated = _Sum(asked, text.strip()).of(clauses)
+    except UnreadError as unread:
+        return Reading(NOTHING, problem=unread.problem, tokens=tokens)
+    results = [clause for clause in clauses if not clause.recommendation]
+    neutral = (WordKind.FILLER, WordKind.HER2)
+    return Reading(
+        stated.with_rows(*(t.word.row for t in tokens if t.word and not t.is_word(*neutral))),
+        marker=marker_of(marker for clause in results for marker in clause.markers),
+        adjudicated=any(clause.adjudicated for clause in results),
+        tokens=tokens,
+    )
+
+
+def marker_of(markers: Iterable[RepeatMarker]) -> RepeatMarker | None:
+    """Choose one of several markers: a recount is a repeat too, and says more."""
+    found = set(markers)
+    ranked = (RepeatMarker.RECOUNT, RepeatMarker.REPEAT)
+    return next((marker for marker in ranked if marker in found), None)
+
+
+@dataclass
+class _Sum:
+    """What all clauses of a text say together."""
+
+    asked: TestRole
+    text: str
+    words: dict[Assay | None, list[ResultWord]] = field(default_factory=dict)
+    scores: set[tuple[IhcScore, ...]] = field(default_factory=set)
+    off_scale: bool = False
+    staining: set[str] = field(default_factory=set)
+    percents: list[Measurement] = field(default_factory=list)
+    numbers: dict[str, Measurement] = field(default_factory=dict)
+    groups: set[IshGroup] = field(default_factory=set)
+    probes: set[Probe] = field(default_factory=set)
+    not_done: set[Assay] = field(default_factory=set)
+    population: bool = False
+    population_percents: list[Measurement] = field(default_factory=list)
+    other_tumour: bool = False
+    differs: bool = False
+
+    @property
+    def default(self) -> Assay:
+        """The test that was asked for; what a clause speaks of that names none."""
+        return ASSAY_OF_ROLE.get(self.asked, Assay.OVERALL)
+
+    def of(self, clauses: list[Clause]) -> Stated:
+        for clause in clauses:
+            if clause.recommendation:
+                self._recommended(clause)
+            else:
+                self._take(clause)
+        self._assign_words()
+        ihc, ish, overall = self._ihc(), self._ish(), self._word(Assay.OVERALL)
+        if ihc is None and ish is None and overall is None and not self.other_tumour:
+            return self._nothing_but_not_done()
+        self.differs |= bool(
+            (ihc and Assay.IHC in self.not_done) or (ish and Assay.ISH in self.not_done)
+        )
+        stated = Stated(ihc, ish, overall, other_tumour=self.other_tumour)
+        return stated.with_conflicts(CONTRADICTS_ITSELF) if self.differs else stated
+
+    def _recommended(self, clause: Clause) -> None:
+        """Take "reflex FISH pending" for what it is: no result of the test it names."""
+        if clause.states_result or clause.not_done:
+            raise UnreadError
+        self.not_done |= (clause.assays or {self.default}) - self.not_done
+
+    def _take(self, clause: Clause) -> None:
+        assay = self._assay(clause)
+        if clause.not_done:
+            if clause.states_result:
+                raise UnreadError
+            self.not_done.add(assay or self.default)
+        elif clause.quantity_alone and not (clause.ish_words or clause.words):
+            raise UnreadError
+        self.words.setdefault(assay, []).extend(clause.words)
+        self.words.setdefault(Assay.ISH, []).extend(clause.ish_words)
+        self.scores.update(clause.scores)
+        self.off_scale |= clause.off_scale
+        self.staining |= clause.staining
+        self.groups.update(clause.groups)
+        self.probes |= clause.probes
+        self.population |= clause.population
+        self.other_tumour |= clause.other_tumour
+        (self.population_percents if assay is Assay.ISH else self.percents).extend(clause.percents)
+        for quantity, number in clause.numbers:
+            self._number(quantity, number, assay or self.default)
+
+    def _assay(self, clause: Clause) -> Assay | None:
+        """Find the one test that a clause speaks of; None where it names none."""
+        named = set(clause.assays)
+        named |= {Assay.IHC} if clause.says_ihc else set()
+        named |= {Assay.ISH} if clause.says_ish else set()
+        if len(named) > 1:
+            raise UnreadError("two-tests-in-one-clause")
+        return named.pop() if named else None
+
+    def _number(self, quantity: str | None, number: Measurement, assay: Assay) -> None:
+        number = replace(number, text=self.text)
+        if self.asked is TestRole.IHC_UNIFORM_INTENSE_PERCENT and quantity is None:
+            self.percents.append(number)
+            return
+        if quantity is None and assay is Assay.IHC:
+            self._bare_score(number)
+            return
+        if quantity in (None, QUOTIENT):
+            if assay is not Assay.ISH:
+                raise UnreadError("number-without-meaning")
+            quantity = _BARE_NUMBER.get(self.asked, RATIO) if quantity is None else RATIO
+        first = self.numbers.setdefault(quantity or RATIO, number)
+        self.differs |= first != number
+
+    def _bare_score(self, number: Measurement) -> None:
+        scores = scores_of_number(number)
+        if scores is None:
+            raise UnreadError("number-without-meaning")
+        self.off_scale |= not scores
+        self.scores |= {scores} if scores else set()
+
+    def _assign_words(self) -> None:
+        """Give the words of clauses that name no test to the test that they speak of."""
+        says_ihc = bool(self.scores or self.off_scale or self.words.get(Assay.IHC))
+        says_ish = bool(self.numbers or self.groups or self.words.get(Assay.ISH))
+        target = self.default
+        if says_ihc and says_ish:
+            target = Assay.OVERALL
+        elif says_ish and target is Assay.IHC:
+            target = Assay.ISH
+        self.words.setdefault(target, []).extend(self.words.pop(None, []))
+
+    def _word(self, assay: Assay) -> ResultWord | None:
+        word, differs = one_word(self.words.get(assay, []))
+        self.differs |= differs
+        return word
+
+    def _ihc(self) -> IhcResult | None:
+        percent, staining, word = self._percent(), self._staining(), self._word(Assay.IHC)
+        if self.asked is TestRole.IHC_UNIFORM_INTENSE_PERCENT and percent and not self.scores:
+            return IhcResult(word=word, uniform_intense_percent=percent, text=self.text)
+        if len(self.scores) > 1:
+            raise UnreadError("several-scores")
+        scores = next(iter(self.scores), ())
+        if not scores and not self.off_scale and word is None:
+            if percent is not None or staining is not None:
+                raise UnreadError("no-score")
+            return None
+        result = IhcResult(scores, word, percent, staining, None, self.off_scale, self.text)
+        return refined(result)
+
+    def _percent(self) -> Measurement | None:
+        if len(self.percents) > 1:
+            raise UnreadError("several-percentages")
+        return replace(self.percents[0], text=self.text) if self.percents else None
+
+    def _staining(self) -> Staining | None:
+        pattern = _STAINING.get(frozenset(self.staining))
+        if self.staining and pattern is None:
+            raise UnreadError("staining-not-understood")
+        return pattern
+
+    def _ish(self) -> IshResult | None:
+        word = self._word(Assay.ISH)
+        if len(self.groups) > 1 or len(self.probes) > 1 or len(self.population_percents) > 1:
+            raise UnreadError
+        if self.population_percents and not self.population:
+            raise UnreadError
+        if word is None and not self.groups and not self.numbers and not self.population:
+            return None
+        percent = next(iter(self.population_percents), None)
+        return IshResult(
+            word=word,
+            stated_group=next(iter(self.groups), None),
+            probe=next(iter(self.probes), None),
+            ratio=self.numbers.get(RATIO),
+            her2_copies=self.numbers.get(HER2_COPIES),
+            cep17_copies=self.numbers.get(CEP17_COPIES),
+            second_population=self.population,
+            population_percent=percent,
+            text=self.text,
+        )
+
+    def _nothing_but_not_done(self) -> Stated:
+        """Read "not performed" or "pending" alone: the test that was asked for gives no result."""
+        said = ResultWord.NOT_DONE
+        if self.default is Assay.IHC and Assay.IHC in self.not_done:
+            return Stated(ihc=IhcResult(word=said, text=self.text))
+        if self.default is not Assay.IHC and Assay.ISH in self.not_done:
+            return Stated(ish=IshResult(word=said, text=self.text))
+        if self.default is Assay.OVERALL and Assay.OVERALL in self.not_done:
+            return Stated(overall=said)
+        raise UnreadError("nothing-stated")

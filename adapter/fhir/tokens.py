@@ -1,0 +1,185 @@
+"""Words of the vocabulary found in a text: the layer below `text`, which says what they mean.
+
+A text is cut into atoms (a run of letters, a number, one sign) in one linear pass; then, at each
+place, the longest phrase of the vocabulary wins. What is neither a phrase nor a number nor a sign
+of the grammar is kept as UNKNOWN: it is never dropped, because a word that nobody understood may
+turn the meaning round. Nothing is interpreted here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from typing import Final
+
+from adapter.terminology.vocabulary import Word, WordKind
+
+_MAX_DIGITS: Final = 12
+"""A longer run of digits is no result; it is an identifier, and stays unknown."""
+
+_ATOM: Final = re.compile(
+    r"(?P<number>\d+(?:[.,]\d+)*)"
+    r"|(?P<sign><=|>=|=<|=>|[-+<>=%:;,.()\[\]/\n])"
+    r"|(?P<letters>[\u3400-\u9fff]|[^\W\d_\u3400-\u9fff]+)"  # Chinese is written without blanks
+    r"|(?P<blank>[^\S\n]+)"
+    r"|(?P<other>.)",
+    re.DOTALL,
+)
+_SAME_SIGN: Final = str.maketrans(
+    dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
+    | {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}  # full-width forms
+    | {"≥": ">=", "≤": "<=", "⩾": ">=", "⩽": "<=", "’": "'", "\r": "\n"}
+    | dict.fromkeys("\u00ad\u200b", "")
+)
+
+
+class TokenKind(Enum):
+    """What a token is: a known phrase, a number, a sign of the grammar, or nothing known."""
+
+    WORD = "word"
+    NUMBER = "number"
+    SIGN = "sign"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token; `word` for WORD, `value` for NUMBER; `glued`: no blank before it."""
+
+    kind: TokenKind
+    text: str
+    word: Word | None = None
+    value: Decimal | None = None
+    glued: bool = False
+
+    def is_sign(self, *signs: str) -> bool:
+        """Whether this is one of these signs."""
+        return self.kind is TokenKind.SIGN and self.text in signs
+
+    def is_word(self, *kinds: WordKind) -> bool:
+        """Whether this is a phrase of one of these kinds."""
+        return self.word is not None and self.word.kind in kinds
+
+    @property
+    def meaning(self) -> str:
+        """The phrase's meaning, "" for everything else."""
+        return self.word.meaning if self.word else ""
+
+
+@dataclass(frozen=True)
+class _Atom:
+    group: str
+    text: str
+    glued: bool
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """The vocabulary, ready to be found in texts."""
+
+    _phrases: dict[str, tuple[tuple[tuple[str, ...], Word | None], ...]] = field(repr=False)
+
+    @classmethod
+    def of(cls, words: Iterable[Word]) -> Lexicon:
+        """Build from the vocabulary's words.
+
+        A phrase that is listed with two meanings is known as a phrase and understood as nothing: a
+        text that holds it is not understood, whichever row came first. Phrases of digits and signs
+        alone ("2+", "0-1+") are left to the grammar, which also knows 0 % and 2.1.
+        """
+        meanings: dict[tuple[str, ...], list[Word]] = {}
+        for word in words:
+            parts = _atoms(word.phrase)
+            atoms = tuple(atom.text for atom in parts)
+            groups = {atom.group for atom in parts}
+            if atoms and ("number" not in groups or "letters" in groups):
+                meanings.setdefault(atoms, []).append(word)
+        by_first: dict[str, list[tuple[tuple[str, ...], Word | None]]] = {}
+        for atoms, listed in meanings.items():
+            one = len({(word.kind, word.meaning) for word in listed}) == 1
+            by_first.setdefault(atoms[0], []).append((atoms, listed[0] if one else None))
+        longest_first = {
+            first: tuple(sorted(phrases, key=lambda phrase: -len(phrase[0])))
+            for first, phrases in by_first.items()
+        }
+        return cls(longest_first)
+
+    def tokens(self, text: str) -> tuple[Token, ...]:
+        """Cut a text into tokens, in time linear in its length; all of it but blanks is kept."""
+        atoms = _atoms(text)
+        found: list[Token] = []
+        position = 0
+        while position < len(atoms):
+            length, token = self._token_at(atoms, position)
+            found.append(token)
+            position += length
+        return tuple(found)
+
+    def _token_at(self, atoms: list[_Atom], position: int) -> tuple[int, Token]:
+        atom = atoms[position]
+        for phrase, word in self._phrases.get(atom.text, ()):
+            end = position + len(phrase)
+            if tuple(part.text for part in atoms[position:end]) != phrase:
+                continue
+            if _cuts_word(atoms, end):
+                continue
+            kind = TokenKind.WORD if word else TokenKind.UNKNOWN
+            return len(phrase), Token(kind, " ".join(phrase), word=word, glued=atom.glued)
+        if atom.group == "number" and (value := _number(atom.text)) is not None:
+            return 1, Token(TokenKind.NUMBER, atom.text, value=value, glued=atom.glued)
+        kind = TokenKind.SIGN if atom.group == "sign" else TokenKind.UNKNOWN
+        return 1, Token(kind, atom.text, glued=atom.glued)
+
+
+def _cuts_word(atoms: list[_Atom], end: int) -> bool:
+    """Whether a phrase that ends here would cut a word such as "er2" in two."""
+    if end >= len(atoms) or not atoms[end].glued:
+        return False
+    return {atoms[end - 1].group, atoms[end].group} == {"letters", "number"}
+
+
+def _atoms(text: str) -> list[_Atom]:
+    normal = unicodedata.normalize("NFC", text).translate(_SAME_SIGN).casefold()
+    atoms: list[_Atom] = []
+    glued = False
+    for match in _ATOM.finditer(normal):
+        group, part = match.lastgroup or "other", match.group()
+        if group == "blank":
+            glued = False
+            continue
+        if part in ("=<", "=>"):
+            part = "<=" if part == "=<" else ">="
+        atoms.append(_Atom(group, part, glued))
+        glued = part != "\n"
+    return _without_joining_hyphens(atoms)
+
+
+def _without_joining_hyphens(atoms: list[_Atom]) -> list[_Atom]:
+    """Read "non-amplified" as "non amplified", "HER-2" as "HER 2"; between digits it is a range."""
+    kept: list[_Atom] = []
+    joined = False
+    for index, atom in enumerate(atoms):
+        if atom.text == "-" and 0 < index < len(atoms) - 1 and atom.glued:
+            groups = {atoms[index - 1].group, atoms[index + 1].group}
+            if atoms[index + 1].glued and "letters" in groups and groups <= {"letters", "number"}:
+                joined = True
+                continue
+        kept.append(_Atom(atom.group, atom.text, atom.glued and not joined))
+        joined = False
+    return kept
+
+
+def _number(text: str) -> Decimal | None:
+    """Read "1.80" and "1,80"; None where a comma may part thousands, or it is no number at all."""
+    if len(text) > _MAX_DIGITS or text.count(".") + text.count(",") > 1:
+        return None
+    if text.startswith("0") and text[1:2].isdigit():
+        return None  # "03" is a date, a block or a code
+    whole, comma, fraction = text.partition(",")
+    if comma and len(fraction) == 3:
+        return None
+    return Decimal(f"{whole}.{fraction}" if comma else text)
