@@ -1,0 +1,151 @@
+"""The other resources at hand, and following a reference to one of them.
+
+Every reference is brought to one form: "Type/id" for a resource of the reading server or of the
+same Bundle (by its fullUrl, urn:uuid too), "Type/id#part" for a contained one. A reference to
+elsewhere stays as written: it can be compared, not followed. Nothing is fetched here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from adapter.fhir.identity import relative_reference
+from adapter.fhir.shapes import child, objects, references, string
+from adapter.fhir.strict_json import JsonObject
+
+_ABSOLUTE: Final = re.compile(r"(?:https?|urn):\S{1,1000}", re.IGNORECASE)
+_VERSION: Final = re.compile(r"/_history/[^/]*\Z")
+_WITHDRAWN: Final = "entered-in-error"
+
+
+def reference_to(resource: JsonObject) -> str:
+    """Name a resource as "Type/id"; a missing part is "?"."""
+    kind, logical_id = string(resource, "resourceType"), string(resource, "id")
+    return f"{kind or '?'}/{logical_id or '?'}"
+
+
+def latest_version(versions: Sequence[JsonObject]) -> JsonObject | None:
+    """Choose among copies of one resource: the one last updated; None where nothing tells which.
+
+    The order of the copies never matters.
+    """
+    distinct = [copy for index, copy in enumerate(versions) if copy not in versions[:index]]
+    if len(distinct) == 1:
+        return distinct[0]
+    dated = [(_last_updated(copy), copy) for copy in distinct]
+    latest = max((instant for instant, _ in dated if instant), default=None)
+    newest = [copy for instant, copy in dated if instant == latest]
+    return newest[0] if latest is not None and len(newest) == 1 else None
+
+
+def _last_updated(resource: JsonObject) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(string(child(resource, "meta"), "lastUpdated"))
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Resources indexed by reference; build it with `Graph.of`.
+
+    Of several copies of a resource the latest is kept; where nothing tells which one that is, none:
+    a reference to it leads nowhere, rather than to a guess.
+    """
+
+    base_url: str = ""
+    _resources: Mapping[str, JsonObject] = field(default_factory=dict, repr=False)
+    _full_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    _reports: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    _panels: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        resources: Iterable[JsonObject],
+        *,
+        base_url: str = "",
+        full_urls: Mapping[str, str] | None = None,
+    ) -> Graph:
+        """Index resources.
+
+        Args:
+            resources: FHIR R4 resources as parsed JSON, of any type; not changed.
+            base_url: of the reading server; references below it are made relative.
+            full_urls: a Bundle's fullUrls, each with the "Type/id" of its resource.
+
+        """
+        copies: dict[str, list[JsonObject]] = {}
+        for resource in resources:
+            copies.setdefault(reference_to(resource), []).append(resource)
+        latest = ((name, latest_version(versions)) for name, versions in copies.items())
+        known = {name: resource for name, resource in latest if resource is not None}
+        graph = cls(base_url, known, dict(full_urls or {}))
+        reports = graph._listed_by("DiagnosticReport", "result")
+        panels = graph._listed_by("Observation", "hasMember")
+        return cls(base_url, known, graph._full_urls, reports, panels)
+
+    def normal(self, reference: str, *, within: JsonObject | None = None) -> str | None:
+        """Bring a reference to its one form; None when it is no literal reference.
+
+        `within` is the resource that holds it; a contained resource is named by it.
+        """
+        reference = reference.strip()
+        if reference.startswith("#"):
+            return f"{reference_to(within)}{reference}" if within and len(reference) > 1 else None
+        bare = _VERSION.sub("", reference)
+        known = self._full_urls.get(reference) or self._full_urls.get(bare)
+        if known:
+            return known
+        relative = relative_reference(bare, (self.base_url,) if self.base_url else ())
+        if relative:
+            return relative
+        return bare if _ABSOLUTE.fullmatch(bare) else None
+
+    def normals(self, value: object, *, within: JsonObject) -> list[str]:
+        """Bring the references of an element, one or a list of them, to their one form."""
+        found = (self.normal(reference, within=within) for reference in references(value))
+        return [reference for reference in found if reference]
+
+    def resolve(self, reference: str, *, within: JsonObject | None = None) -> JsonObject | None:
+        """Follow a reference; None where it leads to nothing at hand."""
+        if reference.startswith("#"):
+            parts = objects((within or {}).get("contained"))
+            found = [part for part in parts if string(part, "id") == reference[1:]]
+            return found[0] if len(found) == 1 else None
+        normal = self.normal(reference, within=within)
+        return self._resources.get(normal) if normal else None
+
+    def resolve_all(self, value: object, *, within: JsonObject) -> list[JsonObject]:
+        """Follow the references of an element; those that lead nowhere are left out."""
+        found = (self.resolve(reference, within=within) for reference in references(value))
+        return [resource for resource in found if resource is not None]
+
+    def get(self, reference: str) -> JsonObject | None:
+        """Give the resource of this normal reference."""
+        return self._resources.get(reference)
+
+    def reports_of(self, observation: str) -> tuple[str, ...]:
+        """Name the DiagnosticReports that list an Observation, or the panel it is a member of."""
+        direct = self._reports.get(observation, ())
+        by_panel = (self._reports.get(panel, ()) for panel in self.panels_of(observation))
+        return tuple(sorted({*direct, *(report for reports in by_panel for report in reports)}))
+
+    def panels_of(self, observation: str) -> tuple[str, ...]:
+        """Name the Observations that have this one as a member."""
+        return self._panels.get(observation, ())
+
+    def _listed_by(self, resource_type: str, element: str) -> dict[str, tuple[str, ...]]:
+        listed: dict[str, set[str]] = {}
+        for name, resource in self._resources.items():
+            is_type = resource.get("resourceType") == resource_type
+            if not is_type or resource.get("status") == _WITHDRAWN:
+                continue
+            for member in self.normals(resource.get(element), within=resource):
+                listed.setdefault(member, set()).add(name)
+        return {member: tuple(sorted(names)) for member, names in listed.items()}
