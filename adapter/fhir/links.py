@@ -1,0 +1,157 @@
+"""What ties a result to its tumour sample: specimen, report, order, side, day.
+
+Facts only, as the resources state them; which results belong together is decided in the core.
+
+Source: rules text, Which results count, 1 [P].
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Final
+
+from adapter.fhir.references import Graph, reference_to
+from adapter.fhir.shapes import child, codings, identifier, objects, string, texts
+from adapter.fhir.site import focus_conditions
+from adapter.fhir.strict_json import JsonObject
+from adapter.fhir.terms import Terms, meanings
+from adapter.her2.model import SampleKind, SampleLinks
+from adapter.terminology.vocabulary import WordKind
+
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d(?=T|\Z)")
+_KINDS: Final = (
+    SampleKind.METASTASIS,
+    SampleKind.RESIDUAL,
+    SampleKind.CORE,
+    SampleKind.EXCISION,
+    SampleKind.PRIMARY,
+)
+"""What a sample is called first: a core biopsy of a metastasis is a metastasis."""
+
+
+def specimen_of(observation: JsonObject, graph: Graph) -> JsonObject | None:
+    """Follow an Observation's reference to its Specimen; None where it is not at hand."""
+    reference = string(observation.get("specimen"), "reference")
+    specimen = graph.resolve(reference, within=observation) if reference else None
+    is_specimen = specimen is not None and specimen.get("resourceType") == "Specimen"
+    return specimen if is_specimen else None
+
+
+def sample_links(
+    observation: JsonObject, graph: Graph, terms: Terms, *, specimen: JsonObject | None
+) -> SampleLinks:
+    """Collect what ties an Observation to a sample.
+
+    Args:
+        observation: a FHIR R4 Observation as parsed JSON, of any shape; not changed.
+        graph: the resources its references lead to, its reports and panels among them.
+        terms: the vocabulary, for side and kind.
+        specimen: its Specimen, where it is at hand.
+
+    """
+    reference = string(observation.get("specimen"), "reference")
+    own = reference_to(observation)
+    taken = specimen or {}
+    return SampleLinks(
+        specimen=graph.normal(reference, within=observation) if reference else None,
+        specimen_identifiers=_identifiers(
+            taken.get("identifier"), child(observation.get("specimen"), "identifier")
+        ),
+        parents=frozenset(graph.normals(taken.get("parent"), within=taken)),
+        accessions=_identifiers(child(taken, "accessionIdentifier")),
+        reports=frozenset(graph.reports_of(own)),
+        orders=_orders(observation, graph),
+        side=_side(observation, graph, terms, taken),
+        body_site=_body_site(observation, terms, taken),
+        collected_day=day_of(collected(taken)) or day_of(effective(observation)),
+        kind=_kind(taken, terms),
+    )
+
+
+def collected(specimen: JsonObject) -> str:
+    """Take when a specimen was collected, or the collection began; "" when not stated."""
+    collection = child(specimen, "collection")
+    period = child(collection, "collectedPeriod")
+    return string(collection, "collectedDateTime") or string(period, "start")
+
+
+def effective(observation: JsonObject) -> str:
+    """Take the time a result is of, or its period's start; "" when not stated."""
+    return (
+        string(observation, "effectiveDateTime")
+        or string(observation, "effectiveInstant")
+        or string(child(observation, "effectivePeriod"), "start")
+    )
+
+
+def day_of(date_time: str) -> str | None:
+    """Cut a FHIR dateTime to its day, as written where it was taken; None for a mere month."""
+    found = _DAY.match(date_time)
+    if found is None:
+        return None
+    try:
+        return date.fromisoformat(found[0]).isoformat()
+    except ValueError:
+        return None
+
+
+def _identifiers(*values: object) -> frozenset[str]:
+    listed = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    return frozenset(filter(None, map(identifier, objects(listed))))
+
+
+def _orders(observation: JsonObject, graph: Graph) -> frozenset[str]:
+    """Name an accession without a specimen: orders, own identifiers, the panel it is in."""
+    return frozenset(
+        {
+            *graph.normals(observation.get("basedOn"), within=observation),
+            *_identifiers(observation.get("identifier")),
+            *graph.panels_of(reference_to(observation)),
+        }
+    )
+
+
+def _side(observation: JsonObject, graph: Graph, terms: Terms, specimen: JsonObject) -> str | None:
+    """Take the side from the specimen, else from the result, else from the disease in focus."""
+    conditions = focus_conditions(observation, graph)
+    focus = [
+        concept for c in conditions for concept in (c.get("code"), *objects(c.get("bodySite")))
+    ]
+    site = child(specimen, "collection").get("bodySite")
+    for concepts in ([site, specimen.get("type")], [observation.get("bodySite")], focus):
+        sides = {side for concept in concepts for side in _sides(concept, terms)}
+        if sides:
+            return sides.pop() if len(sides) == 1 else None
+    return None
+
+
+def _sides(concept: object, terms: Terms) -> set[str]:
+    coded = {
+        terms.catalogue.side(string(coding, "system"), string(coding, "code"))
+        for coding in codings(concept)
+    }
+    worded = (meanings(terms.tokens(text), WordKind.SIDE) for text in texts(concept))
+    return {*(side for side in coded if side), *(side for sides in worded for side in sides)}
+
+
+def _body_site(observation: JsonObject, terms: Terms, specimen: JsonObject) -> str | None:
+    """Name the site as "system|code", else by its words in lower case."""
+    for concept in (child(specimen, "collection").get("bodySite"), observation.get("bodySite")):
+        for coding in codings(concept):
+            if code := string(coding, "code"):
+                system = terms.catalogue.canonical_system(string(coding, "system"))
+                return f"{system}|{code}"
+        if said := texts(concept):
+            return " ".join(said[0].casefold().split())
+    return None
+
+
+def _kind(specimen: JsonObject, terms: Terms) -> SampleKind:
+    said = [
+        *texts(specimen.get("type")),
+        *texts(child(specimen, "collection").get("method")),
+        *texts(child(specimen, "collection").get("bodySite")),
+    ]
+    named = {kind for text in said for kind in meanings(terms.tokens(text), WordKind.SAMPLE_KIND)}
+    return next((kind for kind in _KINDS if kind.value in named), SampleKind.NOT_STATED)

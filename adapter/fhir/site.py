@@ -1,0 +1,169 @@
+"""Where the tumour is: breast, elsewhere, both (a contradiction) or not stated.
+
+Looks at the Conditions in focus, then at body site, specimen and report; never at Conditions that
+nothing points at, and never at the test's code: "in breast cancer specimen" is in the name of a test
+that is used for other tumours too. Where a metastasis was found is no sign by itself.
+
+Source: rules text, Which results count, 7 [P]; the guideline is for invasive breast cancer [G].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from adapter.fhir.references import Graph, reference_to
+from adapter.fhir.shapes import child, codings, objects, string, texts
+from adapter.fhir.sources import RELATED_CONDITION
+from adapter.fhir.strict_json import JsonObject
+from adapter.fhir.terms import Terms, holds, meanings
+from adapter.her2.model import SampleKind, TumourSite
+from adapter.terminology.vocabulary import MapRow, WordKind
+
+_BREAST: Final = "breast"
+_OTHER: Final = "other"
+_IN_SITU: Final = "in-situ"
+_REFUTED: Final = ("refuted", "entered-in-error")
+
+
+@dataclass(frozen=True)
+class SiteReading:
+    """The tumour's site, and the rows of the mappings that say so."""
+
+    site: TumourSite = TumourSite.NOT_STATED
+    in_situ: bool = False
+    rows: tuple[MapRow, ...] = ()
+
+
+@dataclass
+class _Signs:
+    """Signs collected from several places: "breast", "other", "in-situ"."""
+
+    terms: Terms
+    found: set[str] = field(default_factory=set)
+    rows: list[MapRow] = field(default_factory=list)
+
+    def take(self, concept: object) -> None:
+        """Read a CodeableConcept: its codes; its words where no code is known or they disagree."""
+        rows = [self._row(coding) for coding in codings(concept)]
+        known = [row for row in rows if row is not None]
+        self.rows += known
+        coded = {row.meaning for row in known}
+        self.found |= coded & {_BREAST, _OTHER, _IN_SITU}
+        worded = self._worded(texts(concept))
+        opposite = {_BREAST: {_OTHER}, _OTHER: {_BREAST}}
+        if not coded or any(opposite.get(meaning) == worded for meaning in coded):
+            self.found |= worded
+
+    def _row(self, coding: JsonObject) -> MapRow | None:
+        return self.terms.catalogue.site_row(string(coding, "system"), string(coding, "code"))
+
+    def _worded(self, said: Iterable[str]) -> set[str]:
+        """Look for sites in words.
+
+        Two wordings are left to a human, as breast and other: "gastric metastasis" may be of the
+        stomach or in it, and "in situ" beside "breast" does not say whether a part is invasive.
+        """
+        found: set[str] = set()
+        for text in said:
+            tokens = self.terms.tokens(text)
+            if holds(tokens, WordKind.NEGATION):
+                continue
+            others = meanings(tokens, WordKind.SITE_OTHER)
+            is_breast = holds(tokens, WordKind.SITE_BREAST)
+            is_metastasis = SampleKind.METASTASIS in meanings(tokens, WordKind.SAMPLE_KIND)
+            found |= {_BREAST} if is_breast else set()
+            found |= {_IN_SITU} & others
+            if others - {_IN_SITU} or (others and is_breast):
+                found.add(_OTHER)
+            if others - {_IN_SITU} and is_metastasis:
+                found.add(_BREAST)
+        return found
+
+    def add(self, other: _Signs) -> None:
+        """Take over the signs of another place."""
+        self.found |= other.found
+        self.rows += other.rows
+
+    def reading(self) -> SiteReading:
+        """Say what the signs mean together; carcinoma in situ beside breast is breast cancer."""
+        rows = tuple(dict.fromkeys(self.rows))
+        if {_BREAST, _OTHER} <= self.found:
+            return SiteReading(TumourSite.CONTRADICTORY, rows=rows)
+        if _BREAST in self.found:
+            return SiteReading(TumourSite.BREAST, rows=rows)
+        if self.found:
+            return SiteReading(TumourSite.OTHER, in_situ=_OTHER not in self.found, rows=rows)
+        return SiteReading(rows=rows)
+
+
+def tumour_site(
+    observation: JsonObject, graph: Graph, terms: Terms, *, specimen: JsonObject | None
+) -> SiteReading:
+    """Read the tumour's site.
+
+    Args:
+        observation: a FHIR R4 Observation as parsed JSON, of any shape; not changed.
+        graph: the resources its references lead to.
+        terms: the vocabulary.
+        specimen: its Specimen, where it is at hand.
+
+    Returns:
+        The site. Focus decides where it says anything, since it names the disease; elsewhere breast
+        and another tumour together are a contradiction, and so is a carcinoma in situ in a report
+        beside a breast specimen, which may hold an invasive part.
+
+    """
+    focus = _Signs(terms)
+    for condition in focus_conditions(observation, graph):
+        focus.add(_condition_signs(condition, terms))
+    if focus.found:
+        return focus.reading()
+    reported = _Signs(terms)
+    for name in graph.reports_of(reference_to(observation)):
+        for concept in objects((graph.get(name) or {}).get("conclusionCode")):
+            reported.take(concept)
+    places = _Signs(terms)
+    places.take(observation.get("bodySite"))
+    places.take((specimen or {}).get("type"))
+    places.take(child(specimen, "collection").get("bodySite"))
+    return _together(reported.reading(), places.reading())
+
+
+def _condition_signs(condition: JsonObject, terms: Terms) -> _Signs:
+    """Read the diagnosis, and its site only where the diagnosis names none."""
+    signs = _Signs(terms)
+    signs.take(condition.get("code"))
+    if not signs.found:
+        for site in objects(condition.get("bodySite")):
+            signs.take(site)
+    return signs
+
+
+def _together(reported: SiteReading, places: SiteReading) -> SiteReading:
+    rows = tuple(dict.fromkeys((*reported.rows, *places.rows)))
+    sites = {reported.site, places.site} - {TumourSite.NOT_STATED}
+    if len(sites) > 1:
+        return SiteReading(TumourSite.CONTRADICTORY, rows=rows)
+    site = sites.pop() if sites else TumourSite.NOT_STATED
+    return SiteReading(site, in_situ=reported.in_situ or places.in_situ, rows=rows)
+
+
+def focus_conditions(observation: JsonObject, graph: Graph) -> list[JsonObject]:
+    """Follow focus, and mCODE's related condition, to Conditions that are not refuted."""
+    related = [
+        extension.get("valueReference")
+        for extension in objects(observation.get("extension"))
+        if extension.get("url") == RELATED_CONDITION
+    ]
+    pointed = graph.resolve_all(observation.get("focus"), within=observation)
+    pointed += graph.resolve_all(related, within=observation)
+    return [r for r in pointed if r.get("resourceType") == "Condition" and not _is_refuted(r)]
+
+
+def _is_refuted(condition: JsonObject) -> bool:
+    """Read verificationStatus; DSTU2 and STU3 wrote it as a plain code."""
+    status = condition.get("verificationStatus")
+    codes = [string(coding, "code") for coding in codings(status)]
+    return status in _REFUTED or any(code in _REFUTED for code in codes)
