@@ -1,0 +1,83 @@
+"""Whether a note that is understood whole means something else than the value beside it.
+
+A note never gives a category; it can only send one to review (rules: Which results count, 10 [P]).
+"""
+
+from __future__ import annotations
+
+from adapter.fhir.stated import Stated, join
+from adapter.her2.ihc import WORD_AGREES_WITH
+from adapter.her2.ish import read_ish
+from adapter.her2.model import IhcResult, IhcScore, IshResult, ResultWord
+from adapter.her2.policy import ASCO_CAP_2023
+from adapter.her2.table import NEGATIVE_COLUMNS, POSITIVE_COLUMNS
+
+_NO_RESULT = (None, ResultWord.NOT_DONE)
+_NEGATIVE_KINDS = (ResultWord.NEGATIVE, ResultWord.LOW, ResultWord.ULTRALOW)
+_NEGATIVE_SCORES = frozenset({IhcScore.ZERO, IhcScore.ZERO_PLUS, IhcScore.ONE_PLUS})
+
+
+def note_differs(note: Stated, value: Stated) -> bool:
+    """Tell whether a note contradicts the value; what only one of them speaks of cannot."""
+    if note.conflicts:
+        return True
+    if note.ihc is not None and value.ihc is not None and _ihc_differs(note.ihc, value.ihc):
+        return True
+    if note.ish is not None and value.ish is not None and _ish_differs(note.ish, value.ish):
+        return True
+    if value.overall is not None and note.ihc is not None:
+        return _overall_against_scores(value.overall, note.ihc.scores)
+    return note.overall not in _NO_RESULT and _word_differs(note.overall, value)
+
+
+def _ihc_differs(note: IhcResult, value: IhcResult) -> bool:
+    if note.word is ResultWord.NOT_DONE and not note.scores:
+        return False
+    joined = join(Stated(ihc=note), Stated(ihc=value))
+    words = [result.word for result in (note, value) if result.word not in _NO_RESULT]
+    scores = note.scores or value.scores
+    return bool(joined.conflicts) or any(_misfits(word, scores) for word in words)
+
+
+def _misfits(word: ResultWord | None, scores: tuple[IhcScore, ...]) -> bool:
+    if word is None or not scores:
+        return False
+    return not set(scores) & WORD_AGREES_WITH.get(word, frozenset())
+
+
+def _ish_differs(note: IshResult, value: IshResult) -> bool:
+    if note.word is ResultWord.NOT_DONE:
+        return False
+    joined = join(Stated(ish=note), Stated(ish=value))
+    return bool(joined.conflicts) or _word_against_numbers(note.word, value)
+
+
+def _word_against_numbers(word: ResultWord | None, value: IshResult) -> bool:
+    columns = read_ish(value, ASCO_CAP_2023).columns
+    if not columns:
+        return False
+    if word is ResultWord.POSITIVE:
+        return columns <= NEGATIVE_COLUMNS
+    return word in _NEGATIVE_KINDS and columns <= POSITIVE_COLUMNS
+
+
+def _word_differs(word: ResultWord | None, value: Stated) -> bool:
+    """Hold a plain word of a note against whatever the value states."""
+    ihc, ish, overall = value.ihc, value.ish, value.overall
+    if word is None:
+        return False
+    if overall not in _NO_RESULT:
+        joined = join(Stated(overall=word), Stated(overall=overall))
+        return bool(joined.conflicts)
+    if ihc is not None:
+        return _ihc_differs(IhcResult(word=word), ihc)
+    return ish is not None and _ish_differs(IshResult(word=word), ish)
+
+
+def _overall_against_scores(overall: ResultWord, scores: tuple[IhcScore, ...]) -> bool:
+    """Tell whether no ISH result could bring this score to this conclusion without a discordance."""
+    if not scores:
+        return False
+    if overall is ResultWord.POSITIVE:
+        return set(scores) <= _NEGATIVE_SCORES
+    return overall in _NEGATIVE_KINDS and set(scores) == {IhcScore.THREE_PLUS}

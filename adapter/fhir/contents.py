@@ -1,0 +1,265 @@
+"""Everything one HER2 Observation states: value, components, interpretation, method and notes, joined.
+
+Each place is read by itself; where two disagree, that is a contradiction with a reason, and where the
+value cannot be read nothing else of it counts. Nothing raises out of here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from adapter.fhir.agreement import note_differs
+from adapter.fhir.answer import Answer, answer_of, concept_answer
+from adapter.fhir.question import ROLE_OF_ASSAY, Question, question_of
+from adapter.fhir.references import Graph, reference_to
+from adapter.fhir.remarks import remarks_in, understood_whole
+from adapter.fhir.shapes import codings, is_filled, objects, string, texts
+from adapter.fhir.stated import NOTHING, STATED_TWICE, Stated, join
+from adapter.fhir.strict_json import JsonObject
+from adapter.fhir.terms import Terms, holds
+from adapter.fhir.text import ASSAY_OF_ROLE, marker_of
+from adapter.her2.model import Assay, IshResult, RepeatMarker
+from adapter.terminology.vocabulary import TestRole, WordKind
+
+_MEASURED: Final = (TestRole.RATIO, TestRole.HER2_COPIES, TestRole.CEP17_COPIES)
+_REPLACES: Final = "-replaces"
+"""End of the url of FHIR's extensions by which a result names the one that it replaces."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an Observation states. `problem`: reason code when it could not be read, else "".
+
+    `question`: the test, as components and method made it clearer. `repeat_of`: earlier results of
+    the same test that it says it repeats. `is_bare_panel`: it only holds other results.
+    """
+
+    question: Question
+    assay: Assay = Assay.OVERALL
+    stated: Stated = NOTHING
+    problem: str = ""
+    words: tuple[str, ...] = ()
+    unknown: tuple[tuple[str, str], ...] = ()
+    marker: RepeatMarker | None = None
+    repeat_of: tuple[str, ...] = ()
+    adjudicated: bool = False
+    is_bare_panel: bool = False
+
+
+def contents_of(
+    observation: JsonObject, question: Question, graph: Graph, terms: Terms
+) -> Contents:
+    """Read all that an Observation states, as answers to the test it names."""
+    reader = _Reader(observation, terms)
+    question = reader.clearer(question)
+    if question.assay is None or question.role is None:
+        return Contents(question)
+    reader.read(question.role)
+    stated = reader.stated.with_conflicts(*question.conflicts)
+    problem = question.problem or reader.problem
+    remarks = reader.remarks
+    return Contents(
+        question=question,
+        assay=_assay_of(question.assay, stated),
+        stated=Stated(conflicts=stated.conflicts, rows=stated.rows) if problem else stated,
+        problem=problem,
+        words=tuple(dict.fromkeys(reader.words)),
+        unknown=tuple(reader.unknown),
+        marker=marker_of(filter(None, (remarks.marker, reader.marker))),
+        repeat_of=_repeat_of(observation, question, graph, terms),
+        adjudicated=remarks.adjudicated
+        or reader.adjudicated
+        or _is_adjudicated(observation, graph, terms),
+        is_bare_panel=reader.is_bare_panel(problem),
+    )
+
+
+def _assay_of(asked: Assay, stated: Stated) -> Assay:
+    """Call an overall code that carries a bare IHC or ISH result by what it carries."""
+    if asked is not Assay.OVERALL or stated.overall is not None:
+        return asked
+    if stated.ihc is not None and stated.ish is None:
+        return Assay.IHC
+    if stated.ish is not None and stated.ihc is None:
+        return Assay.ISH
+    return asked
+
+
+class _Reader:
+    """Reads the places of one Observation one after the other."""
+
+    def __init__(self, observation: JsonObject, terms: Terms) -> None:
+        self.observation = observation
+        self.terms = terms
+        self.components = objects(observation.get("component"))
+        self.methods = texts(observation.get("method"))
+        self.notes = [string(note, "text") for note in objects(observation.get("note"))]
+        self.remarks = remarks_in([*self.methods, *self.notes], terms)
+        self.stated = NOTHING
+        self.problem = ""
+        self.words: list[str] = []
+        self.unknown: list[tuple[str, str]] = []
+        self.marker: RepeatMarker | None = None
+        self.adjudicated = False
+
+    def clearer(self, question: Question) -> Question:
+        """Let the gene studied and the method say more of the test than its code does."""
+        genes = self._genes()
+        if question.role is TestRole.GENERIC and genes == {True}:
+            assays = self._method_assays() | question.assays
+            role = ROLE_OF_ASSAY.get(next(iter(assays))) if len(assays) == 1 else None
+            problem = "" if role else "test-not-understood"
+            return replace(question, role=role or TestRole.OVERALL, problem=problem)
+        if question.assay is None:
+            return question
+        if False in genes:
+            problem = "several-analytes-named" if True in genes else "other-gene"
+            role = question.role if True in genes else TestRole.OTHER_ANALYTE
+            return replace(question, role=role, problem=problem)
+        assays = self._method_assays()
+        if len(assays) != 1:
+            return question
+        (assay,) = assays
+        if question.role is TestRole.OVERALL:
+            return replace(question, role=ROLE_OF_ASSAY[assay])
+        if assay is not question.assay:
+            conflicts = (*question.conflicts, "test-code-against-method")
+            return replace(question, conflicts=conflicts)
+        return question
+
+    def _method_assays(self) -> set[Assay]:
+        method = self.observation.get("method")
+        roles = (
+            self.terms.catalogue.method(string(coding, "system"), string(coding, "code"))
+            for coding in codings(method)
+        )
+        coded = {ASSAY_OF_ROLE[role] for role in roles if role is not None}
+        return coded | remarks_in(self.methods, self.terms).assays
+
+    def _genes(self) -> set[bool]:
+        """Whether the genes named in components are HER2: {True}, {False}, both, or none named."""
+        found: set[bool] = set()
+        for component in self.components:
+            if question_of(component.get("code"), self.terms).role is TestRole.GENE_STUDIED:
+                value = component.get("valueCodeableConcept")
+                codes = ((string(c, "system"), string(c, "code")) for c in codings(value))
+                coded = [self.terms.catalogue.is_her2_gene(*code) for code in codes]
+                said = [self.terms.tokens(text) for text in texts(value)]
+                is_her2 = any(coded) or any(holds(tokens, WordKind.HER2) for tokens in said)
+                if coded or said:
+                    found.add(is_her2)
+        return found
+
+    def read(self, role: TestRole) -> None:
+        """Read every place under the test that was asked."""
+        value = answer_of(self.observation, role, self.terms)
+        self._take(value)
+        for component in self.components:
+            self._component(component)
+        self._interpretation(role)
+        if value.problem and not (value.is_absent and self._states_something()):
+            self.problem = value.problem
+        if is_filled(self.observation.get("modifierExtension")):
+            self._conflict("modifier-extension")
+        ihc = self.stated.ihc
+        if ASSAY_OF_ROLE[role] is Assay.ISH and ihc and (ihc.scores or ihc.off_scale):
+            self._conflict("ihc-score-under-ish-test")
+        self._add_remarks()
+        self._compare_notes()
+
+    def is_bare_panel(self, problem: str) -> bool:
+        """Tell whether it has no value of its own, and holds other results or is a panel's code."""
+        members = is_filled(self.observation.get("hasMember"))
+        return problem == "no-value" and (members or self.is_panel)
+
+    @property
+    def is_panel(self) -> bool:
+        """Whether its code is a panel's."""
+        question = question_of(self.observation.get("code"), self.terms)
+        return question.role is TestRole.PANEL
+
+    def _states_something(self) -> bool:
+        return not self.stated.is_empty and not self.problem
+
+    def _conflict(self, *codes: str) -> None:
+        self.stated = self.stated.with_conflicts(*codes)
+
+    def _take(self, answer: Answer, conflict: str = STATED_TWICE) -> None:
+        self.stated = join(self.stated, answer.stated, conflict=conflict)
+        self.words += answer.words
+        self.unknown += answer.unknown
+        self.marker = marker_of(filter(None, (self.marker, answer.marker)))
+        self.adjudicated |= answer.adjudicated
+
+    def _component(self, component: JsonObject) -> None:
+        question = question_of(component.get("code"), self.terms, her2_implied=True)
+        if question.assay is None or question.role is None:
+            return
+        if is_filled(component.get("modifierExtension")):
+            self._conflict("modifier-extension")
+        self._conflict(*question.conflicts)
+        answer = answer_of(component, question.role, self.terms)
+        self._take(answer)
+        is_missing_number = answer.is_absent and question.role in _MEASURED
+        if question.problem or (answer.problem and not is_missing_number):
+            absent = "component-without-value"
+            own = absent if answer.problem == "no-value" else answer.problem
+            self.problem = question.problem or own
+
+    def _interpretation(self, role: TestRole) -> None:
+        """Read the interpretation as a word on what is stated; a code such as "abnormal" says nothing."""
+        given = self.observation.get("interpretation")
+        if self.stated.ihc is None and self.stated.ish is not None and role is TestRole.IHC:
+            role = TestRole.ISH
+        for concept in objects(given if isinstance(given, list) else [given]):
+            answer = concept_answer(concept, role, self.terms)
+            if not answer.problem:
+                self._take(replace(answer, unknown=()), "interpretation-against-value")
+
+    def _add_remarks(self) -> None:
+        """Add the probe and the cell population that method and notes speak of to the ISH result."""
+        remarks = self.remarks
+        said = IshResult(
+            probe=next(iter(remarks.probes)) if len(remarks.probes) == 1 else None,
+            second_population=remarks.population,
+            population_percent=remarks.population_percent,
+        )
+        if self.stated.ish is not None:
+            self.stated = join(self.stated, Stated(ish=said))
+
+    def _compare_notes(self) -> None:
+        """Hold notes against the value; read as overall results, where a bare number says nothing."""
+        notes = understood_whole(self.notes, self.terms, TestRole.OVERALL)
+        if any(note_differs(note, self.stated) for note in notes):
+            self._conflict("note-against-value")
+
+
+def _repeat_of(
+    observation: JsonObject, question: Question, graph: Graph, terms: Terms
+) -> tuple[str, ...]:
+    """Name the earlier results of the same test that this one says it replaces or is derived from."""
+    replaced = [
+        extension.get("valueReference")
+        for extension in objects(observation.get("extension"))
+        if string(extension, "url").endswith(_REPLACES)
+    ]
+    found = set(graph.normals(replaced, within=observation))
+    for name in graph.normals(observation.get("derivedFrom"), within=observation):
+        earlier = graph.get(name)
+        if earlier is not None and question.role in (TestRole.IHC, TestRole.ISH):
+            role = question_of(earlier.get("code"), terms).role
+            found |= {name} if role is question.role else set()
+    own = reference_to(observation)
+    return tuple(sorted(name for name in found if name.startswith("Observation/") and name != own))
+
+
+def _is_adjudicated(observation: JsonObject, graph: Graph, terms: Terms) -> bool:
+    """Tell whether a report's conclusion code says that the laboratory settled the case."""
+    said = [
+        text
+        for name in graph.reports_of(reference_to(observation))
+        for concept in objects((graph.get(name) or {}).get("conclusionCode"))
+        for text in texts(concept)
+    ]
+    return remarks_in(said, terms).adjudicated
