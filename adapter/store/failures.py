@@ -9,7 +9,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    NoResultFound,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from adapter.errors import StoreError
 
@@ -39,12 +45,15 @@ _SQLITE_SENTENCES = {
 }
 _SQLITE_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
+_LOGIN = "refuses the login: check user, password and database in store.url, and that it exists"
+_UNREACHABLE = "is not reachable: check host and port in store.url, and that it runs"
+
 # SQLSTATE, or its class of two characters
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _POSTGRES_SENTENCES = {
     "25006": "is read-only: point store.url at the primary server",
-    "28": "refuses the login: check user and password in store.url",
-    "3D": "does not exist: create the database named in store.url",
+    "28": _LOGIN,
+    "3D": _LOGIN,
     "42501": "may not be used by this user: grant it CREATE on the schema and access to its tables",
     "53100": "cannot grow because the disk is full: make room, then run again",
     "53": "has no connections or memory left: look at the PostgreSQL server",
@@ -57,7 +66,7 @@ def _sentence(error: SQLAlchemyError | ValueError) -> tuple[str, bool]:
     """Say what went wrong, and whether what is stored is damaged."""
     if isinstance(error, UnicodeEncodeError):
         return "was given a text that is not Unicode", False
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError | NoResultFound):
         return _DAMAGED, True
     cause = error.orig if isinstance(error, DBAPIError) else None
     if isinstance(cause, sqlite3.Error):
@@ -71,7 +80,8 @@ def _sentence(error: SQLAlchemyError | ValueError) -> tuple[str, bool]:
         if prefix in _POSTGRES_SENTENCES:
             return _POSTGRES_SENTENCES[prefix], False
     if isinstance(error, OperationalError | InterfaceError) and state is None:
-        return "is not reachable: check host and port in store.url, and that it runs", False
+        # libpq tells a refused login in words only; a server that says FATAL is there and answers.
+        return (_LOGIN if "FATAL" in str(cause) else _UNREACHABLE), False
     name = type(cause or error).__name__
     return f"refused a statement ({name}{', ' + state if state else ''})", False
 

@@ -37,9 +37,12 @@ def frozen_bundle(row: RowMapping) -> FrozenBundle:
             server.
 
     """
+    kinds = {"body": bytes, "expected": dict, "fingerprints": dict, "patients": list}
+    if not all(isinstance(row[name], kind) for name, kind in kinds.items()):
+        raise ValueError("a frozen bundle is not of the kind that was stored")
     bundle = FrozenBundle(
         key=row["key"],
-        body=bytes(row["body"]),
+        body=row["body"],
         expected=row["expected"],
         fingerprints=row["fingerprints"],
         patients=frozenset(row["patients"]),

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from adapter.ports import StateStore
 from adapter.store import schema
 from adapter.store.aside import AsideTables
+from adapter.store.failures import CorruptStoreError
 from adapter.store.ledger import LedgerTables
 from adapter.store.work import WorkTables
 
@@ -27,15 +28,25 @@ class SqlStateStore(WorkTables, AsideTables, LedgerTables):
             StoreError: something cannot be read back as it was stored.
 
         """
+        with self._reading() as connection:
+            missing = schema.metadata.tables.keys() - set(inspect(connection).get_table_names())
+        if missing:
+            lacks = ", ".join(sorted(missing))
+            raise CorruptStoreError(f"The state store {self.where} lacks {lacks}.")
+        try:
+            self._read_values()
+        except TypeError as error:  # SQLite keeps a value of any kind in any column
+            raise CorruptStoreError(f"The state store {self.where} is damaged.") from error
+
+    def _read_values(self) -> None:
         self.outbox()
         self.parked()
         self.unmapped()
         self.passes()
+        lease = schema.lease
         with self._reading() as connection:
             connection.execute(select(schema.watermark)).all()
-            connection.execute(
-                select(schema.lease).where(schema.lease.c.id == schema.LEASE_ROW)
-            ).one()
+            connection.execute(select(lease).where(lease.c.id == schema.LEASE_ROW)).one()
 
 
 if TYPE_CHECKING:
