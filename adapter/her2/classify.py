@@ -131,7 +131,7 @@ def _from_results(combined: _Combined, policy: Policy) -> Verdict:
 def _without_tests(counting: Counting, word: ResultWord | None, policy: Policy) -> Verdict:
     if word is not None:
         return _basic_only(overall_alone(word), policy)
-    if counting.has_preliminary_ihc:
+    if counting.preliminary_ihc:
         reason = Reason("ihc-preliminary", "The IHC result is preliminary.")
         return Verdict(Category.PENDING_IHC, rules.IHC_NOT_FINAL, reasons=(reason,))
     return Verdict(Category.NO_RESULT, rules.NOTHING_USABLE)
@@ -170,13 +170,15 @@ def _classification(verdict: Verdict, combined: _Combined, policy: Policy) -> Cl
         *combined.ish.kept.set_aside,
         *combined.overall.set_aside,
     )
-    aside = {reference for reference, _ in set_aside}
+    used = {e.source.reference for e in counting.results} - {name for name, _ in set_aside}
+    if verdict.rule is rules.IHC_NOT_FINAL:
+        # What is awaited is this very result: an open answer says what it is about.
+        used = set(counting.preliminary_ihc)
     limits = [SCOPE, *ihc.limits]
     if counting.site is TumourSite.NOT_STATED:
         limits.append(SITE_NOT_STATED)
     word = combined.overall.word
     ish = combined.ish.counts.first
-    used = tuple(e for e in counting.results if e.source.reference not in aside)
     return Classification(
         category=verdict.category,
         rule=verdict.rule,
@@ -191,9 +193,13 @@ def _classification(verdict: Verdict, combined: _Combined, policy: Policy) -> Cl
         ihc_used=ihc.stated if ihc.is_usable or ihc.word else None,
         ish_used=None if ish.is_absent else ish.stated,
         overall_used=OverallResult(word) if word else None,
-        used=tuple(e.source.reference for e in used),
-        set_aside=tuple(sorted(set_aside, key=lambda row: row[0])),
+        used=tuple(sorted(used)),
+        set_aside=tuple(sorted((row for row in set_aside if row[0] not in used), key=_reference)),
     )
+
+
+def _reference(row: tuple[str, Reason]) -> str:
+    return row[0]
 
 
 def _status(verdict: Verdict) -> AscoCapStatus | None:

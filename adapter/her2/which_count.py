@@ -27,6 +27,7 @@ class Counting:
 
     `results`: those that count and could be read. `set_aside`: references with the reason why they do not count.
     `contradictions`: any makes the case needs-review. `concerns`: the category stands, with review.
+    `preliminary_ihc`: references of IHC results that are not final yet.
     """
 
     results: tuple[Evidence, ...] = ()
@@ -34,7 +35,7 @@ class Counting:
     contradictions: tuple[Reason, ...] = ()
     concerns: tuple[Reason, ...] = ()
     has_unreadable_ihc: bool = False
-    has_preliminary_ihc: bool = False
+    preliminary_ihc: tuple[str, ...] = ()
     site: TumourSite = TumourSite.NOT_STATED
 
 
@@ -62,7 +63,7 @@ def sort_out(case: Case) -> Counting:
         contradictions=tuple(contradictions),
         concerns=tuple(concerns),
         has_unreadable_ihc=any(_is_unreadable_ihc(evidence) for evidence in case.evidence),
-        has_preliminary_ihc=any(_is_preliminary_ihc(evidence) for evidence in case.evidence),
+        preliminary_ihc=tuple(e.source.reference for e in case.evidence if _is_preliminary_ihc(e)),
         site=site,
     )
 

@@ -229,6 +229,12 @@ def test_a_result_that_does_not_count_is_set_aside_with_its_reason_and_not_used(
     assert got.used == ("Observation/1",)
 
 
+def test_an_open_answer_on_a_preliminary_ihc_says_what_it_is_about() -> None:
+    got = answer(evidence(ihc("3+"), status="preliminary"))
+
+    assert (got.used, got.set_aside) == (("Observation/1",), ())
+
+
 def test_different_scores_without_a_marker_need_review_whatever_their_dates() -> None:
     got = answer(
         evidence(ihc("1+"), "1", issued="2026-01-01T08:00:00Z"),
