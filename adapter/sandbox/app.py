@@ -27,19 +27,13 @@ def create_app(
     layers: Sequence[Layer] = (),
     clock: Clock = utc_now,
 ) -> Starlette:
-    """Build the sandbox, with the FHIR base at `/fhir`.
+    """Build the sandbox, with the FHIR base at `/fhir`; its `state.service` is the FhirService.
 
-    Args:
-        database: a file for SQLite, created where missing, or `:memory:`.
-        rules: sizes and strictness; None takes the defaults.
-        layers: wrapped around every FHIR exchange, the first outermost.
-        clock: gives the aware UTC moment that becomes `meta.lastUpdated`.
+    `database` is a file for SQLite, created where missing, or `:memory:`; `rules` None takes the
+    defaults; `layers` are wrapped around every FHIR exchange, the first outermost; `clock` gives
+    the aware UTC moment that becomes `meta.lastUpdated`.
 
-    Returns:
-        an application whose `state.service` is the FhirService, counts and all.
-
-    Raises:
-        ConfigError: the database cannot be used.
+    Raises: ConfigError when the database cannot be used.
     """
     service = FhirService(database, rules=rules, layers=layers, clock=clock)
 

@@ -40,8 +40,7 @@ class Interactions:
     def perform(self, call: Call) -> Reply:
         """Carry out one call, whole or not at all.
 
-        Raises:
-            Refused: with the status and outcome to send; nothing was stored.
+        Raises: Refused with the status and outcome to send; nothing was stored.
         """
         with self.unit_of_work(call.base_url) as writer:
             return self.carry_out(self.settle(call), writer)
@@ -58,9 +57,8 @@ class Interactions:
     def settle(self, call: Call) -> Call:
         """Return the call with its target: the id it will write, found, given or new.
 
-        Raises:
-            Refused: 412 when several resources match its criteria, 400 when they are wrong, 409
-                when a conditional update brings the id of a resource that does not match.
+        Raises: Refused with 412 when several resources match its criteria, 400 when they are wrong, 409
+            when a conditional update brings the id of a resource that does not match.
         """
         asked = route(call.method, call.path)
         match asked.interaction:
@@ -78,8 +76,7 @@ class Interactions:
     def carry_out(self, call: Call, writer: Writer) -> Reply:
         """Carry out a settled call inside a unit of work.
 
-        Raises:
-            Refused: with the status and outcome to send.
+        Raises: Refused with the status and outcome to send.
         """
         asked = route(call.method, call.path)
         if call.target is None:
@@ -97,8 +94,7 @@ class Interactions:
     def one_match(self, resource_type: str, criteria: Pairs, base_url: str) -> str | None:
         """Return the id of the one resource that matches, or None.
 
-        Raises:
-            Refused: 412 when several match, 400 for criteria that are not understood.
+        Raises: Refused with 412 when several match, 400 for criteria that are not understood.
         """
         matches = read_criteria(resource_type, criteria, base_url)
         found = self._storage.find(resource_type, matches, "logical_id")

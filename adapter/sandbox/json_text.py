@@ -34,17 +34,12 @@ class JsonText:
 
 
 def read_json(body: bytes) -> Any:
-    """Read one JSON text strictly.
+    """Read one JSON text strictly; the bytes are UTF-8 without a byte order mark.
 
-    Args:
-        body: the bytes of a request; UTF-8 without a byte order mark.
+    Gives dicts, lists, strings, ints, bools and None; decimals as JsonText with their digits.
 
-    Returns:
-        dicts, lists, strings, ints, bools and None; decimals as JsonText with their digits.
-
-    Raises:
-        NotJson: not UTF-8, not JSON, a repeated key, NaN or infinity, a control character or lone
-            surrogate in a string, more than MAX_DEPTH levels.
+    Raises: NotJson for what is not UTF-8 or not JSON, a repeated key, NaN or infinity, a control
+        character or lone surrogate in a string, more than MAX_DEPTH levels.
     """
     try:
         value = json.loads(
@@ -70,8 +65,8 @@ def read_json(body: bytes) -> Any:
 def write_json(value: Any) -> str:
     """Write a value made by read_json, or out of the same types, as compact JSON text.
 
-    Raises:
-        TypeError: a value of another type, a float among them: its digits would be made up here.
+    Raises: TypeError for a value of another type, a float among them: its digits would be made up
+        here.
     """
     parts: list[str] = []
     _write(value, parts)

@@ -16,9 +16,6 @@ from typing import Any
 from adapter.sandbox.json_text import JsonObject
 from adapter.sandbox.outcomes import Refused, bad_request
 
-MAX_KEPT = 500
-"""Result sets that can be paged at one time; the oldest is forgotten, and answered with 410."""
-
 _token = re.compile(r"(?P<results>[A-Za-z0-9_-]{22})\.(?P<start>\d{1,9})")
 
 
@@ -37,7 +34,9 @@ class ResultSet:
 class Pages:
     """Result sets that have more than one page; used inside the storage's transaction only."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept_result_sets: int) -> None:
+        """Keep so many result sets; then the oldest is forgotten, and answered with 410."""
+        self._limit = kept_result_sets
         self._kept: OrderedDict[str, ResultSet] = OrderedDict()
 
     def forget(self) -> None:
@@ -49,15 +48,14 @@ class Pages:
         name = secrets.token_urlsafe(16)
         if len(results.keys) > results.page_size:
             self._kept[name] = results
-            while len(self._kept) > MAX_KEPT:
+            while len(self._kept) > self._limit:
                 self._kept.popitem(last=False)
         return _page(results, 0, results.self_url, f"{base_url}?_page={name}")
 
     def following(self, token: str, base_url: str) -> JsonObject:
         """Build the page that a next link asked for.
 
-        Raises:
-            Refused: 400 for what is no token, 410 for one that is no longer kept.
+        Raises: Refused with 400 for what is no token, 410 for one that is no longer kept.
         """
         found = _token.fullmatch(token)
         if found is None:

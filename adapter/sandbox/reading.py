@@ -25,13 +25,12 @@ class Reading:
     def __init__(self, storage: Storage, rules: ServerRules) -> None:
         self._storage = storage
         self._rules = rules
-        self.pages = Pages()
+        self.pages = Pages(rules.kept_result_sets)
 
     def read(self, route: Route, call: Call) -> Reply:
         """Read the current version; 304 when If-None-Match or If-Modified-Since says it is known.
 
-        Raises:
-            Refused: 404 when it never existed, 410 when it was deleted.
+        Raises: Refused with 404 when it never existed, 410 when it was deleted.
         """
         _only_formats(call.query)
         version = self._storage.current(route.key)
@@ -46,8 +45,7 @@ class Reading:
     def vread(self, route: Route, call: Call) -> Reply:
         """Read one version.
 
-        Raises:
-            Refused: 404 when there is none such, 410 when that version is the deletion.
+        Raises: Refused with 404 when there is none such, 410 when that version is the deletion.
         """
         _only_formats(call.query)
         number = int(route.version) if route.version.isdecimal() else 0
@@ -62,8 +60,7 @@ class Reading:
     def history(self, route: Route, call: Call) -> Reply:
         """Give all versions of a resource, a type or the server, the newest first.
 
-        Raises:
-            Refused: 404 for an instance that never existed, 400 for an unknown parameter.
+        Raises: Refused with 404 for an instance that never existed, 400 for an unknown parameter.
         """
         if route.logical_id and self._storage.current(route.key) is None:
             raise not_found(f"{route.resource_type}/{route.logical_id}")
@@ -87,8 +84,7 @@ class Reading:
     def search(self, route: Route, call: Call) -> Reply:
         """Search one type, and give the first page.
 
-        Raises:
-            Refused: 400 for anything in the search that is not understood.
+        Raises: Refused with 400 for anything in the search that is not understood.
         """
         search = read_search(route.resource_type, call.query, call.base_url, self._rules)
         ids = self._storage.find(search.resource_type, search.matches, search.order)
@@ -110,8 +106,7 @@ class Reading:
     def page(self, call: Call) -> Reply:
         """Give a further page of a search or history.
 
-        Raises:
-            Refused: 400 when it is no next link, 410 when the token is no longer kept.
+        Raises: Refused with 400 when it is no next link, 410 when the token is no longer kept.
         """
         match call.query:
             case (("_page", token),):

@@ -59,8 +59,7 @@ def is_conditional(reference: str) -> bool:
 def references_in(resource: JsonObject) -> Iterator[tuple[str, str]]:
     """Yield (FHIRPath-like place, text) of every Reference.reference, contained resources included.
 
-    Raises:
-        Refused: 400 where `reference` is neither a string nor a nested Reference.
+    Raises: Refused with 400 where `reference` is neither a string nor a nested Reference.
     """
     if resource.get("resourceType") in UNCHECKED_TYPES:
         return
@@ -85,9 +84,8 @@ def _references_below(value: Any, place: str) -> Iterator[tuple[str, str]]:
 def check_shapes(resource: JsonObject) -> None:
     """Refuse references that are none: wrong shape, unknown type, a fragment that is not contained.
 
-    Raises:
-        Refused: 400, naming the place. A `urn:uuid:` passes here: in a transaction it was replaced
-            already, and what is left is refused when the unit of work is checked.
+    Raises: Refused with 400, naming the place. A `urn:uuid:` passes here: in a transaction it was
+        replaced already, and what is left is refused when the unit of work is checked.
     """
     contained = {item.get("id") for item in resource.get("contained", ()) if isinstance(item, dict)}
     for place, reference in references_in(resource):

@@ -48,9 +48,8 @@ class MethodRefused(Refused):
 def route(method: str, path: str) -> Route:
     """Return the interaction; HEAD is taken as GET.
 
-    Raises:
-        Refused: 404 for an unknown path or resource type, 405 for another method, 400 for an id
-            that breaks R4's rule.
+    Raises: Refused with 404 for an unknown path or resource type, 405 for another method, 400 for an id
+        that breaks R4's rule.
     """
     segments = path.split("/") if path else []
     shape = _shape(segments)

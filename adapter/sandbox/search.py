@@ -53,8 +53,8 @@ class Search:
 def read_search(resource_type: str, parameters: Pairs, base_url: str, rules: ServerRules) -> Search:
     """Read the parameters of a search.
 
-    Raises:
-        Refused: 400 for the first parameter that is unknown, repeated wrongly or has a bad value.
+    Raises: Refused with 400 for the first parameter that is unknown, repeated wrongly or has a bad
+        value.
     """
     search = Search(resource_type, page_size=rules.default_page)
     seen: set[str] = set()
@@ -90,8 +90,7 @@ def read_search(resource_type: str, parameters: Pairs, base_url: str, rules: Ser
 def read_criteria(resource_type: str, parameters: Pairs, base_url: str) -> tuple[Match, ...]:
     """Read the criteria of a conditional write or reference.
 
-    Raises:
-        Refused: 400 when there are none, or when one only arranges results (`_count` say).
+    Raises: Refused with 400 when there are none, or when one only arranges results (`_count` say).
     """
     if not parameters:
         raise bad_request("a conditional request needs search criteria")

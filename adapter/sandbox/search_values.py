@@ -29,14 +29,11 @@ _date = re.compile(
 def match_of(resource_type: str, name: str, value: str, base_url: str) -> Match:
     """Return the condition that one search parameter sets.
 
-    Args:
-        resource_type: a type this server stores.
-        name: the parameter as the client wrote it, `subject:Patient` say.
-        value: decoded value, alternatives separated by commas.
-        base_url: the FHIR base, below which absolute references are local.
+    `name` is as the client wrote it, `subject:Patient` say; `value` is decoded, alternatives
+    separated by commas; absolute references below `base_url` are local.
 
-    Raises:
-        Refused: 400 for an unknown parameter or modifier, or a value that is none of its kind.
+    Raises: Refused with 400 for an unknown parameter or modifier, or a value that is none of its
+        kind.
     """
     plain, _, modifier = name.partition(":")
     parameter = parameters_of(resource_type).get(plain)

@@ -39,8 +39,7 @@ class Sandbox:
     ) -> None:
         """Take a loopback port, a free one for 0, and open the database.
 
-        Raises:
-            ConfigError: the port is taken, or the database unusable.
+        Raises: ConfigError when the port is taken, or the database unusable.
         """
         self._socket = loopback_socket("127.0.0.1", port)
         try:
@@ -77,8 +76,7 @@ class Sandbox:
     def start(self) -> None:
         """Start to answer.
 
-        Raises:
-            ConfigError: the server did not start.
+        Raises: ConfigError when the server did not start.
         """
         self._thread.start()
         if not self._server.ready.wait(START_SECONDS):
@@ -106,9 +104,8 @@ class Sandbox:
 def serve(host: str = "127.0.0.1", port: int = 8080, database: str = ":memory:") -> None:
     """Run the sandbox in this thread until SIGINT or SIGTERM; port 0 takes a free one.
 
-    Raises:
-        ConfigError: the host is not loopback, the port is taken, or the database unusable.
-        KeyboardInterrupt: after SIGINT, once the server has stopped in good order.
+    Raises: ConfigError when the host is not loopback, the port is taken, or the database unusable;
+        KeyboardInterrupt after SIGINT, once the server has stopped in good order.
     """
     listening = loopback_socket(host, port)
     try:
@@ -122,8 +119,7 @@ def loopback_socket(host: str, port: int) -> socket.socket:
 
     The sandbox asks nobody who they are, so no other machine may reach it.
 
-    Raises:
-        ConfigError: the host is not loopback, or the port cannot be had.
+    Raises: ConfigError when the host is not loopback, or the port cannot be had.
     """
     try:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
@@ -170,6 +166,5 @@ def _config(app: object) -> uvicorn.Config:
 
 
 def _base_url(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    name = f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port}{BASE_PATH}"
+    host, port = listening.getsockname()
+    return f"http://{host}:{port}{BASE_PATH}"

@@ -38,8 +38,7 @@ class FhirService:
     ) -> None:
         """Open the database and put the layers on, the first outermost.
 
-        Raises:
-            ConfigError: the database cannot be used.
+        Raises: ConfigError when the database cannot be used.
         """
         self.rules = rules or ServerRules()
         self.counts = Counts()

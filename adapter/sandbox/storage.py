@@ -99,8 +99,7 @@ class Storage:
     def __init__(self, database: str) -> None:
         """Open a file, created where missing, or `:memory:`.
 
-        Raises:
-            ConfigError: the file cannot be opened, or is not a sandbox's database.
+        Raises: ConfigError when the file cannot be opened, or is not a sandbox's database.
         """
         self._lock = threading.Lock()
         try:

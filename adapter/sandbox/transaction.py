@@ -59,9 +59,8 @@ class Bundles:
     ) -> JsonObject:
         """Carry out a bundle and build the response bundle, entries in the order they came.
 
-        Raises:
-            Refused: 400 for what is no batch or transaction; for a transaction also the refusal of
-                the first entry that fails, nothing having been stored.
+        Raises: Refused with 400 for what is no batch or transaction; for a transaction also the refusal
+            of the first entry that fails, nothing having been stored.
         """
         if bundle.get("resourceType") != "Bundle":
             raise bad_request("the base takes a Bundle", expression="resourceType")

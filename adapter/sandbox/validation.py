@@ -25,8 +25,7 @@ OBSERVATION_STATUS = frozenset(
 def check_resource(resource: JsonObject, resource_type: str) -> None:
     """Refuse a resource that is not of this type or lacks what R4 requires of it.
 
-    Raises:
-        Refused: 400 for the wrong type or shape, 422 where an Observation lacks status or code.
+    Raises: Refused with 400 for the wrong type or shape, 422 where an Observation lacks status or code.
     """
     if resource.get("resourceType") != resource_type:
         raise bad_request(f"resourceType is not {resource_type}", expression="resourceType")
@@ -40,8 +39,7 @@ def check_resource(resource: JsonObject, resource_type: str) -> None:
 def check_id(resource: JsonObject, logical_id: str) -> None:
     """Refuse an update whose body has no id or another one than the URL (http.html#update).
 
-    Raises:
-        Refused: 400.
+    Raises: Refused with 400.
     """
     body_id = resource.get("id")
     if body_id is None:
@@ -53,8 +51,7 @@ def check_id(resource: JsonObject, logical_id: str) -> None:
 def checked_body_id(resource: JsonObject) -> str | None:
     """Return the id in a body, or None where there is none.
 
-    Raises:
-        Refused: 400 when it breaks R4's rule for ids.
+    Raises: Refused with 400 when it breaks R4's rule for ids.
     """
     body_id = resource.get("id")
     if body_id is None:

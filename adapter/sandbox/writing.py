@@ -41,8 +41,7 @@ class Writer:
     def create(self, key: Key, resource: JsonObject) -> Reply:
         """Store a new resource under an id that is free; an id in the body is ignored.
 
-        Raises:
-            Refused: 400 or 422 when the resource is not acceptable.
+        Raises: Refused with 400 or 422 when the resource is not acceptable.
         """
         check_resource(resource, key[0])
         return self._store(key, resource, "POST", version=1, status=HTTPStatus.CREATED)
@@ -50,9 +49,8 @@ class Writer:
     def update(self, key: Key, resource: JsonObject, if_match: str | None) -> Reply:
         """Store a new version, or the first one; equal content makes none (200, version kept).
 
-        Raises:
-            Refused: 400 or 422 when the resource is not acceptable, 412 when `if_match` names
-                another version than the current one.
+        Raises: Refused with 400 or 422 when the resource is not acceptable, 412 when `if_match` names
+            another version than the current one.
         """
         check_resource(resource, key[0])
         check_id(resource, key[1])
@@ -73,8 +71,7 @@ class Writer:
     def delete(self, key: Key, if_match: str | None) -> Reply:
         """Delete; what is deleted already or never was is no error (http.html#delete).
 
-        Raises:
-            Refused: 412 when `if_match` names another version than the current one.
+        Raises: Refused with 412 when `if_match` names another version than the current one.
         """
         current = self._storage.current(key)
         _check_version(key, current, if_match)
@@ -91,9 +88,8 @@ class Writer:
     def check_consistency(self) -> None:
         """Refuse the whole unit of work when a reference in it leads nowhere.
 
-        Raises:
-            Refused: 400 for a reference to a resource of this server that does not exist or an
-                unresolved URN; 409 for the delete of what others refer to, where that is a rule.
+        Raises: Refused with 400 for a reference to a resource of this server that does not exist or an
+            unresolved URN; 409 for the delete of what others refer to, where that is a rule.
         """
         for resource in self._written.values():
             for place, reference in references_in(resource):

@@ -127,7 +127,7 @@ BAD_ENTRIES: dict[str, tuple[Json, int]] = {
 
 
 @pytest.mark.parametrize("name", BAD_ENTRIES)
-@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("position", [0, 2], ids=["first", "last"])
 def test_one_bad_entry_undoes_the_whole_transaction(
     fhir: Client, sandbox: Sandbox, new_id: str, name: str, position: int
 ) -> None:
