@@ -29,6 +29,7 @@ from adapter.transport.http import SAFE_TO_RESEND_STATUSES, Answer
 from adapter.transport.origin import resolve_link
 
 MAX_TEXT = 256
+_READ_TEXT = 2_000  # the patterns below take quadratic time on a text without end
 
 # FHIR R4 IssueType "transient" and its children, and two of "processing" that pass with time.
 _TRANSIENT_CODES = frozenset(
@@ -52,7 +53,7 @@ _REMOVED = "…"
 
 @dataclass(frozen=True)
 class Issue:
-    """One issue of an OperationOutcome; `text` as the server wrote it, not fit for a message."""
+    """One issue of an OperationOutcome; `text` as the server began it, not fit for a message."""
 
     severity: str
     code: str
@@ -173,7 +174,7 @@ def _read_issues(found: Any) -> Iterator[Issue]:
         in_details = details.get("text") if isinstance(details, dict) else None
         texts = (issue.get("diagnostics"), in_details)
         text = next((text for text in texts if isinstance(text, str)), "")
-        yield Issue(str(issue.get("severity", "")), str(issue.get("code", "")), text)
+        yield Issue(str(issue.get("severity", "")), str(issue.get("code", "")), text[:_READ_TEXT])
 
 
 def _code_word(code: str) -> str:

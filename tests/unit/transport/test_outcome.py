@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -68,6 +69,13 @@ def test_what_helps_an_operator_stays() -> None:
 
 def test_a_servers_words_are_cut_at_256_characters() -> None:
     assert len(summary("word " * 5000)) == 256
+
+
+@pytest.mark.parametrize("piece", ["a", "1", "a'", "|", "<", '"', "?", "1954-"])
+def test_a_text_without_end_takes_no_time_without_end(piece: str) -> None:
+    began = time.monotonic()
+    assert len(summary(piece * 5_000_000)) <= 256
+    assert time.monotonic() - began < 1
 
 
 def test_a_code_that_is_a_sentence_is_not_kept() -> None:

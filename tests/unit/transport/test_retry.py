@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -396,3 +397,12 @@ def test_a_server_that_is_closed_keeps_no_connection(
         server.read("Patient/a")
     server.read("Patient/a")
     assert loopback.connections == 2
+
+
+def test_several_threads_share_one_server(make_server: MakeServer, loopback: Loopback) -> None:
+    loopback.will(*[answer(PATIENT)] * 200)
+    server = make_server(loopback.base)
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        read = list(pool.map(lambda _: server.read("Patient/a"), range(200)))
+    assert read == [PATIENT] * 200
+    assert loopback.connections <= 8
