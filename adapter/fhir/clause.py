@@ -30,6 +30,8 @@ from adapter.terminology.vocabulary import WordKind
 
 NOT_UNDERSTOOD: Final = "text-not-understood"
 OTHER_ANALYTE: Final = "other-analyte-in-value"
+IN_SITU: Final = "in-situ"
+"""A site word's meaning: which part of the tumour is spoken of cannot be told from words alone."""
 
 _BOUNDARIES: Final = (";", ",", ".", "(", ")", "[", "]", "\n")
 _NEUTRAL: Final = (
@@ -287,7 +289,7 @@ class _ClauseReader:
                 clause.adjudicated = True
             case WordKind.POPULATION:
                 clause.population = True
-            case WordKind.SITE_OTHER:
+            case WordKind.SITE_OTHER if token.meaning != IN_SITU:
                 clause.other_tumour = True
             case WordKind.OTHER_ANALYTE:
                 raise UnreadError(OTHER_ANALYTE)

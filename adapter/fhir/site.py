@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from adapter.fhir.clause import IN_SITU
 from adapter.fhir.references import Graph, reference_to
 from adapter.fhir.shapes import child, codings, objects, string, texts
 from adapter.fhir.sources import RELATED_CONDITION
@@ -23,7 +24,6 @@ from adapter.terminology.vocabulary import MapRow, WordKind
 
 _BREAST: Final = "breast"
 _OTHER: Final = "other"
-_IN_SITU: Final = "in-situ"
 _REFUTED: Final = ("refuted", "entered-in-error")
 
 
@@ -50,7 +50,7 @@ class _Signs:
         known = [row for row in rows if row is not None]
         self.rows += known
         coded = {row.meaning for row in known}
-        self.found |= coded & {_BREAST, _OTHER, _IN_SITU}
+        self.found |= coded & {_BREAST, _OTHER, IN_SITU}
         worded = self._worded(texts(concept))
         opposite = {_BREAST: {_OTHER}, _OTHER: {_BREAST}}
         if not coded or any(opposite.get(meaning) == worded for meaning in coded):
@@ -74,10 +74,10 @@ class _Signs:
             is_breast = holds(tokens, WordKind.SITE_BREAST)
             is_metastasis = SampleKind.METASTASIS in meanings(tokens, WordKind.SAMPLE_KIND)
             found |= {_BREAST} if is_breast else set()
-            found |= {_IN_SITU} & others
-            if others - {_IN_SITU} or (others and is_breast):
+            found |= {IN_SITU} & others
+            if others - {IN_SITU} or (others and is_breast):
                 found.add(_OTHER)
-            if others - {_IN_SITU} and is_metastasis:
+            if others - {IN_SITU} and is_metastasis:
                 found.add(_BREAST)
         return found
 
