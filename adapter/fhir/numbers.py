@@ -13,7 +13,7 @@ from typing import Final
 
 from adapter.fhir.clause import UnreadError
 from adapter.fhir.meanings import scores_of_number
-from adapter.fhir.quantities import CEP17_COPIES, HER2_COPIES, PERCENT, RATIO
+from adapter.fhir.quantities import CEP17_COPIES, HER2_COPIES, HIGHEST_RATIO, PERCENT, RATIO
 from adapter.fhir.shapes import child, string
 from adapter.fhir.stated import Stated
 from adapter.fhir.strict_json import JsonObject
@@ -43,7 +43,10 @@ def quantity_of(value: JsonObject, asked: TestRole, terms: Terms) -> Stated:
     if name not in _COMPARATORS or _is_filled_otherwise(value, "comparator"):
         raise UnreadError("comparator-not-known")
     number, comparator = number_of(value.get("value")), _COMPARATORS[name]
-    return _stated(Measurement(number, comparator), _unit(value, terms), asked)
+    unit = _unit(value, terms)
+    if asked is TestRole.CEP17_COPIES and terms.names_her2(string(value, "unit")):
+        raise UnreadError("unit-against-test")
+    return _stated(Measurement(number, comparator), unit, asked)
 
 
 def ratio_of(value: JsonObject, asked: TestRole, terms: Terms) -> Stated:
@@ -138,10 +141,13 @@ def _stated(number: Measurement, unit: str | None, asked: TestRole) -> Stated:
 
 
 def _placed(number: Measurement, quantity: str) -> Stated:
+    """Put a number where its quantity belongs. Raises UnreadError."""
     if quantity == PERCENT:
         return Stated(ihc=IhcResult(uniform_intense_percent=number))
     if quantity == HER2_COPIES:
         return Stated(ish=IshResult(her2_copies=number))
     if quantity == CEP17_COPIES:
         return Stated(ish=IshResult(cep17_copies=number))
+    if number.value > HIGHEST_RATIO:
+        raise UnreadError("number-without-meaning")
     return Stated(ish=IshResult(ratio=number))

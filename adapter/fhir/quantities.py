@@ -18,6 +18,8 @@ CEP17_COPIES: Final = "cep17-copies"
 PERCENT: Final = "percent"
 QUOTIENT: Final = "quotient"
 """A number written as "1.8 : 1": a ratio where ISH is spoken of, and nowhere else."""
+HIGHEST_RATIO: Final = 100
+"""A larger bare number is a year, a count or an identifier, no ratio."""
 _CELLS: Final = "cells"
 
 Items = Sequence[str | Measurement]
@@ -41,7 +43,7 @@ def bind(items: Items) -> Bound | None:
     numbers = [item for item in items if isinstance(item, Measurement)]
     quantities = [item for item in items if isinstance(item, str)]
     if not numbers:
-        return Bound([], [], unused=bool(quantities))
+        return Bound([], [], unused=any(quantity != _CELLS for quantity in quantities))
     if not quantities:
         return Bound([(None, numbers[0])], [], unused=False) if len(numbers) == 1 else None
     if len(numbers) != len(quantities) or not _alternate(items):

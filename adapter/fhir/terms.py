@@ -21,6 +21,8 @@ class Terms:
 
     catalogue: Catalogue
     lexicon: Lexicon
+    names: Lexicon
+    """Only the names of HER2: "HER2 copies" is one word of the vocabulary, and holds one."""
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Terms:
@@ -30,6 +32,10 @@ class Terms:
     def tokens(self, text: str) -> tuple[Token, ...]:
         """Cut a text into tokens, for looking at single words."""
         return self.lexicon.tokens(text[:_MAX_SCANNED])
+
+    def names_her2(self, text: str) -> bool:
+        """Tell whether HER2 is named anywhere in a text, also inside a longer phrase."""
+        return holds(self.names.tokens(text[:_MAX_SCANNED]), WordKind.HER2)
 
 
 def meanings(tokens: Iterable[Token], kind: WordKind) -> set[str]:
@@ -57,4 +63,6 @@ class _Same:
 
 @lru_cache(maxsize=4)
 def _terms(key: _Same) -> Terms:
-    return Terms(key.catalogue, Lexicon.of(key.catalogue.words()))
+    words = key.catalogue.words()
+    names = (word for word in words if word.kind is WordKind.HER2)
+    return Terms(key.catalogue, Lexicon.of(words), Lexicon.of(names))

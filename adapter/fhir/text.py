@@ -15,7 +15,7 @@ from typing import Final
 
 from adapter.fhir.clause import Clause, UnreadError, clauses_of
 from adapter.fhir.meanings import scores_of_number
-from adapter.fhir.quantities import CEP17_COPIES, HER2_COPIES, QUOTIENT, RATIO
+from adapter.fhir.quantities import CEP17_COPIES, HER2_COPIES, HIGHEST_RATIO, QUOTIENT, RATIO
 from adapter.fhir.stated import NOTHING, Stated, one_word, refined
 from adapter.fhir.tokens import Lexicon, Token
 from adapter.her2.model import (
@@ -97,7 +97,8 @@ def read(text: str, lexicon: Lexicon, asked: TestRole) -> Reading:
     Returns:
         The reading. Its problem is text-too-long, text-empty, text-not-understood,
         other-analyte-in-value, several-scores, several-percentages, staining-not-understood,
-        two-tests-in-one-clause, number-without-meaning, no-score or nothing-stated.
+        two-tests-in-one-clause, number-without-meaning, unit-against-test, no-score or
+        nothing-stated.
 
     """
     if len(text) > MAX_LENGTH:
@@ -216,6 +217,10 @@ class _Sum:
             if assay is not Assay.ISH:
                 raise UnreadError("number-without-meaning")
             quantity = _BARE_NUMBER.get(self.asked, RATIO) if quantity is None else RATIO
+        if quantity == RATIO and number.value > HIGHEST_RATIO:
+            raise UnreadError("number-without-meaning")
+        if self.asked is TestRole.CEP17_COPIES and quantity == HER2_COPIES:
+            raise UnreadError("unit-against-test")  # "copies" of what?
         first = self.numbers.setdefault(quantity or RATIO, number)
         self.differs |= first != number
 
