@@ -1,0 +1,111 @@
+"""Protects reading the folder: a doubtful file is named, never skipped, and a hash follows the content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adapter.terminology import mapping_files
+from adapter.terminology.mapping_files import (
+    MappingFile,
+    content_hash,
+    extension,
+    read_folder,
+    shipped_folder,
+)
+
+
+def write(folder: Path, name: str, text: str | bytes) -> None:
+    content = text.encode() if isinstance(text, str) else text
+    (folder / name).write_bytes(content)
+
+
+def test_files_are_read_in_the_order_of_their_names_and_subfolders_are_not(tmp_path: Path) -> None:
+    write(tmp_path, "b.json", '{"resourceType": "ValueSet", "url": "http://b.test"}')
+    write(tmp_path, "a.json", '{"resourceType": "CodeSystem"}')
+    write(tmp_path, "README.md", "no mapping")
+    (tmp_path / "sites").mkdir()
+    write(tmp_path / "sites", "c.json", "{}")
+
+    files, defects = read_folder(tmp_path)
+
+    assert [(file.name, file.kind, file.url) for file in files] == [
+        ("a.json", "CodeSystem", ""),
+        ("b.json", "ValueSet", "http://b.test"),
+    ]
+    assert defects == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param('{"a": ', "cannot be read as JSON", id="cut off"),
+        pytest.param("[]", "not a JSON object", id="a list"),
+        pytest.param('{"code": "a", "code": "b"}', "repeated key code", id="a key twice"),
+        pytest.param(b'{"a": "\xff"}', "cannot be read as JSON", id="not UTF-8"),
+    ],
+)
+def test_a_doubtful_file_is_a_defect_with_its_name(
+    tmp_path: Path, content: str | bytes, said: str
+) -> None:
+    write(tmp_path, "bad.json", content)
+
+    files, defects = read_folder(tmp_path)
+
+    assert files == []
+    assert len(defects) == 1
+    assert defects[0].startswith("bad.json: $: ")
+    assert said in defects[0]
+
+
+def test_a_folder_that_is_not_there_or_empty_is_a_defect(tmp_path: Path) -> None:
+    assert read_folder(tmp_path / "none")[1] == [f"{tmp_path / 'none'}: $: no such folder"]
+    assert read_folder(tmp_path)[1] == [f"{tmp_path}: $: holds no mappings (*.json)"]
+
+
+def test_the_shipped_folder_is_the_checkouts_unless_the_wheel_has_its_own() -> None:
+    package = Path(mapping_files.__file__).resolve().parents[1]
+    packed = package / "_data" / "mappings"
+
+    assert shipped_folder() == (packed if packed.is_dir() else package.parent / "mappings")
+    assert (shipped_folder() / "conceptmap-test-codes.json").is_file()
+
+
+def test_the_hash_follows_the_content_and_not_its_layout() -> None:
+    one = MappingFile("a.json", {"a": 1, "b": 2})
+    two = MappingFile("b.json", {"c": 3})
+
+    assert content_hash([one, two]) == content_hash([two, MappingFile("z.json", {"b": 2, "a": 1})])
+    assert content_hash([one]) != content_hash([two])
+    assert len(content_hash([one])) == 8
+
+
+def test_a_naming_system_keeps_its_metadata_as_r5_extensions() -> None:
+    url = "http://hl7.org/fhir/5.0/StructureDefinition/extension-NamingSystem.url"
+    file = MappingFile(
+        "n.json",
+        {
+            "resourceType": "NamingSystem",
+            "name": "Names",
+            "extension": [{"url": "http://other.test"}, {"url": url, "valueUri": "http://n.test"}],
+        },
+    )
+
+    assert (file.url, file.metadata("name"), file.metadata("version")) == (
+        "http://n.test",
+        "Names",
+        "",
+    )
+
+
+def test_an_element_that_is_no_text_is_no_metadata() -> None:
+    assert MappingFile("a.json", {"resourceType": "ValueSet", "url": 7}).url == ""
+
+
+def test_an_extension_without_a_value_says_nothing() -> None:
+    element = {"extension": [{"url": "http://a.test"}, {"url": "http://b.test", "valueCode": "x"}]}
+
+    assert extension(element, "http://a.test") is None
+    assert extension(element, "http://b.test") == "x"
+    assert extension({}, "http://b.test") is None
