@@ -20,10 +20,10 @@ from adapter.sync.brakes import RELEASED, BrakeState, Load, judge, judge_first_c
 from adapter.sync.bundle import BundleMaker
 from adapter.sync.delivery import Delivery
 from adapter.sync.discover import RESULTS, Recent
-from adapter.sync.gather import Gathered
 from adapter.sync.options import PassOptions, SyncOptions
 from adapter.sync.ownership import is_ours
 from adapter.sync.plan import WITHDRAWN, Action, Planned, plan
+from adapter.sync.pool import Gathered
 from adapter.sync.reconcile import reconcile
 from adapter.sync.references import made_relative
 from adapter.sync.report import PassOutcome, PassReport

@@ -73,9 +73,9 @@ class PassOptions:
 
     `patients`: only these ("Patient/<id>"); None for what discovery finds. `since`: look at what
     was updated from this instant on. `backfill`: a first pass may create any number. `dry_run`:
-    compute and report, write nothing and remember nothing. `full_sweep`: read everything now.
-    `release_brake`: go on although the brake of an earlier pass is engaged, as far as that pass's
-    preview went.
+    compute and report, write nothing, and remember nothing but which sources could not be read.
+    `full_sweep`: read everything now. `release_brake`: go on although the brake of an earlier pass
+    is engaged, as far as that pass's preview went.
     """
 
     patients: Sequence[str] | None = None

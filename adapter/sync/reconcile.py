@@ -19,8 +19,8 @@ from adapter.her2.cases import group
 from adapter.her2.classify import classify
 from adapter.her2.model import Case, Category, Classification, Evidence, Policy
 from adapter.ports import JsonObject
-from adapter.sync.gather import Gathered
 from adapter.sync.plan import Desired, Standing
+from adapter.sync.pool import Gathered
 from adapter.sync.references import patient_of
 from adapter.sync.report import SetAside
 from adapter.sync.tally import USED

@@ -13,10 +13,12 @@ from typing import Final
 
 from adapter.ports import Clock, JsonObject, StateStore
 from adapter.sync.discover import RESULTS, Discovered, Discovery, Recent
-from adapter.sync.gather import Gathered, Gatherer, Sweep
+from adapter.sync.gather import Gatherer
 from adapter.sync.options import PassOptions, ReadLimits
+from adapter.sync.pool import Gathered
 from adapter.sync.report import PassKind
 from adapter.sync.searches import Searches
+from adapter.sync.sweep import Sweep, read_everything
 
 LAST_SWEEP: Final = "last-sweep"
 """Setting: when everything was last read, as an ISO instant."""
@@ -73,7 +75,7 @@ class Scoping:
         return self._changed(gatherer, queued, recent, since)
 
     def _sweep(self, gatherer: Gatherer, queued: tuple[str, ...]) -> Scope:
-        sweep = gatherer.sweep()
+        sweep = read_everything(gatherer)
         return Scope(PassKind.SWEEP, sweep.chunks(), sweep=sweep, queued=queued, marks_sweep=True)
 
     def _changed(

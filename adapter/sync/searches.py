@@ -49,6 +49,7 @@ class Searches:
     page_size: int = 500
     incremental: bool = True
     own_incremental: bool = True
+    own_by_source: bool = False
     patient_param: str | None = "patient"
     component_param: str | None = None
     own_params: Params = field(
@@ -106,6 +107,9 @@ class Searches:
 
     def _ask_capability(self) -> None:
         known = self.source.capability().search_params
+        is_one = self.source.base_url == self.target.base_url
+        of_target = known if is_one else self.target.capability().search_params
+        self.own_by_source = "derived-from" in of_target.get("Observation", frozenset())
         observation = known.get("Observation", frozenset())
         self.component_param = next(
             (name for name in ("component-code", "combo-code") if name in observation), None

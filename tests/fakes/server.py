@@ -57,7 +57,7 @@ class Fault:
 
 
 class FakeFhirServer:
-    """`writes` counts versions made through `transact`, `calls` names every request."""
+    """`writes` counts entries carried out by `transact`, `calls` names every request."""
 
     def __init__(
         self, clock: FakeClock, *, base_url: str = "https://ehr.test/fhir", page_size: int = 50
@@ -192,12 +192,22 @@ class FakeFhirServer:
         url, resource = entry["request"]["url"], entry["resource"]
         assert url == f"{resource['resourceType']}/{resource['id']}", "id differs from the URL"
         created = not self.versions.get(url)
-        reference = self.put(self.alter(copy.deepcopy(resource)))
+        changed = self.alter(copy.deepcopy(resource))
+        if not self._is_what_stands(url, changed):
+            self.put(changed)
         self.writes += 1
-        stored = self.get(reference)
+        stored = self.get(url)
         assert stored is not None
         returned = stored if self.returns_representation else None
         return EntryOutcome(201 if created else 200, stored["meta"]["versionId"], returned)
+
+    def _is_what_stands(self, reference: str, resource: JsonObject) -> bool:
+        """Whether the very same content stands already: a server makes no new version of it."""
+        present = self.get(reference)
+        if present is None:
+            return False
+        meta = {key: present["meta"].get(key) for key in ("versionId", "lastUpdated")}
+        return present == {**resource, "meta": {**resource.get("meta", {}), **meta}}
 
     def _call(self, what: str) -> None:
         self.crash.step()

@@ -1,0 +1,92 @@
+"""What searches have brought: one version of each resource, and who lists whom. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from adapter.fhir.identity import case_identifier, is_own, relative_reference
+from adapter.fhir.references import reference_to
+from adapter.fhir.shapes import references, string
+from adapter.ports import JsonObject, SearchPage
+from adapter.sync.references import version_of
+from adapter.sync.searches import last_updated
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What is known of some patients now.
+
+    `results`: HER2 candidates, the newest version of each. `related`: specimens, reports, panels,
+    conditions and orders around them. `derived`: our own derived Observations, references relative
+    to the source. `gone`: sources of derived ones that could not be read twice, far enough apart;
+    `unconfirmed`: those that could not be read so far. `own_found`: how many of our own a search
+    for results brought. `others`: patients whose derived result names one of these results, because
+    it was theirs before. `unread`: why nothing of these patients could be read, else "".
+    """
+
+    patients: frozenset[str]
+    results: tuple[JsonObject, ...] = ()
+    related: tuple[JsonObject, ...] = ()
+    derived: tuple[JsonObject, ...] = ()
+    gone: frozenset[str] = frozenset()
+    unconfirmed: frozenset[str] = frozenset()
+    own_found: int = 0
+    others: frozenset[str] = frozenset()
+    unread: str = ""
+
+
+@dataclass
+class Pool:
+    """What searches have brought so far: one version of each resource, and who lists whom."""
+
+    results: dict[str, JsonObject] = field(default_factory=dict)
+    derived: dict[str, JsonObject] = field(default_factory=dict)
+    related: dict[str, JsonObject] = field(default_factory=dict)
+    listed_by: dict[str, set[str]] = field(default_factory=dict)
+    own_found: set[str] = field(default_factory=set)
+
+    def add_results(self, page: SearchPage, base_url: str) -> None:
+        """Take in a page of candidates with what came along."""
+        for resource in page.matches:
+            if is_own(resource):
+                self.own_found.add(reference_to(resource))
+            else:
+                _keep_newest(self.results, resource)
+        for resource in page.included:
+            self.add_related(resource, base_url)
+
+    def add_own(self, page: SearchPage) -> None:
+        """Take in derived results; what does not carry our identifier was not asked for."""
+        for resource in page.matches:
+            if case_identifier(resource) is not None:
+                _keep_newest(self.derived, resource)
+
+    def add_related(self, resource: JsonObject, base_url: str) -> None:
+        """Take in a resource around the results, and note which results it lists."""
+        if is_own(resource):
+            return
+        _keep_newest(self.related, resource)
+        kind = string(resource, "resourceType")
+        element = "result" if kind == "DiagnosticReport" else "hasMember"
+        for listed in referenced(resource, element, base_url):
+            self.listed_by.setdefault(listed, set()).add(reference_to(resource))
+
+
+def referenced(resource: JsonObject, element: str, base_url: str) -> Iterator[str]:
+    """Give the references in an element that may be one, a list, or of any wrong shape."""
+    for written in references(resource.get(element)):
+        reference = relative_reference(written, (base_url,))
+        if reference is not None:
+            yield reference
+
+
+def _keep_newest(into: dict[str, JsonObject], resource: JsonObject) -> None:
+    """Keep one version of what pages gave twice: the one changed later, else read later."""
+    reference = reference_to(resource)
+    known = into.get(reference)
+    if known is not None and version_of(known) != version_of(resource):
+        before, after = last_updated(known), last_updated(resource)
+        if before is not None and after is not None and after < before:
+            return
+    into[reference] = resource

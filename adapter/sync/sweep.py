@@ -1,0 +1,79 @@
+"""A full sweep: every HER2 result and every derived one, read in big pages and grouped here.
+
+The healer of whatever discovery missed, and the first pass of a site. It gathers nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapter.ports import JsonObject
+from adapter.sync.discover import OWN, RESULTS, WAKING_TYPES, Crawl
+from adapter.sync.gather import Gatherer
+from adapter.sync.pool import Gathered, Pool
+from adapter.sync.references import patient_of
+
+
+def read_everything(gatherer: Gatherer) -> Sweep:
+    """Read every HER2 result and every derived one.
+
+    Raises: ServerError as the port says.
+    """
+    searches, now = gatherer.searches, gatherer.clock.now
+    pool, results, own = Pool(), Crawl(), Crawl()
+    for page in searches.results():
+        results.note(page, now())
+        pool.add_results(page, searches.source.base_url)
+    for page in searches.own():
+        own.note(page, now())
+        pool.add_own(page)
+    return Sweep(gatherer, pool, results, own)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Everything the server held while a sweep read it."""
+
+    gatherer: Gatherer
+    pool: Pool
+    results_crawl: Crawl
+    own_crawl: Crawl
+
+    def own(self) -> Iterator[JsonObject]:
+        """Give every derived Observation it found, of any namespace and policy."""
+        return iter(self.pool.derived.values())
+
+    def chunks(self) -> Iterator[Gathered]:
+        """Give the sweep in parts of some patients each; first what names no patient."""
+        base_url = self.gatherer.searches.source.base_url
+        by_patient: dict[str, Pool] = {}
+        without: list[JsonObject] = []
+        for reference, resource in self.pool.results.items():
+            patient = patient_of(resource, base_url)
+            if patient is None:
+                without.append(resource)
+            else:
+                by_patient.setdefault(patient, Pool()).results[reference] = resource
+        for reference, resource in self.pool.derived.items():
+            patient = patient_of(resource, base_url)
+            if patient is not None:
+                by_patient.setdefault(patient, Pool()).derived[reference] = resource
+        yield self.gatherer.without_patient(without, len(self.pool.own_found))
+        patients = sorted(by_patient)
+        size = self.gatherer.limits.patients_at_once
+        for start in range(0, len(patients), size):
+            together = patients[start : start + size]
+            part = Pool()
+            for patient in together:
+                part.results.update(by_patient[patient].results)
+                part.derived.update(by_patient[patient].derived)
+            yield self.gatherer.assembled(frozenset(together), part, self.pool)
+
+    def watermarks(self) -> dict[str, datetime]:
+        """Where every discovery may begin from, once what the sweep asks for is done or queued."""
+        began = self.results_crawl.began
+        found = {RESULTS: self.results_crawl.watermark(None), OWN: self.own_crawl.watermark(None)}
+        found.update(dict.fromkeys(WAKING_TYPES, began))
+        return {name: instant for name, instant in found.items() if instant is not None}
