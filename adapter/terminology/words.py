@@ -42,13 +42,14 @@ def is_word_file(file: MappingFile) -> bool:
 def phrases(file: MappingFile) -> Iterator[Phrase]:
     """Yield every phrase of a word file in the order written."""
     for c, concept in enumerate(objects(file.resource.get("concept"))):
+        kind, meaning = property_value(concept, "kind"), property_value(concept, "meaning")
         for d, designation in enumerate(objects(concept.get("designation"))):
             source = extension(designation, ROW_SOURCE_EXTENSION)
             yield Phrase(
                 text=str(designation.get("value", "")),
                 language=str(designation.get("language", ANY_LANGUAGE)),
-                kind=property_value(concept, "kind"),
-                meaning=property_value(concept, "meaning"),
+                kind=kind,
+                meaning=meaning,
                 source=source if isinstance(source, str) else "",
                 concept=str(concept.get("code", "")),
                 map=file.url,
