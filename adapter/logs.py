@@ -36,8 +36,11 @@ LONGEST_LIST = 20
 """A longer list is cut; its length is told."""
 
 _EVENT = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+){0,11}")
-_CODE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_ID = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9\-.]{1,64}")  # ours are hashes; a word is none
+_CODE = re.compile(r"[a-z][a-z0-9._-]{0,63}")  # from a letter on: a date of birth is none
+_HASH = re.compile(  # what we make ourselves: a UUID, or a hash in hexadecimal
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{12,64}"
+)
+_VERSION_ID = re.compile(rf"(W/)?[0-9]{{1,6}}|{_HASH.pattern}")
 _RESOURCE_TYPES = (
     "Bundle|Condition|Device|DiagnosticReport|Encounter|Observation|Organization|Patient|Provenance|"
     "ServiceRequest|Specimen"
@@ -45,7 +48,9 @@ _RESOURCE_TYPES = (
 _REFERENCE = re.compile(
     rf"({_RESOURCE_TYPES})/[A-Za-z0-9\-.]{{1,64}}(/_history/[A-Za-z0-9\-.]{{1,64}})?"
 )
-_VERSION = re.compile(r"[A-Za-z0-9-]{0,32}[|/]?v?[0-9][A-Za-z0-9.+_-]{0,63}")
+_VERSION = re.compile(
+    r"([a-z][a-z0-9-]{0,31}[|/])?v?[0-9]{1,4}(\.[0-9]{1,8}){0,3}([-+.][a-z0-9.]{1,16})?"
+)
 _URL_PATH = re.compile(r"(/[A-Za-z0-9\-._~$]{0,64}){1,16}")
 _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,50}(Error|Exception|Timeout|Warning)")
 _KEY_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -60,7 +65,7 @@ Level = Literal["debug", "info", "warning", "error"]
 _Shape = Callable[[object], object]
 
 
-class _NotAllowed(Exception):  # noqa: N818 - says that a value is left out, not that anything failed
+class _NotAllowed(Exception):
     """The value has not the shape that its key promises."""
 
 
@@ -142,7 +147,7 @@ def _error(value: object) -> object:
 
 
 _code = _matching(_CODE)
-_id = _matching(_ID)
+_hash = _matching(_HASH)
 _reference = _matching(_REFERENCE)
 
 _SHAPES: Mapping[str, _Shape] = {
@@ -150,8 +155,8 @@ _SHAPES: Mapping[str, _Shape] = {
     "level": _code,
     "timestamp": _matching(re.compile(r"[0-9T:.Z+-]{1,40}")),
     "logger": _matching(re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")),
-    **dict.fromkeys(("event_id", "pass_id", "key", "bundle"), _id),
-    "keys": _list_of(_id),
+    **dict.fromkeys(("event_id", "pass_id", "key", "bundle"), _hash),
+    "keys": _list_of(_hash),
     **dict.fromkeys(
         ("reference", "patient", "specimen", "observation", "provenance", "device", "source"),
         _reference,
@@ -162,6 +167,7 @@ _SHAPES: Mapping[str, _Shape] = {
         ("version", "schema", "software", "fhir_version", "policy", "mappings"),
         _matching(_VERSION),
     ),
+    "version_id": _matching(_VERSION_ID),
     "method": _matching(re.compile("GET|PUT|POST|DELETE|PATCH|HEAD")),
     "path": _matching(_URL_PATH),
     **dict.fromkeys(

@@ -43,7 +43,9 @@ _SQLITE_SENTENCES = {
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: its folder must exist, and the adapter's user "
     "must be allowed to write there",
 }
-_SQLITE_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# SQLITE_ERROR is what a damaged table definition gives ("no such column"), and no code at all what
+# Python's driver gives for a text that is not UTF-8.
+_SQLITE_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, 0})
 
 _LOGIN = "refuses the login: check user, password and database in store.url, and that it exists"
 _UNREACHABLE = "is not reachable: check host and port in store.url, and that it runs"

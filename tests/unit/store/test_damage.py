@@ -108,6 +108,8 @@ def test_a_sound_file_is_never_set_aside(sqlite_path: Path) -> None:
         pytest.param("UPDATE her2_outbox SET frozen_at = '2026-13-99'", id="no date"),
         pytest.param("UPDATE her2_watermark SET instant = 'yesterday'", id="watermark"),
         pytest.param("UPDATE her2_pass SET counts = '{'", id="audit"),
+        pytest.param("UPDATE her2_parked SET patient = CAST(x'ff' AS TEXT)", id="no UTF-8"),
+        pytest.param("ALTER TABLE her2_parked RENAME reason TO reasom", id="column renamed"),
         pytest.param("DELETE FROM her2_lease", id="lease"),
         pytest.param("DROP TABLE her2_queue", id="table gone"),
     ],
@@ -162,7 +164,7 @@ def test_flipped_bytes_never_change_a_bundle_or_escape_as_another_error(
     if seed % 10 == 9:
         del content[chance.randrange(len(content)) :]
     sqlite_path.write_bytes(content)
-    with open_store(f"sqlite:///{sqlite_path}") as store:
+    # A flip in the schema's version can look like a newer release, which is refused.
+    with suppress(StoreError), open_store(f"sqlite:///{sqlite_path}") as store:
         assert store.outbox() in ((), (a_bundle(body=b"x" * 20_000),))
-        with suppress(StoreError):
-            _use_all_of_it(store)
+        _use_all_of_it(store)
