@@ -202,7 +202,12 @@ class _ClauseReader:
         return self._after_score(end)
 
     def _after_score(self, end: int) -> int:
-        if self._is_sign(end, "+", "%"):
+        """Refuse what a score or number cannot be followed by: "3+ %", "2++"."""
+        following = self._at(end)
+        if following is not None and (
+            following.is_sign("+", "%")
+            or (following.glued and following.is_word(WordKind.IHC_SCORE))
+        ):
             raise UnreadError
         return end
 

@@ -251,7 +251,7 @@ class _Sum:
         percent, staining, word = self._percent(), self._staining(), self._word(Assay.IHC)
         if self.asked is TestRole.IHC_UNIFORM_INTENSE_PERCENT and percent and not self.scores:
             return IhcResult(word=word, uniform_intense_percent=percent, text=self.text)
-        if len(self.scores) > 1:
+        if len(self.scores) > 1 or (self.scores and self.off_scale):
             raise UnreadError("several-scores")
         scores = next(iter(self.scores), ())
         if not scores and not self.off_scale and word is None:

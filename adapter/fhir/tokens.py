@@ -136,9 +136,11 @@ class Lexicon:
 
 
 def _cuts_word(atoms: list[_Atom], end: int) -> bool:
-    """Whether a phrase that ends here would cut a word such as "er2" in two."""
+    """Whether a phrase that ends here would cut a word such as "er2", or "+++", in two."""
     if end >= len(atoms) or not atoms[end].glued:
         return False
+    if atoms[end - 1].text == atoms[end].text == "+":
+        return True
     return {atoms[end - 1].group, atoms[end].group} == {"letters", "number"}
 
 

@@ -1,0 +1,142 @@
+"""Protects against half-reading: a text that is not understood whole gives no result at all."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapter.fhir.reasons import SENTENCES
+from adapter.fhir.text import MAX_LENGTH
+from adapter.terminology.vocabulary import TestRole
+from tests.unit.fhir.recognising import catalogue, reading
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "text-empty"),
+        ("   ", "text-empty"),
+        ("see report", "text-not-understood"),
+        ("3+?", "text-not-understood"),
+        ("not 3+", "text-not-understood"),
+        ("no 3+", "text-not-understood"),
+        ("No evidence of 3+", "text-not-understood"),
+        ("not positive", "text-not-understood"),
+        ("never positive", "text-not-understood"),
+        ("3+ or 2+", "text-not-understood"),
+        ("1+/3+", "text-not-understood"),
+        ("3+-1+", "text-not-understood"),
+        ("1+ 3+", "several-scores"),
+        ("1+ (outside 3+)", "text-not-understood"),
+        ("1+ (focal)", "text-not-understood"),
+        ("DCIS: 3+", "text-not-understood"),
+        ("+", "text-not-understood"),
+        ("HER2/neu-", "text-not-understood"),
+        ("2.5", "number-without-meaning"),
+        ("11", "number-without-meaning"),
+        ("03", "text-not-understood"),
+        ("1/3", "text-not-understood"),
+        ("8/8", "text-not-understood"),
+        ("80 %", "no-score"),
+        ("No membrane staining", "no-score"),
+        ("3+ in 80 %, 2+ in 10 %", "several-percentages"),
+        ("2+ (weak incomplete staining)", "staining-not-understood"),
+        ("IHC 2+ FISH amplified", "two-tests-in-one-clause"),
+        ("ER positive", "other-analyte-in-value"),
+        ("Estrogen receptor positive tumor", "other-analyte-in-value"),
+        ("HER2 3+, ER IRS 0", "other-analyte-in-value"),
+        ("Ki-67 60 %", "other-analyte-in-value"),
+        ("FISH recommended", "nothing-stated"),
+        ("FISH not performed", "nothing-stated"),
+        ("HER2", "nothing-stated"),
+        ("Present", "text-not-understood"),
+        ("Detected", "text-not-understood"),
+        ("2++", "text-not-understood"),
+        ("3+ 7", "several-scores"),
+    ],
+)
+def test_an_ihc_text_that_is_not_understood_whole_says_nothing(text: str, problem: str) -> None:
+    read = reading(text, TestRole.IHC)
+    assert read.stated.is_empty
+    assert read.problem == problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1.3 (OSH CN 4.2)",  # another hospital's number
+        "1,234",  # thousands or decimals
+        "1.2.2024",
+        "2004",  # a year
+        "1.4 1.5",
+        "1.4 copies 3.2",  # could be bound either way
+        "amplified not",
+        "not not amplified",
+        "not equivocal",
+        "amplified in some cells",
+        "polysomy",
+        "amplification",
+        "1.4 in 5 %",
+        "ratio of HER2/Centromere 17 >= 2.1 is amplified if confirmed",
+    ],
+)
+def test_an_ish_text_that_is_not_understood_whole_says_nothing(text: str) -> None:
+    read = reading(text, TestRole.ISH)
+    assert not read.is_whole
+    assert read.stated.is_empty
+
+
+@pytest.mark.parametrize("text", ["0", "2", "1.4", "<1.8"])
+def test_a_bare_number_says_nothing_where_the_test_is_not_known(text: str) -> None:
+    assert reading(text, TestRole.OVERALL).problem == "number-without-meaning"
+
+
+def test_copies_of_her2_under_a_cep17_test_are_not_taken_for_cep17() -> None:
+    assert reading("HER2 copies 6.2", TestRole.CEP17_COPIES).problem == "unit-against-test"
+
+
+@pytest.mark.parametrize("extra", ["xyz", "?", "!", "vielleicht", "0.5.1", "§", "not"])
+@pytest.mark.parametrize("text", ["3+", "0", "Negative", "not amplified"])
+def test_one_unknown_word_makes_any_text_unread(text: str, extra: str) -> None:
+    assert not reading(f"{text} {extra}").is_whole
+    assert not reading(f"{extra} {text}").is_whole
+
+
+def test_a_narrative_is_too_long_to_be_a_result() -> None:
+    assert reading("3+ " * MAX_LENGTH).problem == "text-too-long"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(" * 299, "0-" * 149, "+" * 299, "not " * 74, "1." * 149, "<" * 299, "1+-" * 99, "在" * 299],
+)
+def test_hostile_texts_are_read_in_no_time(text: str) -> None:
+    started = time.perf_counter()
+    assert not reading(text).is_whole
+    assert time.perf_counter() - started < 0.5
+
+
+_PHRASES = sorted(word.phrase for word in catalogue().words())
+_PIECES = st.one_of(
+    st.sampled_from(_PHRASES),
+    st.sampled_from(["0", "1+", "3+", "2.0", "%", "<", "(", ")", ",", ";", ":", "/", "-", "10 %"]),
+    st.text(max_size=5),
+)
+
+
+@settings(max_examples=300, deadline=2000)
+@given(st.lists(_PIECES, max_size=12), st.sampled_from(sorted(TestRole)))
+def test_any_text_is_read_or_refused_with_a_known_reason(
+    pieces: list[str], asked: TestRole
+) -> None:
+    read = reading(" ".join(pieces), asked)
+    assert read.is_whole or (read.problem in SENTENCES and read.stated.is_empty)
+
+
+@settings(max_examples=200, deadline=2000)
+@given(st.text(max_size=400), st.sampled_from(sorted(TestRole)))
+def test_arbitrary_text_never_raises(text: str, asked: TestRole) -> None:
+    reading(text, asked)
