@@ -158,7 +158,8 @@ class _Reader:
         for component in self.components:
             self._component(component)
         self._interpretation(role)
-        if value.problem and not (value.is_absent and self._states_something()):
+        is_elsewhere = value.is_absent and not (self.stated.is_empty and not self.problem)
+        if value.problem and not is_elsewhere:
             self.problem = value.problem
         if is_filled(self.observation.get("modifierExtension")):
             self._conflict("modifier-extension")
@@ -178,9 +179,6 @@ class _Reader:
         """Whether its code is a panel's."""
         question = question_of(self.observation.get("code"), self.terms)
         return question.role is TestRole.PANEL
-
-    def _states_something(self) -> bool:
-        return not self.stated.is_empty and not self.problem
 
     def _conflict(self, *codes: str) -> None:
         self.stated = self.stated.with_conflicts(*codes)

@@ -91,9 +91,7 @@ def question_of(code: object, terms: Terms, *, her2_implied: bool = False) -> Qu
         question = question_of(merged, terms, her2_implied=her2_implied)
         return Question(question.role, "test-not-r4", rows=question.rows)
     known, unknown = _look_up(code, terms)
-    names = _Names(
-        [terms.tokens(text) for text in texts(code)], _methods(code, terms), her2_implied
-    )
+    names = _Names(texts(code), _methods(code, terms), terms, her2_implied=her2_implied)
     rows = tuple(found.row for found in known)
     roles = {found.role for found in known}
     own = [role for role in _MOST_SPECIFIC if role in roles]
@@ -173,17 +171,18 @@ class _Names:
     """What the text and the displays of a code name."""
 
     def __init__(
-        self, said: list[tuple[Token, ...]], methods: set[Assay], her2_implied: bool
+        self, said: list[str], methods: set[Assay], terms: Terms, *, her2_implied: bool
     ) -> None:
-        every = [token for tokens in said for token in tokens]
-        her2 = [tokens for tokens in said if holds(tokens, WordKind.HER2)]
+        tokens = {text: terms.tokens(text) for text in said}
+        every = [token for found in tokens.values() for token in found]
+        her2 = [found for text, found in tokens.items() if terms.names_her2(text)]
         self.others = holds(every, WordKind.OTHER_ANALYTE)
         self.assays = methods | {Assay(meaning) for meaning in meanings(every, WordKind.ASSAY)}
         quantities = meanings(every, WordKind.QUANTITY) & set(_ROLE_OF_QUANTITY)
         self.assays |= {Assay.ISH} if quantities else set()
         implied = her2_implied and bool(self.assays)
         self.her2_named = bool(her2) or implied
-        self.understood = all(_is_name(tokens) for tokens in (said if implied else her2))
+        self.understood = all(map(_is_name, tokens.values() if implied else her2))
         self.role = self._role(quantities)
 
     def _role(self, quantities: set[str]) -> TestRole | None:

@@ -1,0 +1,277 @@
+"""Protects the choice of what counts as a HER2 test: whitelist, deny list first, veto of other markers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapter.fhir.recognise import Outcome
+from adapter.her2.model import Assay
+from adapter.terminology.systems import ADAPTER_SYSTEM, CASE_IDENTIFIER_SYSTEM
+from tests.unit.fhir.recognising import (
+    IHC,
+    ISH,
+    LOINC,
+    OVERALL,
+    component,
+    concept,
+    conflicts,
+    evidence,
+    observation,
+    recognised,
+)
+
+ERBB2 = concept(("http://www.genenames.org/geneId", "HGNC:3430"))
+
+
+def coded(code: str, display: str | None = None, text: str | None = None) -> dict[str, Any]:
+    coding = {"system": LOINC, "code": code} | ({"display": display} if display else {})
+    return {"coding": [coding]} | ({"text": text} if text else {})
+
+
+@pytest.mark.parametrize(
+    ("code", "assay"),
+    [
+        (IHC, Assay.IHC),
+        ("18474-7", Assay.IHC),
+        ("85328-3", Assay.IHC),
+        (ISH, Assay.ISH),
+        ("31150-6", Assay.ISH),
+        ("96893-3", Assay.ISH),
+        ("49683-6", Assay.ISH),
+        ("74860-8", Assay.ISH),
+        ("74861-6", Assay.ISH),
+        (OVERALL, Assay.OVERALL),
+        ("3550001000004108", Assay.IHC),
+        ("1363314005", Assay.ISH),
+    ],
+)
+def test_each_whitelisted_code_is_known_by_its_assay(code: str, assay: Assay) -> None:
+    assert evidence(observation(code, valueString="unreadable here")).assay is assay
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("32996-1", "serum-test"),
+        ("42914-2", "serum-test"),
+        ("51981-9", "serum-test"),
+        ("72383-3", "tissue-immunoassay"),
+        ("72382-5", "tissue-immunoassay"),
+        ("42783-1", "mutation-test"),
+        ("69548-6", "sequencing-copy-number"),
+        ("85325-9", "other-analyte"),
+        ("85330-9", "other-analyte"),
+        ("42786-4", "other-analyte"),
+        ("22637-3", "document"),
+        ("55229-9", "generic-test"),
+        ("2345-7", "no-her2-test"),
+    ],
+)
+def test_lookalikes_and_other_tests_are_not_her2_with_a_reason(code: str, reason: str) -> None:
+    result = recognised(observation(code, valueString="Positive"))
+    assert (result.outcome, result.reason.code) == (Outcome.NOT_HER2, reason)
+    assert result.evidence is None
+
+
+def test_the_deny_list_comes_first_whatever_stands_beside_it() -> None:
+    result = recognised(observation(concept(IHC, "51981-9", text="HER2 IHC"), valueString="3+"))
+    assert (result.outcome, result.reason.code) == (Outcome.NOT_HER2, "serum-test")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Ki-67", "PD-L1 by immune stain", "Estrogen receptor", "PR", "Blood culture panel", "LI-RADS"],
+)
+@pytest.mark.parametrize("place", ["display", "text"])
+def test_a_name_of_another_analyte_vetoes_a_her2_code(name: str, place: str) -> None:
+    code = coded(IHC, **{place: name})
+    result = recognised(observation(code, valueString="Positive"))
+    assert (result.outcome, result.reason.code) == (Outcome.NOT_HER2, "other-analyte-named")
+
+
+def test_her2_and_another_marker_named_together_go_to_review() -> None:
+    found = evidence(observation(coded(IHC, text="HER2, ER and PR"), valueString="Positive"))
+    assert conflicts(found) == ["several-analytes-named"]
+
+
+def test_another_marker_s_code_with_her2_in_its_name_goes_to_review() -> None:
+    found = evidence(observation(coded("85325-9", "HER2 by FISH"), valueString="Positive"))
+    assert conflicts(found) == ["test-code-against-display"]
+
+
+def test_an_ish_code_under_the_name_of_ihc_goes_to_review() -> None:
+    name = "HER2 [Presence] in Breast cancer specimen by Immune stain"
+    found = evidence(observation(coded(ISH, name), valueString="Positive"))
+    assert conflicts(found) == ["test-code-against-display"]
+
+
+@pytest.mark.parametrize(
+    ("code", "display"),
+    [
+        (IHC, "HER2 [Presence] in Breast cancer specimen by Immune stain"),
+        (IHC, "HER2 Ag [Presence] in Breast cancer specimen by Immune stain"),
+        (ISH, "ERBB2 gene duplication [Presence] in Breast cancer specimen by FISH"),
+        (ISH, "HER2 [Presence] in Breast cancer specimen by FISH"),
+        ("49683-6", "ERBB2 gene copy number/Chromosome 17 copy number in Tissue by FISH"),
+        (OVERALL, "HER2 Ag [Interpretation] in Tissue"),
+        (IHC, "some new wording"),
+    ],
+)
+def test_the_display_s_generation_does_not_matter(code: str, display: str) -> None:
+    assert not evidence(observation(coded(code, display), valueString="Positive")).contradictions
+
+
+@pytest.mark.parametrize(
+    ("code", "assay"),
+    [
+        (concept(OVERALL, IHC), Assay.IHC),
+        (concept(ISH, OVERALL), Assay.ISH),
+        (concept(OVERALL, text="HER2 by IHC"), Assay.IHC),
+        (concept(OVERALL, "1234806008"), Assay.IHC),
+        (concept(OVERALL, "51864006"), Assay.ISH),
+        (concept(OVERALL, text="HER2 status (IHC and FISH)"), Assay.OVERALL),
+    ],
+    ids=lambda value: str(value)[:90],
+)
+def test_the_interpretation_code_takes_the_flavour_of_what_stands_beside_it(
+    code: dict[str, Any], assay: Assay
+) -> None:
+    assert evidence(observation(code, valueString="Positive")).assay is assay
+
+
+@pytest.mark.parametrize(
+    ("method", "assay"),
+    [
+        ({"text": "IHC"}, Assay.IHC),
+        ({"text": "FISH"}, Assay.ISH),
+        (concept("1303773004"), Assay.ISH),
+        (concept("117617002"), Assay.IHC),
+    ],
+    ids=str,
+)
+def test_the_interpretation_code_takes_the_flavour_of_its_method(
+    method: dict[str, Any], assay: Assay
+) -> None:
+    found = evidence(observation(OVERALL, valueString="Positive", method=method))
+    assert found.assay is assay
+
+
+def test_a_bare_score_under_the_interpretation_code_is_ihc() -> None:
+    found = evidence(observation(OVERALL, valueCodeableConcept=concept("LA11842-4", text="2+")))
+    assert found.assay is Assay.IHC
+    assert found.overall is None
+
+
+def test_ihc_and_ish_codes_in_one_concept_go_to_review() -> None:
+    found = evidence(observation(concept(IHC, ISH), valueString="Positive"))
+    assert conflicts(found) == ["test-codes-differ"]
+
+
+@pytest.mark.parametrize(
+    ("text", "assay"),
+    [
+        ("HER2 IHC", Assay.IHC),
+        ("HER2 by immunohistochemistry", Assay.IHC),
+        ("HER2 FISH", Assay.ISH),
+        ("Her2/CEP17 Ratio", Assay.ISH),
+        ("HER2/neu", Assay.OVERALL),
+        ("HER2 Status", Assay.OVERALL),
+        ("C-erbB-2 (HER2/neu)", Assay.OVERALL),
+        ("HercepTest", Assay.OVERALL),
+    ],
+)
+def test_a_test_named_only_in_text_is_recognised(text: str, assay: Assay) -> None:
+    found = evidence(observation(concept(text=text), valueString="see report"))
+    assert found.assay is assay
+    assert found.unreadable is not None
+    assert found.unreadable.code == "text-not-understood"
+
+
+@pytest.mark.parametrize("text", ["HER2 in serum", "HER2 mutation analysis", "HER2 vaccine trial"])
+def test_a_her2_test_whose_name_is_not_understood_is_never_read(text: str) -> None:
+    result = recognised(observation(concept(text=text), valueString="Positive"))
+    assert (result.outcome, result.reason.code) == (Outcome.UNREADABLE, "test-not-understood")
+
+
+def test_a_code_in_the_wrong_system_is_no_code() -> None:
+    result = recognised(observation(concept(("http://local.lab", IHC)), valueString="3+"))
+    assert (result.outcome, result.reason.code) == (Outcome.NOT_HER2, "no-her2-test")
+
+
+@pytest.mark.parametrize(
+    ("gene", "outcome", "reason"),
+    [
+        (ERBB2, Outcome.EVIDENCE, "her2-result"),
+        (concept(text="ERBB2"), Outcome.EVIDENCE, "her2-result"),
+        (
+            concept(("http://www.genenames.org/geneId", "HGNC:3791"), text="FOLR1"),
+            Outcome.NOT_HER2,
+            "generic-test",
+        ),
+        (None, Outcome.NOT_HER2, "generic-test"),
+    ],
+    ids=["HGNC id", "text", "another gene", "no gene"],
+)
+def test_a_general_immune_stain_is_her2_only_where_the_gene_says_so(
+    gene: Any, outcome: Outcome, reason: str
+) -> None:
+    parts = [component("48018-6", valueCodeableConcept=gene)] if gene else []
+    given = observation(coded("55229-9", "Immune stain study"), valueString="2+", component=parts)
+    result = recognised(given)
+    assert (result.outcome, result.reason.code) == (outcome, reason)
+
+
+def test_another_gene_studied_vetoes_a_her2_code() -> None:
+    part = component("48018-6", valueCodeableConcept=concept(text="FOLR1"))
+    result = recognised(observation(IHC, valueString="2+", component=[part]))
+    assert (result.outcome, result.reason.code) == (Outcome.NOT_HER2, "other-gene")
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"meta": {"tag": [{"system": ADAPTER_SYSTEM, "code": "derived"}]}},
+        {"identifier": [{"system": CASE_IDENTIFIER_SYSTEM, "value": "x"}]},
+    ],
+    ids=["tag", "identifier"],
+)
+def test_the_adapter_s_own_output_is_never_its_input(mark: dict[str, Any]) -> None:
+    result = recognised(observation(OVERALL, valueString="Low", **mark))
+    assert (result.outcome, result.reason.code) == (Outcome.IGNORED, "own-output")
+    assert result.evidence is None
+
+
+@pytest.mark.parametrize("code", ["74885-5", OVERALL])
+def test_a_panel_that_only_holds_results_is_ignored(code: str) -> None:
+    given = observation(code, hasMember=[{"reference": "Observation/o2"}])
+    result = recognised(given)
+    assert (result.outcome, result.reason.code) == (Outcome.IGNORED, "panel")
+
+
+def test_a_panel_with_numbers_in_components_is_an_ish_result() -> None:
+    part = component("49683-6", valueQuantity={"value": 2})
+    assert evidence(observation("74885-5", component=[part])).ish is not None
+
+
+def test_the_number_of_cells_counted_is_ignored() -> None:
+    result = recognised(observation("62361-1", valueInteger=20))
+    assert (result.outcome, result.reason.code) == (Outcome.IGNORED, "cells-counted")
+
+
+@pytest.mark.parametrize(
+    ("subject", "outcome", "reason"),
+    [
+        (None, Outcome.UNREADABLE, "subject-not-identified"),
+        ({"display": "somebody"}, Outcome.UNREADABLE, "subject-not-identified"),
+        ({"reference": "#p"}, Outcome.UNREADABLE, "subject-not-identified"),
+        ({"reference": "Group/1"}, Outcome.NOT_APPLICABLE, "subject-not-a-patient"),
+        ({"reference": "Device/1"}, Outcome.NOT_APPLICABLE, "subject-not-a-patient"),
+    ],
+    ids=["absent", "display only", "contained", "group", "device"],
+)
+def test_a_result_of_nobody_is_no_evidence(subject: Any, outcome: Outcome, reason: str) -> None:
+    result = recognised(observation(IHC, valueString="3+", subject=subject))
+    assert (result.outcome, result.reason.code) == (outcome, reason)
+    assert result.evidence is None
