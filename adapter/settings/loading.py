@@ -229,35 +229,47 @@ def _validate(given: Mapping[str, _Given], problems: list[str]) -> Settings | No
     try:
         settings = Settings(**nested)
     except ValidationError as error:
-        found = (_sentence(detail, given) for detail in error.errors(include_url=False))
-        problems.extend(dict.fromkeys(sentence for sentence in found if sentence))
+        problems.extend(_sentences(error, given))
         return None
     return settings.with_origins({key: value.origin for key, value in given.items()})
 
 
-def _sentence(detail: ErrorDetails, given: Mapping[str, _Given]) -> str | None:
-    """Say what is wrong with one setting; None when the same is said of the source already."""
+def _sentences(error: ValidationError, given: Mapping[str, _Given]) -> list[str]:
+    """Say what is wrong, once for each setting; not again for a target that is the source."""
+    wrong: dict[str, ErrorDetails] = {}
+    for detail in error.errors(include_url=False):
+        wrong.setdefault(_key_of(detail), detail)
+    sentences = []
+    for key, detail in wrong.items():
+        twin = key.replace("target.", "source.", 1)
+        if twin != key and twin in wrong and _is_inherited(key, given):
+            continue
+        place = f"{key} ({given[key].origin})" if key in given else key
+        value = given[key].value if key in given else None
+        sentences.append(f"{place}: {_SHAPES.get(key) or _what_is_wrong(detail, value)}")
+    return sentences
+
+
+def _key_of(detail: ErrorDetails) -> str:
     parts = [str(part) for part in detail["loc"]]
     while parts and ".".join(parts) not in FIELDS:  # a union names its branches too
         parts.pop()
-    key = ".".join(parts)
-    value = given.get(key)
-    origin = value.origin if value else "default"
-    if origin.startswith("as source."):
-        return None
+    return ".".join(parts)
+
+
+def _is_inherited(key: str, given: Mapping[str, _Given]) -> bool:
+    # A credential that is missing was given nowhere: the kind tells whose it would be.
+    told_by = given.get(key) or given.get("target.auth.kind")
+    return told_by is not None and told_by.origin.startswith("as source.")
+
+
+def _what_is_wrong(detail: ErrorDetails, value: object) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
-    if key in _SHAPES:
-        text = _SHAPES[key]
-    elif kind == "value_error":
-        text = str(context["error"])
-    elif kind == "literal_error":
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", context["expected"])
-        text = (
-            f"must be one of {', '.join(choices)}{near_miss(str(value and value.value), choices)}"
-        )
-    elif kind in _BOUNDS:
-        text = _BOUNDS[kind].format(**context)
-    else:
-        stem = kind.split("_")[0]
-        text = _KINDS.get(stem, detail["msg"])
-    return f"{key} ({origin}): {text}" if value else f"{key}: {text}"
+        return f"must be one of {', '.join(choices)}{near_miss(str(value), choices)}"
+    if kind in _BOUNDS:
+        return _BOUNDS[kind].format(**context)
+    return _KINDS.get(kind.split("_")[0], detail["msg"])
