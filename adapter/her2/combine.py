@@ -60,7 +60,7 @@ def combine_ihc(results: Iterable[Evidence], policy: Policy) -> CombinedIhc:
     Equal statements are fine, a word may stand beside the score it means, and percentages add to it. Scores that differ
     without a marker contradict each other.
     """
-    stated = [e for e in results if e.ihc is not None and e.ihc.word is not ResultWord.NOT_DONE]
+    stated = [e for e in results if e.ihc is not None and _is_of_the_test(e.ihc)]
     kept = _replace_repeated(stated, markers=(RepeatMarker.REPEAT, RepeatMarker.RECOUNT))
     supporting = [e.ihc for e in kept.results if e.ihc is not None and _is_supporting(e.ihc)]
     readings = [
@@ -69,6 +69,11 @@ def combine_ihc(results: Iterable[Evidence], policy: Policy) -> CombinedIhc:
         if e.ihc is not None and not _is_supporting(e.ihc)
     ]
     return CombinedIhc(_one_ihc(readings), kept)
+
+
+def _is_of_the_test(ihc: IhcResult) -> bool:
+    """Whether it speaks of the staining; "low" without a score is the laboratory's conclusion (`overall`)."""
+    return bool(ihc.scores) or ihc.word not in (ResultWord.NOT_DONE, ResultWord.LOW)
 
 
 def _is_supporting(ihc: IhcResult) -> bool:

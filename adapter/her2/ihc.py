@@ -100,12 +100,6 @@ def _read_word(stated: IhcResult) -> IhcReading:
             return IhcReading((ZERO_PLUS,), stated=stated)
         case ResultWord.POSITIVE | ResultWord.INDETERMINATE:
             return IhcReading(word=stated.word, stated=stated)
-        case ResultWord.LOW:
-            reason = Reason(
-                "ihc-low-without-score",
-                'IHC "low" without a score may be 1+ or 2+ with negative ISH.',
-            )
-            return IhcReading((ONE, TWO), reasons=(reason,), stated=stated)
         case _:
             return IhcReading(stated=stated)
 

@@ -81,7 +81,7 @@ class Overall:
 
 def combine_overall(results: tuple[Evidence, ...]) -> Overall:
     """Find the sample's one overall result; a later adjudication outranks what was stated before it."""
-    stated = [e for e in results if e.overall is not None and _word(e) is not ResultWord.NOT_DONE]
+    stated = [e for e in results if _word(e) not in (None, ResultWord.NOT_DONE)]
     if not stated:
         return Overall()
     words = {_word(e) for e in stated}
@@ -102,7 +102,12 @@ def _overall(results: tuple[Evidence, ...]) -> Overall:
 
 
 def _word(evidence: Evidence) -> ResultWord | None:
-    return evidence.overall.word if evidence.overall else None
+    """Give the conclusion stated; "low" alone under an IHC code is one, because no score is called so."""
+    if evidence.overall is not None:
+        return evidence.overall.word
+    ihc = evidence.ihc
+    is_conclusion = ihc is not None and not ihc.scores and ihc.word is ResultWord.LOW
+    return ResultWord.LOW if is_conclusion else None
 
 
 def _is_adjudicated(evidence: Evidence) -> bool:

@@ -159,6 +159,13 @@ def test_an_overall_result_beside_an_ihc(score: str, word: str, category: str) -
     assert answer(ihc(score), overall(word)).category == category
 
 
+def test_low_without_a_score_under_an_ihc_code_is_the_laboratorys_conclusion() -> None:
+    alone, over_2_plus = answer(ihc("low")), answer(ihc("low"), ihc("2+"))
+
+    assert (alone.category, alone.rule.id) == ("low", "overall-result-alone")
+    assert over_2_plus.category == "needs-review"
+
+
 def test_an_overall_ultralow_does_not_change_a_0_without_any_staining() -> None:
     assert answer(ihc("0", percent="0"), overall("ultralow")).category == "needs-review"
 
