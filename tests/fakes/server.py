@@ -1,7 +1,7 @@
 """FakeFhirServer: a FHIR R4 server at the port, in memory, with faults on demand.
 
 It shares no code with the adapter. A test programs faults by assigning: `refuse` (a reason to
-refuse an entry for good), `faults` (errors raised by the next transactions, before or after they
+refuse an entry for good), `refuse_search`, `faults` (errors raised by the next transactions, before or after they
 are carried out), `hidden` (in the store, not in the search index), `unsupported` (parameters that
 silently match nothing), `alter` (what the server does to a resource it stores), `crash` (the client
 dies at the n-th step).
@@ -73,6 +73,7 @@ class FakeFhirServer:
         self.hidden: set[str] = set()
         self.unsupported: frozenset[str] = frozenset()
         self.refuse: Refusal = lambda _: None
+        self.refuse_search: Callable[[SearchParams], bool] = lambda _: False
         self.alter: Callable[[JsonObject], JsonObject] = lambda resource: resource
         self.faults: list[Fault | None] = []
         self.before_transaction: Callable[[], None] = lambda: None
@@ -143,6 +144,8 @@ class FakeFhirServer:
 
     def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
         """Search in pages, includes on each page."""
+        if self.refuse_search(params):
+            raise PermanentServerError("HAPI-0524: the search is refused", status=400)
         found = [
             resource
             for resource in self.all(resource_type)

@@ -1,0 +1,220 @@
+"""No change is lost between two passes, and an unchanged result wakes nobody twice.
+
+Protects the cursor: overlap, ties, late commits, clocks, wake-ups, and servers that search less than they say.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from adapter.ports import Capability
+from adapter.sync.cycle import PassKind, SyncOptions
+from adapter.sync.options import ReadLimits
+from adapter.sync.searches import at_or_after, within_budget
+from tests.fakes.clock import START
+from tests.fakes.laboratory import LOINC
+from tests.fakes.site import Site
+
+
+def settled_site(**limits: float) -> Site:
+    """A site with one patient whose first passes are long over."""
+    site = Site(options=SyncOptions(read=ReadLimits(**limits)))  # type: ignore[arg-type]
+    site.laboratory.ihc("anna", "1+")
+    site.settle()
+    return site
+
+
+def test_a_result_that_becomes_visible_late_is_found_within_the_overlap() -> None:
+    site = settled_site()
+    site.laboratory.ihc("berta", "3+")
+    site.settle()
+    late = site.laboratory.result("clara", "85319-2", "2+")
+    site.server.put(late, last_updated=site.clock.now() - timedelta(seconds=300))
+    assert site.run().actions == {"create": 1}
+
+
+def test_a_result_that_becomes_visible_later_still_is_found_by_the_next_sweep() -> None:
+    site = settled_site(sweep_hours=1)
+    late = site.laboratory.result("clara", "85319-2", "2+")
+    site.server.put(late, last_updated=site.clock.now() - timedelta(days=30))
+    assert site.run().actions == {}
+    site.clock.advance(hours=1)
+    report = site.run()
+    assert (report.kind, report.actions["create"]) == (PassKind.SWEEP, 1)
+
+
+def test_results_of_the_very_same_instant_are_all_found() -> None:
+    site = settled_site()
+    instant = site.clock.now()
+    for number in range(120):
+        one = site.laboratory.result(f"p{number}", "85319-2", "1+")
+        site.server.put(one, last_updated=instant)
+    assert site.run().actions == {"create": 120}
+
+
+def test_a_result_from_the_future_does_not_hide_what_comes_after_it() -> None:
+    site = settled_site()
+    ahead = site.laboratory.result("berta", "85319-2", "1+")
+    site.server.put(ahead, last_updated=site.clock.now() + timedelta(days=365))
+    site.settle()
+    site.laboratory.ihc("clara", "1+")
+    assert site.run().actions["create"] == 1
+    assert site.store.watermarks["Observation"] <= site.clock.now()
+
+
+def test_an_unchanged_overlap_wakes_nobody() -> None:
+    site = settled_site()
+    assert [site.run().patients for _ in range(3)] == [0, 0, 0]
+
+
+def test_after_a_restart_the_overlap_is_looked_at_again() -> None:
+    site = settled_site()
+    site.restart()
+    assert site.run().patients == 1
+
+
+def test_after_a_failed_pass_the_overlap_is_looked_at_again() -> None:
+    site = settled_site()
+    site.server.crash.at = site.server.crash.steps + 2
+    with pytest.raises(BaseException, match="at step"):
+        site.run()
+    site.server.crash.at = None
+    assert site.run().patients == 1
+
+
+def test_a_new_report_that_lists_a_result_wakes_its_patient() -> None:
+    site = Site()
+    for code, text in (("85319-2", "2+"), ("85318-4", "Amplified")):
+        one = site.laboratory.result("anna", code, text)
+        del one["specimen"], one["effectiveDateTime"]
+        site.server.put(one)
+    site.settle()
+    assert len(site.derived()) == 2
+    results = [{"reference": f"Observation/{name}-anna-a"} for name in ("ihc", "fish")]
+    site.server.put(
+        {
+            "resourceType": "DiagnosticReport",
+            "id": "report",
+            "status": "final",
+            "subject": {"reference": "Patient/anna"},
+            "result": results,
+        }
+    )
+    assert site.run().patients == 1
+    assert site.categories() == {"anna": "positive"}
+
+
+def test_a_changed_specimen_wakes_its_patient() -> None:
+    site = settled_site()
+    site.server.change("Specimen/s-anna-a", collection={"collectedDateTime": "2026-01-05"})
+    site.run()
+    assert site.only()["effectiveDateTime"] == "2026-01-05"
+
+
+def test_a_changed_patient_wakes_only_where_her2_results_are_known() -> None:
+    site = settled_site()
+    site.laboratory.patient("zoe")
+    site.server.change("Patient/anna", active=False)
+    assert site.run().patients == 1
+
+
+def test_a_server_without_last_updated_is_swept_every_time_and_this_is_said() -> None:
+    site = Site()
+    site.server.unsupported = frozenset({"_lastUpdated"})
+    source = site.laboratory.ihc("anna", "1+")
+    site.settle()
+    site.laboratory.amend(source, "3+")
+    report = site.run()
+    assert (report.kind, site.categories()) == (PassKind.SWEEP, {"anna": "positive"})
+    assert any("_lastUpdated" in words for words in report.warnings)
+
+
+def test_a_server_that_does_not_know_patient_is_asked_by_subject() -> None:
+    site = Site()
+    site.server.unsupported = frozenset({"patient"})
+    site.laboratory.ihc("anna", "1+")
+    site.settle()
+    site.laboratory.fish("anna", "Amplified")
+    assert site.run().kind is PassKind.INCREMENTAL
+    assert site.categories() == {"anna": "positive"}
+
+
+def test_a_server_that_searches_neither_patient_nor_subject_is_swept_every_time() -> None:
+    site = Site()
+    site.server.unsupported = frozenset({"patient", "subject"})
+    site.laboratory.ihc("anna", "1+")
+    report = site.settle()
+    assert report.kind is PassKind.SWEEP
+    assert any("by patient" in words for words in report.warnings)
+
+
+def test_our_own_results_are_found_by_tag_where_identifiers_are_not_searched_by_system() -> None:
+    site = settled_site()
+    site.server.unsupported = frozenset({"identifier"})
+    site.restart()
+    reports = [site.run(full_sweep=True) for _ in range(2)]
+    assert [report.writes for report in reports] == [0, 0]
+    assert any("by tag" in words for words in reports[0].warnings)
+
+
+def test_a_panel_found_by_its_components_alone_is_read() -> None:
+    site = Site()
+    code = {"coding": [{"system": LOINC, "code": "49683-6"}]}
+    site.server.put(
+        {
+            **site.laboratory.result("anna", "1234-5", ""),
+            "valueCodeableConcept": {"text": ""},
+            "component": [{"code": code, "valueQuantity": {"value": 2}}],
+        }
+    )
+    assert site.run().fetched == 1
+
+
+def test_a_component_search_that_fails_its_proof_is_not_used() -> None:
+    site = Site()
+    code = {"coding": [{"system": LOINC, "code": "49683-6"}]}
+    component = {"code": code, "valueQuantity": {"value": 2}}
+    site.laboratory.fish("anna", "Amplified", component=[component])
+    params = dict(site.server.capability().search_params)
+    site.server.unsupported = frozenset({"component-code"})
+    site.server.capability = lambda: _saying(params)  # type: ignore[method-assign]
+    report = site.run()
+    assert site.cycle.searches.component_param is None
+    assert any("component-code" in words for words in report.warnings)
+
+
+def _saying(params: dict[str, frozenset[str]]) -> Capability:
+    return Capability("4.0.1", "boasts", search_params=params)
+
+
+def test_a_patient_that_the_server_refuses_is_named_and_the_others_go_on() -> None:
+    site = settled_site()
+    site.server.refuse_search = lambda params: "bad-one" in dict(params).get("patient", "")
+    site.laboratory.ihc("bad-one", "1+")
+    site.laboratory.ihc("berta", "3+")
+    report = site.run()
+    assert site.categories() == {"anna": "low", "berta": "positive"}
+    assert any("Patient/bad-one" in words for words in report.warnings)
+    assert "Patient/bad-one" in site.store.queue
+
+
+def test_more_changed_patients_than_gathering_is_worth_are_swept() -> None:
+    site = settled_site()
+    for number in range(1000):
+        site.store.enqueue([f"Patient/q{number}"], reason="test")
+    assert site.run().kind is PassKind.SWEEP
+    assert site.store.queue_length() == 0
+
+
+def test_the_window_includes_its_first_instant_in_utc() -> None:
+    assert at_or_after(START) == "ge2026-03-01T08:00:00.000Z"
+
+
+def test_values_are_joined_into_parameters_that_fit_a_url() -> None:
+    ids = [f"Patient/{number:036}" for number in range(250)]
+    parts = list(within_budget(ids, 100))
+    assert ",".join(parts).split(",") == ids
+    assert max(len(part.split(",")) for part in parts) <= 100
+    assert max(len(part) for part in parts) <= 3000

@@ -1,0 +1,145 @@
+"""The first contact with a server is safe: look before writing, and write only what was asked for.
+
+Protects observe mode, the limit on a first pass, --backfill, --since and --dry-run.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from adapter.errors import TemporaryServerError
+from adapter.sync.cycle import Interrupts, PassKind, PassOutcome, SyncOptions
+from adapter.sync.options import BrakeLimits, SendLimits
+from tests.fakes.server import Fault
+from tests.fakes.site import Site
+
+
+def site_with(patients: int, *, first_pass: int = 5, **options: Any) -> Site:
+    site = Site(options=SyncOptions(brakes=BrakeLimits(first_pass=first_pass), **options))
+    for number in range(patients):
+        site.laboratory.ihc(f"p{number:03}", ("0", "1+", "3+")[number % 3])
+    return site
+
+
+def test_a_first_pass_that_would_create_too_much_stops_and_says_what_it_found() -> None:
+    site = site_with(6)
+    report = site.run()
+    assert (report.outcome, report.writes, site.server.writes) == (PassOutcome.BRAKED, 0, 0)
+    assert report.categories == {"low": 2, "negative": 2, "positive": 2}
+    assert "--backfill" in report.brake.reasons[0]
+    assert site.run().outcome is PassOutcome.BRAKED
+
+
+def test_a_first_pass_within_its_limit_needs_no_asking() -> None:
+    assert site_with(5).run().outcome is PassOutcome.DONE
+
+
+def test_a_backfill_creates_everything() -> None:
+    site = site_with(250)
+    site.run()
+    report = site.run(backfill=True)
+    assert (report.kind, report.actions) == (PassKind.SWEEP, {"create": 250})
+    assert site.settle().writes == 0
+    assert len(site.derived()) == 250
+    site.assert_sound()
+
+
+def test_a_server_that_holds_results_of_ours_is_no_first_contact() -> None:
+    site = site_with(3)
+    site.settle()
+    for number in range(20):
+        site.laboratory.ihc(f"q{number}", "1+")
+    assert site.run().outcome is PassOutcome.DONE
+
+
+def test_many_results_at_once_on_a_server_without_ours_stop_an_incremental_pass_too() -> None:
+    site = Site(options=SyncOptions(brakes=BrakeLimits(first_pass=5)))
+    site.settle()
+    site.laboratory.ihc("anna", "not yet")
+    site.settle()
+    for number in range(6):
+        site.laboratory.ihc(f"p{number}", "1+")
+    report = site.run()
+    assert (report.kind, report.outcome) == (PassKind.INCREMENTAL, PassOutcome.BRAKED)
+    assert site.server.writes == 0
+
+
+def test_since_takes_what_changed_from_a_day_on_and_leaves_the_rest_for_good() -> None:
+    site = site_with(6)
+    site.clock.advance(hours=48)
+    day = site.clock.now()
+    site.laboratory.ihc("new", "3+")
+    report = site.run(since=day)
+    assert (report.outcome, site.categories()) == (PassOutcome.DONE, {"new": "positive"})
+    site.clock.advance(hours=25)
+    site.settle()
+    site.run(full_sweep=True)
+    assert site.categories() == {"new": "positive"}
+    site.run(backfill=True)
+    assert len(site.categories()) == 7
+
+
+def test_observe_computes_everything_every_time_and_writes_nothing() -> None:
+    site = site_with(7, observe=True)
+    reports = [site.run() for _ in range(2)]
+    assert [report.outcome for report in reports] == [PassOutcome.OBSERVED] * 2
+    assert [report.actions for report in reports] == [{"create": 7}] * 2
+    assert sum(reports[1].categories.values()) == 7
+    assert site.server.writes == 0
+    assert len(site.store.audit) == 2
+
+
+def test_going_live_after_observing_misses_nothing() -> None:
+    site = site_with(4, observe=True)
+    site.run()
+    site.options = SyncOptions()
+    site.restart()
+    site.settle()
+    assert len(site.derived()) == 4
+
+
+def test_a_dry_run_leaves_no_trace() -> None:
+    site = site_with(3)
+    before = vars(site.store).copy()
+    queue, settings = dict(site.store.queue), dict(site.store.settings)
+    report = site.run(dry_run=True)
+    assert (report.outcome, report.actions) == (PassOutcome.OBSERVED, {"create": 3})
+    assert (site.store.queue, site.store.settings) == (queue, settings)
+    assert (site.store.watermarks, site.store.audit) == (before["watermarks"], [])
+    assert site.server.writes == 0
+
+
+def test_a_dry_run_does_not_send_what_an_earlier_process_left() -> None:
+    site = site_with(1)
+    site.server.faults = [None, *[Fault(TemporaryServerError("503", status=503))] * 5]
+    with pytest.raises(TemporaryServerError):
+        site.run()
+    sent = len(site.server.bundles)
+    site.run(dry_run=True)
+    assert (len(site.server.bundles), len(site.store.outbox())) == (sent, 1)
+
+
+def test_a_stop_between_two_bundles_leaves_the_rest_in_the_queue() -> None:
+    site = Site(options=SyncOptions(send=SendLimits(batch_cases=2)))
+    for number in range(6):
+        site.laboratory.ihc(f"p{number}", "1+")
+    site.interrupts = Interrupts(stopped=lambda: len(site.server.bundles) >= 2)
+    site.restart()
+    report = site.run()
+    assert (report.outcome, len(site.derived())) == (PassOutcome.STOPPED, 2)
+    assert site.store.queue_length() == 6
+    site.interrupts = Interrupts()
+    site.restart()
+    site.settle()
+    assert len(site.derived()) == 6
+    site.assert_sound()
+
+
+def test_since_looks_again_at_what_was_dealt_with() -> None:
+    site = site_with(2)
+    site.settle()
+    report = site.run(since=site.clock.now() - timedelta(days=1))
+    assert (report.patients, report.writes) == (2, 0)
