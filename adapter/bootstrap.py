@@ -1,0 +1,215 @@
+"""The composition root: settings in, the concrete parts out. Nothing is decided here.
+
+Heavy parts (HTTP, SQL, the FHIR models) are imported where they are first needed, so that a command
+that needs none of them starts at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from threading import Event
+from typing import TYPE_CHECKING
+
+import adapter
+from adapter.her2.policy import POLICIES
+from adapter.terminology.catalogue import load_catalogue
+from adapter.terminology.systems import OBSERVATION_PROFILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapter.fhir.derive import DeriveContext
+    from adapter.her2.model import Policy
+    from adapter.ports import Clock, FhirServer, StateStore
+    from adapter.settings import AuthSettings, ServerSettings, Settings
+    from adapter.sync.cycle import Parts
+    from adapter.sync.options import SyncOptions
+    from adapter.terminology.catalogue import Catalogue
+    from adapter.transport.auth import Auth
+    from adapter.transport.fhir_server import RestFhirServer
+
+
+class SystemClock:
+    """The real clock; implements `Clock`. A sleep ends early once `stop` is set."""
+
+    def __init__(self, stop: Event) -> None:
+        self._stop = stop
+
+    def now(self) -> datetime:
+        """Give the present instant, aware, UTC."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, at most until a stop is asked for."""
+        self._stop.wait(seconds)
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A whole adapter, connected to nothing yet: its parts, and how passes run."""
+
+    settings: Settings
+    parts: Parts
+    options: SyncOptions
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Choose the policy, with the site's choices in it."""
+    chosen = settings.policy
+    return replace(
+        POLICIES[chosen.name],
+        earlier_editions=chosen.earlier_editions,
+        zero_plus=chosen.zero_plus,
+        tumour_site=chosen.tumour_site,
+    )
+
+
+def catalogue_of(settings: Settings) -> Catalogue:
+    """Load the vocabulary with the site's overlay; raises MappingError with every defect."""
+    overlay = settings.policy.site_mappings
+    return load_catalogue(overlays=(overlay,) if overlay else ())
+
+
+def context_of(settings: Settings, catalogue: Catalogue, now: datetime) -> DeriveContext:
+    """Put together what the record says beyond the result."""
+    from adapter.fhir.derive import DeriveContext  # not needed to classify
+
+    output = settings.output
+    profiles = output.profiles
+    if isinstance(profiles, bool):
+        profiles = (OBSERVATION_PROFILE,) if profiles else ()
+    return DeriveContext(
+        now=now,
+        policy=policy_of(settings),
+        output=catalogue.output,
+        software_version=adapter.__version__,
+        mappings_version=catalogue.version,
+        overlay_versions=catalogue.overlay_versions,
+        namespace=output.namespace,
+        organization=output.organization,
+        profiles=profiles,
+        snomed=output.snomed,
+        keep_target_version=settings.target.keep_target_version,
+    )
+
+
+def options_of(settings: Settings) -> SyncOptions:
+    """Translate the settings into what `sync` asks for."""
+    from adapter.sync.options import BrakeLimits, ReadLimits, SendLimits, SyncOptions
+
+    poll, brake, target = settings.poll, settings.brake, settings.target
+    return SyncOptions(
+        read=ReadLimits(
+            page_size=settings.source.page_size,
+            overlap_seconds=poll.overlap_seconds,
+            sweep_hours=poll.sweep_hours,
+            absence_confirm_seconds=poll.absence_confirm_seconds,
+        ),
+        send=SendLimits(batch_cases=target.batch_cases, cases_per_minute=target.cases_per_minute),
+        brakes=BrakeLimits(
+            withdraw_floor=brake.withdraw_floor,
+            withdraw_percent=brake.withdraw_percent,
+            change_floor=brake.change_floor,
+            change_percent=brake.change_percent,
+            first_pass=brake.first_pass,
+        ),
+        observe=settings.mode == "observe",
+    )
+
+
+def server_of(settings: ServerSettings, clock: Clock) -> RestFhirServer:
+    """Make the client of one FHIR server; raises ConfigError when no server was named."""
+    from adapter.fhir.strict_json import read_json
+    from adapter.transport.fhir_server import RestFhirServer
+    from adapter.transport.server_config import ServerConfig
+
+    config = ServerConfig(
+        base_url=settings.base_url,
+        ca_file=str(settings.ca_file) if settings.ca_file else None,
+        read_timeout_seconds=settings.timeout_seconds,
+        page_size=settings.page_size,
+        rebase_links=settings.rebase_links,
+    )
+    return RestFhirServer(config, read_json=read_json, clock=clock, auth=auth_of(settings.auth))
+
+
+def auth_of(settings: AuthSettings) -> Auth:
+    """Make the way to prove who we are; a token that came as a file is read again for each request."""
+    from adapter.transport import auth
+
+    def secret(name: str) -> str:
+        value = getattr(settings, name)
+        return str(value.get_secret_value()) if value else ""
+
+    match settings.kind:
+        case "bearer" if settings.token_file is not None:
+            return auth.TokenFileAuth(settings.token_file)
+        case "bearer":
+            return auth.BearerAuth(secret("token"))
+        case "basic":
+            return auth.BasicAuth(settings.username or "", secret("password"))
+        case "header":
+            return auth.HeaderAuth(settings.header_name or "", secret("header_value"))
+        case _:
+            return auth.NoAuth()
+
+
+@contextmanager
+def open_state(settings: Settings) -> Iterator[StateStore]:
+    """Open the state store for as long as the block lasts; raises StoreError."""
+    from adapter.store import open_store
+
+    with open_store(settings.store.url) as store:
+        yield store
+
+
+@contextmanager
+def open_adapter(
+    settings: Settings,
+    stop: Event,
+    *,
+    watched: Callable[[FhirServer], FhirServer] = lambda server: server,
+) -> Iterator[Adapter]:
+    """Put a whole adapter together, and close its connections at the end of the block.
+
+    Args:
+        settings: where to read and write, and how.
+        stop: ends every wait early once it is set.
+        watched: wraps each server, so that somebody can show how far a pass is.
+
+    Raises:
+        ConfigError, MappingError, StoreError: before anything is asked of a server.
+
+    """
+    from adapter.sync.cycle import Parts
+
+    clock = SystemClock(stop)
+    catalogue = catalogue_of(settings)
+    with ExitStack() as opened:
+        source = opened.enter_context(server_of(settings.source, clock))
+        target = source
+        if not _is_one_server(settings):
+            target = opened.enter_context(server_of(settings.target, clock))
+        reads = watched(source)
+        writes = reads if target is source else watched(target)
+        store = opened.enter_context(open_state(settings))
+        parts = Parts(
+            source=reads,
+            target=writes,
+            store=store,
+            clock=clock,
+            catalogue=catalogue,
+            context=context_of(settings, catalogue, clock.now()),
+        )
+        yield Adapter(settings, parts, options_of(settings))
+
+
+def _is_one_server(settings: Settings) -> bool:
+    """Tell whether results are written where they are read, as the same user."""
+    source, target = settings.source, settings.target
+    return target.url is None or (
+        (source.url, source.auth, source.ca_file) == (target.url, target.auth, target.ca_file)
+    )

@@ -1,0 +1,32 @@
+"""All commands, put together; importing this must stay quick, so the work is imported in them."""
+
+from __future__ import annotations
+
+import typer
+
+from adapter.cli import classifying
+from adapter.cli.shared import Version, command
+
+app = typer.Typer(
+    help=(
+        "HER2 results in, derived HER2 categories with Provenance out (FHIR R4). Decision support, not a "
+        "diagnosis: the laboratory's report is the result of record."
+    ),
+    epilog=(
+        "Exit codes: 0 done · 1 a defect of the adapter · 2 wrong usage, settings or input · 3 server not usable, run "
+        "again · 4 only with --fail-on · 5 needs an operator · 130 interrupted."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root(version: Version = False) -> None:
+    """Take the options that stand before a command."""
+
+
+command(app)(classifying.classify)
