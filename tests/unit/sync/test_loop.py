@@ -1,0 +1,135 @@
+"""The loop runs for months: failures are told and tried again, one adapter writes, a stop is a stop.
+
+Protects the lease, the interval, and that neither a dead server nor a bug of ours ends the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from adapter.errors import NotAuthorised, TemporaryServerError
+from adapter.ports import SearchParams
+from adapter.sync.cycle import PassReport, SyncOptions
+from adapter.sync.loop import Loop, LoopOptions
+from tests.fakes.server import Fault
+from tests.fakes.site import Site
+
+
+class Running:
+    """A loop that is stopped after a number of passes or waits."""
+
+    def __init__(self, site: Site, *, rounds: int, holder: str = "one") -> None:
+        self.reports: list[PassReport] = []
+        self.site, self.rounds = site, rounds
+        options = LoopOptions(interval_seconds=60, lease_seconds=300, holder=holder)
+        self.loop = Loop(
+            site.parts, SyncOptions(), options, stopped=self.stopped, tell=self.reports.append
+        )
+
+    def stopped(self) -> bool:
+        return len(self.site.clock.sleeps) >= self.rounds
+
+    def run(self) -> Running:
+        self.loop.run()
+        return self
+
+
+def test_passes_repeat_at_the_interval_until_stopped() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "1+")
+    running = Running(site, rounds=3).run()
+    assert len(running.reports) == 3
+    assert site.clock.sleeps == [60, 60, 60]
+    assert site.store.lease is None
+
+
+def test_a_server_that_is_down_is_tried_again_at_the_next_interval() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "1+")
+    down = TemporaryServerError("503", status=503, retry_after_seconds=120)
+    fails = iter([down])
+    site.server.refuse_search = _raising(fails)
+    running = Running(site, rounds=2).run()
+    assert site.clock.sleeps == [120, 60]
+    assert [record.outcome for record in site.store.audit] == ["failed", "done"]
+    assert len(running.reports) == 1
+    assert site.categories() == {"anna": "low"}
+
+
+def test_refused_credentials_are_told_and_tried_again() -> None:
+    site = Site()
+    site.server.refuse_search = _raising(iter([NotAuthorised("token", status=401)]))
+    Running(site, rounds=2).run()
+    assert site.store.audit[0].counts == {"error.NotAuthorised": 1}
+
+
+def test_a_bug_of_ours_does_not_end_the_service() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "1+")
+    site.server.refuse_search = _raising(iter([KeyError("a bug")]))
+    Running(site, rounds=2).run()
+    assert site.store.audit[0].counts == {"error.KeyError": 1}
+    assert site.categories() == {"anna": "low"}
+
+
+def test_only_the_holder_of_the_lease_writes() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "1+")
+    site.store.acquire_lease("another", now=site.clock.now(), seconds=90)
+    running = Running(site, rounds=3).run()
+    assert len(running.reports) == 1
+
+
+def test_nothing_is_sent_once_another_adapter_has_taken_over() -> None:
+    site = Site()
+    for number in range(60):
+        site.laboratory.ihc(f"p{number}", "1+")
+    running = Running(site, rounds=1)
+
+    def taken_over() -> None:
+        site.clock.advance(400)
+        site.store.acquire_lease("another", now=site.clock.now(), seconds=300)
+
+    site.server.before_transaction = taken_over
+    running.run()
+    assert site.store.audit[0].counts == {"error.LeaseLost": 1}
+    assert len(site.server.bundles) <= 2
+
+
+def test_a_lease_is_renewed_while_a_long_pass_writes() -> None:
+    site = Site()
+    for number in range(60):
+        site.laboratory.ihc(f"p{number}", "1+")
+    site.server.before_transaction = lambda: site.clock.advance(200)
+    running = Running(site, rounds=1).run()
+    assert running.reports[0].outcome == "done"
+    assert len(site.derived()) == 60
+
+
+def test_an_engaged_brake_is_told_at_every_pass_and_nothing_is_written() -> None:
+    site = Site()
+    for number in range(501):
+        site.laboratory.ihc(f"p{number}", "1+")
+    running = Running(site, rounds=2).run()
+    assert [report.needs_operator for report in running.reports] == [True, True]
+    assert site.server.writes == 0
+
+
+def test_a_pass_that_fails_half_way_is_healed_by_the_next_one() -> None:
+    site = Site()
+    for number in range(30):
+        site.laboratory.ihc(f"p{number}", "1+")
+    site.server.faults = [None, None, *[Fault(TemporaryServerError("503", status=503))] * 5]
+    Running(site, rounds=7).run()
+    assert len(site.derived()) == 30
+    site.assert_sound()
+
+
+def _raising(errors: object) -> Callable[[SearchParams], bool]:
+    def refuse(_: SearchParams) -> bool:
+        error = next(errors, None)  # type: ignore[call-overload]
+        if error is not None:
+            raise error
+        return False
+
+    return refuse
