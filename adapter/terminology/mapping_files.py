@@ -17,8 +17,8 @@ from adapter.terminology.conceptmap import JsonObject
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
-_R5_NAMING_SYSTEM = "http://hl7.org/fhir/5.0/StructureDefinition/extension-NamingSystem."
-"""R4's NamingSystem has no url, version and title; HL7 carries R5's in these extensions."""
+_ARTIFACT = "http://hl7.org/fhir/StructureDefinition/artifact-"
+"""R4's NamingSystem has no url, version and title; HL7's extensions artifact-url and so on carry them."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class MappingFile:
         return self.metadata("url")
 
     def metadata(self, element: str) -> str:
-        """Give a string element such as version, "" when missing; of a NamingSystem, R5's too."""
+        """Give a string element such as version, "" when missing; of a NamingSystem, extensions too."""
         value = self.resource.get(element)
         if value is None and self.kind == "NamingSystem":
-            url = _R5_NAMING_SYSTEM + element
+            url = _ARTIFACT + element
             value = next(
                 (
                     v

@@ -81,8 +81,8 @@ def test_the_hash_follows_the_content_and_not_its_layout() -> None:
     assert len(content_hash([one])) == 8
 
 
-def test_a_naming_system_keeps_its_metadata_as_r5_extensions() -> None:
-    url = "http://hl7.org/fhir/5.0/StructureDefinition/extension-NamingSystem.url"
+def test_a_naming_system_keeps_its_metadata_as_extensions() -> None:
+    url = "http://hl7.org/fhir/StructureDefinition/artifact-url"
     file = MappingFile(
         "n.json",
         {
