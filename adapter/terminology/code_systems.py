@@ -109,19 +109,25 @@ def _mod10(number: str) -> int:
     return -total % 10
 
 
-_D5 = (
-    "0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
-    "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
-)  # fmt: skip
-_PERMUTATION = (
-    "0123456789", "1576283094", "5803796142", "8916043527",
-    "9453126870", "4286573901", "2793806415", "7046913258",
-)  # fmt: skip
+_SHUFFLE = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
+"""Verhoeff's permutation; a digit is shuffled as often as its place from the right counts."""
 
 
 def _verhoeff(code: str) -> bool:
-    """Tell whether the Verhoeff check of a SNOMED CT identifier holds (dihedral group D5)."""
+    """Tell whether the Verhoeff check of a SNOMED CT identifier holds.
+
+    Source: SNOMED CT Technical Implementation Guide, Check-digit; Verhoeff 1969.
+    """
     check = 0
     for place, character in enumerate(reversed(code)):
-        check = int(_D5[check][int(_PERMUTATION[place % 8][int(character)])])
+        digit = int(character)
+        for _ in range(place % 8):
+            digit = _SHUFFLE[digit]
+        check = _turn(check, digit)
     return check == 0
+
+
+def _turn(first: int, second: int) -> int:
+    """Compose two symmetries of a pentagon: 0 to 4 turn it, 5 to 9 turn it over first."""
+    flip = 5 if (first < 5) != (second < 5) else 0
+    return (first + second if first < 5 else first - second) % 5 + flip
