@@ -18,6 +18,7 @@ from adapter.fhir.shapes import child, objects, references, string
 from adapter.fhir.strict_json import JsonObject
 
 _ABSOLUTE: Final = re.compile(r"(?:https?|urn):\S{1,1000}", re.IGNORECASE)
+_CONTAINED: Final = re.compile(r"#[^\s#]{1,64}")
 _VERSION: Final = re.compile(r"/_history/[^/]*\Z")
 _WITHDRAWN: Final = "entered-in-error"
 
@@ -97,7 +98,8 @@ class Graph:
         """
         reference = reference.strip()
         if reference.startswith("#"):
-            return f"{reference_to(within)}{reference}" if within and len(reference) > 1 else None
+            is_local = within is not None and _CONTAINED.fullmatch(reference)
+            return f"{reference_to(within)}{reference}" if within and is_local else None
         bare = _VERSION.sub("", reference)
         known = self._full_urls.get(reference) or self._full_urls.get(bare)
         if known:

@@ -1,0 +1,171 @@
+"""Protects what ties a result to its sample, and the following of references to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapter.fhir.links import day_of, sample_links, specimen_of
+from adapter.fhir.references import Graph
+from adapter.fhir.terms import Terms
+from adapter.her2.model import SampleKind, SampleLinks
+from tests.unit.fhir.recognising import SNOMED, catalogue, concept, observation
+
+S1 = {"reference": "Specimen/s1"}
+
+
+def links(*others: dict[str, Any], **elements: Any) -> SampleLinks:
+    given = observation(**elements)
+    graph = Graph.of([given, *others])
+    terms = Terms.of(catalogue())
+    return sample_links(given, graph, terms, specimen=specimen_of(given, graph))
+
+
+def specimen(**elements: Any) -> dict[str, Any]:
+    return {"resourceType": "Specimen", "id": "s1"} | elements
+
+
+def report(*results: str, name: str = "r1", **elements: Any) -> dict[str, Any]:
+    listed = [{"reference": result} for result in results]
+    return {"resourceType": "DiagnosticReport", "id": name, "result": listed} | elements
+
+
+def test_a_specimen_gives_its_reference_identifiers_parents_and_accession() -> None:
+    block = specimen(
+        identifier=[{"system": "urn:lab", "value": "B1"}, {"value": "B2"}, {"system": "urn:lab"}],
+        parent=[{"reference": "Specimen/s0"}, {"reference": "Specimen/s00/_history/3"}],
+        accessionIdentifier={"system": "urn:acc", "value": "A1"},
+    )
+    found = links(block, specimen=S1)
+    assert found.specimen == "Specimen/s1"
+    assert found.specimen_identifiers == {"urn:lab|B1", "|B2"}
+    assert found.parents == {"Specimen/s0", "Specimen/s00"}
+    assert found.accessions == {"urn:acc|A1"}
+
+
+def test_a_specimen_that_is_not_at_hand_still_ties_by_its_reference() -> None:
+    found = links(specimen=S1)
+    assert found.specimen == "Specimen/s1"
+    assert not found.specimen_identifiers
+
+
+def test_a_specimen_named_only_by_its_identifier_ties_by_that() -> None:
+    found = links(specimen={"identifier": {"system": "urn:lab", "value": "B1"}})
+    assert found.specimen is None
+    assert found.specimen_identifiers == {"urn:lab|B1"}
+
+
+def test_a_contained_specimen_is_this_result_s_own() -> None:
+    inside = specimen(id="s", accessionIdentifier={"value": "A1"})
+    found = links(contained=[inside], specimen={"reference": "#s"})
+    assert found.specimen == "Observation/o1#s"
+    assert found.accessions == {"|A1"}
+
+
+def test_reports_that_list_the_result_or_its_panel_are_named() -> None:
+    panel = observation("74885-5", id="p", hasMember=[{"reference": "Observation/o1"}])
+    found = links(
+        panel,
+        report("Observation/o1"),
+        report("Observation/p", name="r2"),
+        report("Observation/other", name="r3"),
+        report("Observation/o1", name="r4", status="entered-in-error"),
+    )
+    assert found.reports == {"DiagnosticReport/r1", "DiagnosticReport/r2"}
+
+
+def test_orders_identifiers_and_panels_are_the_accession_without_a_specimen() -> None:
+    panel = observation("74885-5", id="p", hasMember=[{"reference": "Observation/o1"}])
+    found = links(
+        panel,
+        basedOn=[{"reference": "ServiceRequest/q1"}],
+        identifier=[{"system": "urn:acc", "value": "A1"}],
+    )
+    assert found.orders == {"ServiceRequest/q1", "urn:acc|A1", "Observation/p"}
+
+
+@pytest.mark.parametrize(
+    ("site", "side"),
+    [
+        ({"text": "left breast"}, "left"),
+        ({"text": "Mamma rechts"}, "right"),
+        (concept((SNOMED, "80248007")), "left"),
+        (concept((SNOMED, "73056007")), "right"),
+        ({"text": "breast"}, None),
+        ({"text": "left and right breast"}, None),
+    ],
+    ids=str,
+)
+def test_the_side_comes_from_the_specimen_s_site(site: dict[str, Any], side: str | None) -> None:
+    assert links(specimen(collection={"bodySite": site}), specimen=S1).side == side
+
+
+def test_the_side_comes_from_the_result_or_the_disease_where_the_specimen_says_none() -> None:
+    assert links(bodySite={"text": "right breast"}).side == "right"
+    disease = {"resourceType": "Condition", "id": "c", "code": {"text": "Cancer of left breast"}}
+    assert links(disease, focus=[{"reference": "Condition/c"}]).side == "left"
+
+
+def test_the_specimen_s_side_outranks_the_disease_s() -> None:
+    disease = {"resourceType": "Condition", "id": "c", "code": {"text": "Cancer of left breast"}}
+    taken = specimen(collection={"bodySite": {"text": "right breast"}})
+    assert links(disease, taken, focus=[{"reference": "Condition/c"}], specimen=S1).side == "right"
+
+
+def test_the_body_site_is_a_code_else_words_in_one_spelling() -> None:
+    coded = specimen(collection={"bodySite": concept((SNOMED, "80248007"))})
+    assert links(coded, specimen=S1).body_site == f"{SNOMED}|80248007"
+    worded = specimen(collection={"bodySite": {"text": " Left   Breast "}})
+    assert links(worded, specimen=S1).body_site == "left breast"
+
+
+@pytest.mark.parametrize(
+    ("collection", "elements", "day"),
+    [
+        ({"collectedDateTime": "2026-01-05T23:30:00-05:00"}, {}, "2026-01-05"),
+        ({"collectedPeriod": {"start": "2026-01-05"}}, {}, "2026-01-05"),
+        ({}, {"effectiveDateTime": "2026-01-07"}, "2026-01-07"),
+        ({}, {"effectivePeriod": {"start": "2026-01-08T10:00:00Z"}}, "2026-01-08"),
+        ({"collectedDateTime": "2026-01"}, {"effectiveDateTime": "2026-01-07"}, "2026-01-07"),
+        ({}, {"issued": "2026-01-09T08:00:00Z"}, None),
+        ({}, {"effectiveDateTime": "2026-02-31"}, None),
+    ],
+    ids=["collected", "period", "effective", "effective period", "month", "issued", "no such day"],
+)
+def test_the_day_is_that_of_collection_else_of_the_result_and_never_of_issue(
+    collection: dict[str, Any], elements: dict[str, Any], day: str | None
+) -> None:
+    assert links(specimen(collection=collection), specimen=S1, **elements).collected_day == day
+
+
+def test_a_day_is_cut_as_written_where_it_was_taken() -> None:
+    assert day_of("2026-01-01T00:30:00+09:00") == "2026-01-01"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("core needle biopsy of breast", SampleKind.CORE),
+        ("breast excision", SampleKind.EXCISION),
+        ("primary breast tumour", SampleKind.PRIMARY),
+        ("metastasis of breast carcinoma", SampleKind.METASTASIS),
+        ("residual breast tumour after neoadjuvant therapy", SampleKind.RESIDUAL),
+        ("core biopsy of a metastasis", SampleKind.METASTASIS),
+        ("tissue", SampleKind.NOT_STATED),
+    ],
+)
+def test_the_kind_of_sample_is_read_from_the_specimen(text: str, kind: SampleKind) -> None:
+    assert links(specimen(type={"text": text}), specimen=S1).kind is kind
+
+
+def test_nothing_stated_ties_nothing() -> None:
+    assert links() == SampleLinks()
+
+
+@pytest.mark.parametrize("value", [None, 7, "x", [], [7], {"reference": 7}, {"reference": "# #"}])
+def test_elements_of_any_shape_tie_nothing_and_do_no_harm(value: Any) -> None:
+    elements = {"specimen": value, "basedOn": value, "identifier": value, "bodySite": value}
+    found = links(**elements)
+    assert found.specimen is None
+    assert not found.orders

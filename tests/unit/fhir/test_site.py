@@ -1,0 +1,204 @@
+"""Protects the tumour's site: no breast category for another tumour, none lost to a metastasis' place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapter.fhir.links import specimen_of
+from adapter.fhir.references import Graph
+from adapter.fhir.site import tumour_site
+from adapter.fhir.terms import Terms
+from adapter.her2.model import TumourSite
+from tests.unit.fhir.recognising import SNOMED, catalogue, concept, observation
+
+ICD_10 = "http://hl7.org/fhir/sid/icd-10"
+BREAST, OTHER = TumourSite.BREAST, TumourSite.OTHER
+CONTRADICTORY, NOT_STATED = TumourSite.CONTRADICTORY, TumourSite.NOT_STATED
+
+
+def site_of(*others: dict[str, Any], **elements: Any) -> TumourSite:
+    given = observation(**elements)
+    graph = Graph.of([given, *others])
+    terms = Terms.of(catalogue())
+    return tumour_site(given, graph, terms, specimen=specimen_of(given, graph)).site
+
+
+def condition(code: dict[str, Any], name: str = "c1", **elements: Any) -> dict[str, Any]:
+    return {"resourceType": "Condition", "id": name, "code": code} | elements
+
+
+def icd(code: str) -> dict[str, Any]:
+    return concept((ICD_10, code))
+
+
+def focused(*conditions: dict[str, Any], **elements: Any) -> TumourSite:
+    focus = [{"reference": f"Condition/{c['id']}"} for c in conditions]
+    return site_of(*conditions, focus=focus, **elements)
+
+
+def specimen(**elements: Any) -> dict[str, Any]:
+    return {"resourceType": "Specimen", "id": "s1"} | elements
+
+
+def taken_from(**elements: Any) -> TumourSite:
+    return site_of(specimen(**elements), specimen={"reference": "Specimen/s1"})
+
+
+@pytest.mark.parametrize(
+    ("code", "site"),
+    [
+        (icd("C50.9"), BREAST),
+        (icd("C50"), BREAST),
+        (icd("C16.9"), OTHER),
+        (icd("C18.9"), OTHER),
+        (icd("C54.1"), OTHER),
+        (icd("C34.1"), OTHER),
+        (icd("D05.1"), OTHER),
+        (icd("C77.3"), NOT_STATED),
+        (icd("C78.0"), NOT_STATED),
+        (icd("C79.5"), NOT_STATED),
+        (icd("Z15.01"), NOT_STATED),
+        (concept((SNOMED, "254837009")), BREAST),
+        (concept((SNOMED, "363349007")), OTHER),
+        (concept(text="Invasive carcinoma of the breast"), BREAST),
+        (concept(text="Gastric adenocarcinoma"), OTHER),
+        (concept(text="Non-small cell lung cancer"), OTHER),
+        (concept(text="Ductal carcinoma in situ"), OTHER),
+        (concept(text="Diabetes"), NOT_STATED),
+    ],
+    ids=str,
+)
+def test_a_condition_in_focus_says_where_the_tumour_is(
+    code: dict[str, Any], site: TumourSite
+) -> None:
+    assert focused(condition(code)) is site
+
+
+def test_breast_in_focus_outranks_the_place_of_the_specimen() -> None:
+    stomach = specimen(type={"text": "gastric biopsy"})
+    breast = condition(icd("C50.9"))
+    found = site_of(
+        breast,
+        stomach,
+        focus=[{"reference": "Condition/c1"}],
+        specimen={"reference": "Specimen/s1"},
+    )
+    assert found is BREAST
+
+
+def test_breast_and_another_tumour_both_in_focus_contradict_each_other() -> None:
+    assert focused(condition(icd("C50.9")), condition(icd("C16.9"), "c2")) is CONTRADICTORY
+
+
+def test_in_situ_beside_invasive_breast_cancer_is_breast_and_alone_it_is_other() -> None:
+    assert focused(condition(icd("C50.9")), condition(icd("D05.1"), "c2")) is BREAST
+    assert focused(condition(icd("D05.1"))) is OTHER
+
+
+@pytest.mark.parametrize("status", ["refuted", "entered-in-error"])
+@pytest.mark.parametrize("as_code", [True, False], ids=["plain code", "concept"])
+def test_a_refuted_condition_is_ignored(status: str, as_code: bool) -> None:
+    said: Any = status if as_code else concept(("http://x", status))
+    assert focused(condition(icd("C16.9"), verificationStatus=said)) is NOT_STATED
+
+
+def test_a_condition_that_nothing_points_at_is_not_used() -> None:
+    assert site_of(condition(icd("C16.9"))) is NOT_STATED
+
+
+def test_mcode_s_related_condition_is_as_good_as_focus() -> None:
+    url = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-related-condition"
+    pointer = [{"url": url, "valueReference": {"reference": "Condition/c1"}}]
+    assert site_of(condition(icd("C16.9")), extension=pointer) is OTHER
+
+
+def test_the_condition_s_body_site_is_asked_where_its_code_names_none() -> None:
+    vague = condition(concept(text="Malignant neoplasm"), bodySite=[concept((SNOMED, "76752008"))])
+    assert focused(vague) is BREAST
+
+
+@pytest.mark.parametrize(
+    ("text", "site"),
+    [
+        ("core needle biopsy of breast", BREAST),
+        ("metastasis of breast carcinoma", BREAST),
+        ("gastric biopsy", OTHER),
+        ("lymph node", NOT_STATED),
+        ("liver biopsy", NOT_STATED),
+        ("lung", NOT_STATED),
+        ("bone marrow", NOT_STATED),
+        ("pleural fluid", NOT_STATED),
+        ("ascites", NOT_STATED),
+        ("gastric metastasis", CONTRADICTORY),
+        ("breast, ductal carcinoma in situ", CONTRADICTORY),
+    ],
+)
+@pytest.mark.parametrize("place", ["type", "collection site"])
+def test_the_specimen_says_it_where_focus_does_not(text: str, site: TumourSite, place: str) -> None:
+    said = {"type": {"text": text}}
+    if place != "type":
+        said = {"collection": {"bodySite": {"text": text}}}
+    assert taken_from(**said) is site
+
+
+def test_the_observation_s_own_body_site_counts() -> None:
+    assert site_of(bodySite=concept((SNOMED, "76752008"))) is BREAST
+
+
+def test_a_contained_specimen_is_looked_at_as_well() -> None:
+    inside = {"resourceType": "Specimen", "id": "s", "type": {"text": "breast excision"}}
+    assert site_of(contained=[inside], specimen={"reference": "#s"}) is BREAST
+
+
+@pytest.mark.parametrize(
+    ("codes", "site"),
+    [
+        ([icd("C50.9")], BREAST),
+        ([icd("C16.9")], OTHER),
+        ([icd("D05.1")], OTHER),
+        ([icd("C50.9"), icd("D05.1")], BREAST),
+    ],
+    ids=["breast", "stomach", "in situ", "both"],
+)
+def test_a_report_s_conclusion_codes_are_read(codes: list[Any], site: TumourSite) -> None:
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "r1",
+        "result": [{"reference": "Observation/o1"}],
+        "conclusionCode": codes,
+    }
+    assert site_of(report) is site
+
+
+def test_an_in_situ_conclusion_beside_a_breast_specimen_is_left_to_a_human() -> None:
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "r1",
+        "result": [{"reference": "Observation/o1"}],
+        "conclusionCode": [icd("D05.1")],
+    }
+    breast = specimen(type={"text": "breast excision"})
+    assert site_of(report, breast, specimen={"reference": "Specimen/s1"}) is CONTRADICTORY
+
+
+def test_the_test_s_own_name_says_nothing_of_the_site() -> None:
+    name = {"coding": [], "text": "HER2 [Presence] in Breast cancer specimen by Immune stain"}
+    assert site_of(code=name) is NOT_STATED
+
+
+def test_a_code_and_words_for_different_organs_contradict_each_other() -> None:
+    code = {"coding": [{"system": ICD_10, "code": "C50.9"}], "text": "Gastric carcinoma"}
+    assert focused(condition(code)) is CONTRADICTORY
+
+
+def test_what_a_text_denies_is_no_sign() -> None:
+    assert focused(condition(concept(text="No gastric carcinoma"))) is NOT_STATED
+
+
+@pytest.mark.parametrize(
+    "focus", [None, 7, "x", [], [None], [{"reference": 3}], {"reference": "#"}]
+)
+def test_a_focus_of_any_shape_does_no_harm(focus: Any) -> None:
+    assert site_of(focus=focus) is NOT_STATED
