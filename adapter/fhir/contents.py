@@ -157,6 +157,10 @@ class _Reader:
         self._take(value)
         for component in self.components:
             self._component(component)
+        if self.problem and not value.problem:
+            # A status beside a score that cannot be read is a contradiction, not half a result.
+            self.problem = ""
+            self._conflict("component-not-read")
         self._interpretation(role)
         is_elsewhere = value.is_absent and not (self.stated.is_empty and not self.problem)
         if value.problem and not is_elsewhere:

@@ -67,6 +67,7 @@ SENTENCES: Final = {
     "several-values": "It has several values at once, which FHIR does not allow.",
     "value-and-absent-reason": "It has a value, and a reason why there is none.",
     "modifier-extension": "It has a modifier extension that this adapter does not know.",
+    "component-not-read": "A component for a HER2 test cannot be read beside the value.",
     "stated-twice-differently": "The same thing is stated twice, and differently.",
     "code-against-text": "The coded answer and the text beside it mean different things.",
     "answer-codes-differ": "Two coded answers mean different things.",

@@ -1,0 +1,256 @@
+"""Protects against the pitfalls seen in public FHIR data: each test names one of the survey's list.
+
+Every one ends in the category that the rules ask for, through the core, or in its reason.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from adapter.fhir.recognise import Outcome, gather_evidence
+from adapter.fhir.references import Graph
+from adapter.her2.cases import group
+from adapter.her2.classify import classify
+from tests.unit.fhir.recognising import (
+    IHC,
+    ISH,
+    LOINC,
+    OVERALL,
+    RATIO,
+    SNOMED,
+    catalogue,
+    component,
+    concept,
+    conflicts,
+    evidence,
+    observation,
+    quantity,
+    recognised,
+)
+
+MII = "https://www.medizininformatik-initiative.de/fhir/ext/modul-onko/CodeSystem/"
+
+
+def category(*observations: dict[str, Any]) -> tuple[str, bool]:
+    """Category and review of the one sample that these results are of."""
+    specimen = {"resourceType": "Specimen", "id": "s1"}
+    placed = [
+        o | {"id": f"o{place}", "specimen": {"reference": "Specimen/s1"}}
+        for place, o in enumerate(observations)
+    ]
+    found = gather_evidence(placed, Graph.of([specimen, *placed]), catalogue())
+    (case,) = group(result.evidence for result in found if result.evidence)
+    answer = classify(case)
+    return answer.category.value, answer.review
+
+
+def test_pitfall_1_the_ihc_code_on_a_blood_culture_panel_is_not_her2() -> None:
+    code = concept(IHC) | {"text": "Blood culture panel"}
+    result = recognised(observation(code, valueString="Negative"))
+    assert (result.outcome, result.reason.code) == (Outcome.NOT_HER2, "other-analyte-named")
+
+
+def test_pitfall_1_cep17_copies_under_the_ihc_code_are_no_score() -> None:
+    code = {"coding": [{"system": LOINC, "code": IHC, "display": "CEP17 copies per cell"}]}
+    found = evidence(observation(code, valueQuantity=quantity(2)))
+    assert conflicts(found) == ["test-code-against-display"]
+
+
+def test_pitfall_2_a_bare_score_under_the_overall_code_is_ihc() -> None:
+    assert category(observation(OVERALL, valueString="2+")) == ("equivocal", False)
+
+
+def test_pitfall_3_a_dead_code_is_not_read_by_its_number() -> None:
+    result = recognised(observation("85319-0", valueString="Positive"))
+    assert (result.outcome, result.reason.code) == (Outcome.NOT_HER2, "no-her2-test")
+
+
+def test_pitfall_3_a_wrong_answer_code_says_nothing() -> None:
+    mixed = {"coding": [{"system": LOINC, "code": "LA11840-8", "display": "0"}]}
+    result = recognised(observation(IHC, valueCodeableConcept=mixed))
+    assert (result.outcome, result.reason.code) == (Outcome.UNREADABLE, "answer-says-nothing")
+
+
+def test_pitfall_4_a_value_of_another_marker_is_no_her2_result() -> None:
+    result = recognised(observation(IHC, valueString="Estrogen receptor positive tumor"))
+    assert (result.outcome, result.reason.code) == (Outcome.UNREADABLE, "other-analyte-in-value")
+
+
+def test_pitfall_5_her2_of_a_gastric_tumour_never_becomes_a_breast_category() -> None:
+    stomach = {
+        "resourceType": "Condition",
+        "id": "c",
+        "code": {"coding": [{"system": SNOMED, "code": "363349007"}]},
+    }
+    given = observation("18474-7", valueString="3+", focus=[{"reference": "Condition/c"}])
+    result = recognised(given, stomach)
+    assert (result.outcome, result.reason.code) == (Outcome.NOT_APPLICABLE, "other-tumour")
+
+
+def test_pitfall_5_the_value_itself_may_name_another_tumour() -> None:
+    result = recognised(observation(OVERALL, valueCodeableConcept=concept("878807001")))
+    assert (result.outcome, result.reason.code) == (Outcome.NOT_APPLICABLE, "other-tumour")
+
+
+def test_pitfall_6_negative_without_a_score_is_never_her2_0() -> None:
+    negative = observation(IHC, valueCodeableConcept=concept("LA6577-6", text="Negative"))
+    assert category(negative) == ("negative-unspecified", False)
+
+
+def test_pitfall_6_present_is_no_ihc_result() -> None:
+    result = recognised(observation(IHC, valueCodeableConcept=concept("LA9633-4")))
+    assert (result.outcome, result.reason.code) == (Outcome.UNREADABLE, "answer-says-nothing")
+
+
+def test_pitfall_7_an_interpretation_against_the_numbers_goes_to_review() -> None:
+    given = observation(
+        RATIO,
+        valueRatio={"numerator": {"value": Decimal("2.4")}, "denominator": {"value": 1}},
+        component=[component("74860-8", valueQuantity=quantity(6))],
+        interpretation=[concept("260385009")],
+    )
+    assert category(given) == ("needs-review", True)
+
+
+def test_pitfall_8_negativ_by_the_guideline_code_is_negative_alone() -> None:
+    code = (MII + "mii-cs-onko-mamma-her2neu-status-leitlinie", "negativ")
+    assert category(observation(OVERALL, valueCodeableConcept=concept(code)))[0] == "negative"
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"note": [{"text": "1+"}]},
+        {"component": [component(IHC, valueString="1+")]},
+        {"component": [component(IHC, valueString="siehe Befund")]},
+    ],
+    ids=["a note", "a component", "a component that cannot be read"],
+)
+def test_pitfall_8_negativ_by_the_guideline_code_with_any_sign_of_a_score_is_no_category(
+    sign: dict[str, Any],
+) -> None:
+    code = (MII + "mii-cs-onko-mamma-her2neu-status-leitlinie", "negativ")
+    given = observation(OVERALL, valueCodeableConcept=concept(code), **sign)
+    assert category(given) == ("needs-review", True)
+
+
+def test_pitfall_9_a_small_integer_code_means_nothing_without_its_system() -> None:
+    lithuanian = ("https://tx.hl7.lt/fhir/CodeSystem/her2-ihc-score", "1")
+    assert category(observation(IHC, valueCodeableConcept=concept(lithuanian))) == ("low", False)
+    elsewhere = observation(IHC, valueCodeableConcept=concept(("http://local", "1")))
+    assert recognised(elsewhere).reason.code == "answer-not-known"
+
+
+@pytest.mark.parametrize(
+    ("system", "code"),
+    [("https://loinc.org", IHC), ("LOINC", IHC), ("https://cap.org/eCC", "52399.100004300")],
+)
+def test_pitfall_10_a_system_may_be_spelled_in_its_known_ways(system: str, code: str) -> None:
+    assert recognised(observation(concept((system, code)), valueString="2+")).evidence is not None
+
+
+def test_pitfall_11_a_list_of_codes_as_in_dstu2_is_unreadable_and_known_as_her2() -> None:
+    result = recognised(observation([concept(IHC)], valueString="3+"))  # type: ignore[arg-type]
+    assert (result.outcome, result.reason.code) == (Outcome.UNREADABLE, "test-not-r4")
+
+
+def test_pitfall_11_a_category_object_as_in_dstu2_does_no_harm() -> None:
+    given = observation(IHC, valueString="3+", category={"coding": []})
+    assert evidence(given).unreadable is None
+
+
+def test_pitfall_12_carcinoma_in_situ_alone_is_not_applicable() -> None:
+    in_situ = {
+        "resourceType": "Condition",
+        "id": "c",
+        "code": concept(("http://hl7.org/fhir/sid/icd-10", "D05.1")),
+    }
+    given = observation(IHC, valueString="3+", focus=[{"reference": "Condition/c"}])
+    result = recognised(given, in_situ)
+    assert (result.outcome, result.reason.code) == (Outcome.NOT_APPLICABLE, "carcinoma-in-situ")
+
+
+def test_pitfall_13_another_laboratory_s_score_in_brackets_is_not_merged() -> None:
+    result = recognised(observation(IHC, valueString="1+ (outside 3+)"))
+    assert result.outcome is Outcome.UNREADABLE
+
+
+def test_pitfall_14_both_generations_of_a_display_are_known() -> None:
+    for display in ("HER2 [Interpretation] in Tissue", "HER2 Ag [Interpretation] in Tissue"):
+        code = {"coding": [{"system": LOINC, "code": OVERALL, "display": display}]}
+        assert not evidence(observation(code, valueString="Positive")).contradictions
+
+
+def test_pitfall_15_a_filler_0_as_ratio_is_no_number_beside_a_score() -> None:
+    score, filler = observation(IHC, valueString="2+"), observation(RATIO, valueString="0")
+    assert category(score, filler) == ("equivocal", False)
+
+
+def test_pitfall_15_total_signals_are_not_taken_for_an_average() -> None:
+    given = observation(
+        ISH,
+        component=[
+            component(RATIO, valueQuantity=quantity(Decimal("1.1"))),
+            component("74860-8", valueInteger=172),
+        ],
+    )
+    assert category(given) == ("needs-review", True)
+
+
+def test_pitfall_17_french_negatif_is_not_0_and_amplifie_is_not_3_plus() -> None:
+    assert category(observation(IHC, valueString="HER2 negatif")) == ("negative-unspecified", False)
+    amplified = evidence(observation(IHC, valueString="HER2 amplifie"))
+    assert amplified.ihc is None
+    assert amplified.ish is not None
+
+
+def test_pitfall_19_an_unknown_answer_code_counts_by_its_display() -> None:
+    value = {"coding": [{"system": LOINC, "code": "LA26333-6", "display": "1+"}]}
+    assert category(observation(IHC, valueCodeableConcept=value)) == ("low", False)
+
+
+def test_finding_1_low_and_ultralow_are_mapped_by_code_and_never_by_subsumption() -> None:
+    for code, expected in (("1381317004", "low"), ("1381318009", "ultralow")):
+        given = observation(OVERALL, valueCodeableConcept=concept(code))
+        assert category(given) == (expected, False)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("LA6577-6", "Positive (3+)"),
+        ("LA6576-8", "Negative (IHC 1+)"),
+        ("LA6576-8", "Her2low"),
+        ("431396003", "HER2 gene amplification detected"),
+        ("LA11841-6", "2+"),
+    ],
+)
+def test_finding_2_a_code_against_its_text_is_never_decided(code: str, text: str) -> None:
+    given = observation(OVERALL, valueCodeableConcept=concept(code, text=text))
+    assert category(given) == ("needs-review", True)
+
+
+def test_finding_8_0_to_1_plus_cannot_be_told_apart() -> None:
+    assert category(observation(IHC, valueString="0-1+")) == ("negative-unspecified", False)
+
+
+def test_synthea_s_negative_ihc_and_less_than_1_8_are_negative_unspecified() -> None:
+    ihc = observation(
+        IHC, valueCodeableConcept=concept("260385009", text="Negative (qualifier value)")
+    )
+    ish = observation(ISH, valueString="less than 1.8")
+    assert category(ihc, ish) == ("negative-unspecified", False)
+
+
+def test_an_unreadable_ihc_keeps_a_negative_ish_from_becoming_low_or_negative() -> None:
+    ihc = observation(IHC, valueString="see report")
+    ish = observation(ISH, valueString="not amplified")
+    assert category(ihc, ish) == ("negative-unspecified", True)
+
+
+def test_a_coded_percentage_of_ki_67_under_the_ihc_code_is_no_her2_score() -> None:
+    result = recognised(observation(IHC, valueQuantity=quantity(60, "%")))
+    assert result.reason.code == "percent-without-score"

@@ -1,0 +1,249 @@
+"""Protects what method, notes and reports add: probe, recount, repeat, adjudication, contradiction."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from adapter.her2.model import Adjudication, Measurement, Probe, RepeatMarker, ResultWord
+from tests.unit.fhir.recognising import (
+    IHC,
+    ISH,
+    LOINC,
+    OVERALL,
+    RATIO,
+    component,
+    concept,
+    conflicts,
+    evidence,
+    observation,
+    quantity,
+)
+
+
+def note(text: str) -> list[dict[str, str]]:
+    return [{"text": text}]
+
+
+@pytest.mark.parametrize(
+    ("text", "probe"),
+    [
+        ("FISH, dual probe", Probe.DUAL),
+        ("ISH, single probe", Probe.SINGLE),
+        ("dual-color FISH", Probe.DUAL),
+        ("FISH", None),
+        ("dual probe or single probe", None),
+    ],
+)
+def test_the_method_names_the_probe(text: str, probe: Probe | None) -> None:
+    found = evidence(observation(ISH, valueString="1.9", method={"text": text}))
+    assert found.ish is not None
+    assert found.ish.probe is probe
+
+
+@pytest.mark.parametrize(
+    ("element", "marker"),
+    [
+        ({"note": note("Blinded recount by a second observer.")}, RepeatMarker.RECOUNT),
+        (
+            {"method": {"text": "FISH, dual probe, blinded recount by a second observer"}},
+            RepeatMarker.RECOUNT,
+        ),
+        ({"note": note("Repeat test on another block.")}, RepeatMarker.REPEAT),
+        ({"note": note("Replaces previous result.")}, RepeatMarker.REPEAT),
+        ({"note": note("Repeat test, recount of 20 cells")}, RepeatMarker.RECOUNT),
+        ({"note": note("Repeat test is recommended.")}, None),
+        ({"note": note("No recount.")}, None),
+        ({"note": note("Recount not performed")}, None),
+        ({"note": note("Recount pending; see report")}, None),
+        ({"note": note("HER2 is fine. Recount by a second observer; repeat pending")}, "recount"),
+    ],
+    ids=lambda value: str(value)[:70],
+)
+def test_a_recount_or_repeat_is_a_marker_and_a_recommendation_is_none(
+    element: dict[str, Any], marker: RepeatMarker | None
+) -> None:
+    assert evidence(observation(ISH, valueString="1.9", **element)).marker == marker
+
+
+def test_a_result_that_replaces_another_names_it() -> None:
+    url = "http://hl7.org/fhir/StructureDefinition/observation-replaces"
+    extension = [{"url": url, "valueReference": {"reference": "Observation/o0"}}]
+    found = evidence(observation(IHC, valueString="1+", extension=extension))
+    assert (found.marker, found.repeat_of) == (RepeatMarker.REPEAT, ("Observation/o0",))
+
+
+def test_a_result_derived_from_an_earlier_one_of_the_same_test_repeats_it() -> None:
+    earlier = observation(IHC, id="o0", valueString="2+")
+    later = observation(IHC, valueString="1+", derivedFrom=[{"reference": "Observation/o0"}])
+    found = evidence(later, earlier)
+    assert (found.marker, found.repeat_of) == (RepeatMarker.REPEAT, ("Observation/o0",))
+
+
+def test_an_overall_result_derived_from_ihc_and_ish_repeats_nothing() -> None:
+    parts = [
+        observation(IHC, id="a", valueString="2+"),
+        observation(ISH, id="b", valueString="1.1"),
+    ]
+    sources = [{"reference": "Observation/a"}, {"reference": "Observation/b"}]
+    found = evidence(observation(OVERALL, valueString="Low", derivedFrom=sources), *parts)
+    assert (found.marker, found.repeat_of) == (None, ())
+
+
+def test_an_ish_word_derived_from_its_ratio_repeats_nothing() -> None:
+    ratio = observation(RATIO, id="a", valueQuantity=quantity(1))
+    given = observation(ISH, valueString="Negative", derivedFrom=[{"reference": "Observation/a"}])
+    assert evidence(given, ratio).marker is None
+
+
+@pytest.mark.parametrize(
+    ("element", "is_adjudicated"),
+    [
+        ({"note": note("Final result, adjudicated by the laboratory.")}, True),
+        ({"method": {"text": "adjudicated"}}, True),
+        ({"valueString": "Negative, adjudicated"}, True),
+        ({"note": note("Adjudication is pending.")}, False),
+        ({}, False),
+    ],
+    ids=["note", "method", "value", "pending", "nothing"],
+)
+def test_the_laboratory_says_that_it_settled_the_case(
+    element: dict[str, Any], is_adjudicated: bool
+) -> None:
+    found = evidence(observation(OVERALL, **({"valueString": "Negative"} | element)))
+    assert found.overall is not None
+    assert (found.overall.adjudication is Adjudication.ADJUDICATED) is is_adjudicated
+
+
+def test_a_report_s_conclusion_code_says_so_too() -> None:
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "r1",
+        "result": [{"reference": "Observation/o1"}],
+        "conclusionCode": [{"text": "Adjudicated result"}],
+    }
+    found = evidence(observation(OVERALL, valueString="Negative"), report)
+    assert found.overall is not None
+    assert found.overall.adjudication is Adjudication.ADJUDICATED
+
+
+def test_a_second_cell_population_is_noted_with_its_share() -> None:
+    part = component(RATIO, valueQuantity=quantity(Decimal("2.4")))
+    given = observation(
+        ISH, component=[part], note=note("Cell population: amplified, 15 % of cells")
+    )
+    found = evidence(given)
+    assert found.ish is not None
+    assert found.ish.second_population
+    assert found.ish.population_percent == Measurement(Decimal(15))
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "text"),
+    [
+        (IHC, "1+", "HER2 3+"),
+        (IHC, "1+", "Discussed. Score 2+."),
+        (IHC, "0", "1+"),
+        (IHC, "Negative", "HER2 3+"),
+        (IHC, "1+", "Positive."),
+        (IHC, "3+", "HER2: negative (Score 1+)"),
+        (ISH, "not amplified", "FISH amplified"),
+        (ISH, "1.1", "HER2 amplified"),
+        (ISH, "ratio 2.5, copies 6.0", "not amplified"),
+        (OVERALL, "Positive", "IHC 1+"),
+        (OVERALL, "Negative", "HER2 3+"),
+        (OVERALL, "Low", "HER2 positive"),
+    ],
+)
+def test_a_note_that_says_something_else_sends_the_value_to_review(
+    code: str, value: str, text: str
+) -> None:
+    found = evidence(observation(code, valueString=value, note=note(text)))
+    if code == ISH and value == "1.1":
+        # a ratio alone is below 2.0 with many copies possible: no contradiction in itself
+        assert conflicts(found) == []
+    else:
+        assert conflicts(found) == ["note-against-value"]
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "text"),
+    [
+        (IHC, "1+", "HER2 1+"),
+        (IHC, "1+", "Negative."),
+        (IHC, "1+", "HER2 low"),
+        (IHC, "3+", "Strong staining of controls, 2+ elsewhere in the lab"),
+        (IHC, "2+", "FISH amplified"),
+        (IHC, "2+", "FISH not performed"),
+        (IHC, "2+", "1. See the report of the first biopsy. 3"),
+        (IHC, "1+", "ER positive. PR negative."),
+        (ISH, "not amplified", "IHC 2+"),
+        (ISH, "not amplified", "HER2 negative"),
+        (OVERALL, "Negative", "IHC 2+, FISH not amplified"),
+        (OVERALL, "Low", "Negative"),
+        (OVERALL, "Positive", "IHC 2+, FISH amplified"),
+    ],
+)
+def test_a_note_that_agrees_or_speaks_of_something_else_changes_nothing(
+    code: str, value: str, text: str
+) -> None:
+    found = evidence(observation(code, valueString=value, note=note(text)))
+    assert not found.contradictions
+
+
+def test_a_note_never_gives_a_result() -> None:
+    found = evidence(observation(IHC, valueString="see report", note=note("HER2 3+")))
+    assert found.ihc is None
+    assert found.unreadable is not None
+
+
+def test_code_and_text_of_a_value_must_mean_the_same() -> None:
+    found = evidence(observation(IHC, valueCodeableConcept=concept("LA11841-6", text="2+")))
+    assert conflicts(found) == ["code-against-text"]
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "expected"),
+    [
+        ("LA11842-4", "2+ (moderate)", "text-beside-code-not-understood"),
+        ("LA11842-4", "2+ verified by Dr. Example", None),
+        ("LA11842-4", "Grade of staining: equivocal pattern", "code-against-text"),
+        ("LA11842-4", "verified", None),
+        ("LA11842-4", "3+ verified", "code-against-text"),
+        ("LA11842-4", "2+ not verified", "text-beside-code-not-understood"),
+        ("LA6577-6", "positive xyz", "code-against-text"),
+        ("LA6577-6", "1+ xyz", "code-against-text"),
+        ("LA11841-6", "1+ in about 5 % xyz", "text-beside-code-not-understood"),
+        ("LA11841-6", "Ki-67 high", "other-analyte-in-value"),
+    ],
+)
+def test_a_text_beside_a_code_may_be_unknown_but_must_not_say_something_else(
+    code: str, text: str, expected: str | None
+) -> None:
+    found = evidence(observation(IHC, valueCodeableConcept=concept(code, text=text)))
+    said = conflicts(found) + ([found.unreadable.code] if found.unreadable else [])
+    assert said == ([expected] if expected else [])
+
+
+def test_a_display_is_held_against_its_code_as_well() -> None:
+    coding = {"system": LOINC, "code": "LA11841-6", "display": "2+"}
+    found = evidence(observation(IHC, valueCodeableConcept={"coding": [coding]}))
+    assert conflicts(found) == ["code-against-text"]
+
+
+def test_the_text_may_be_finer_than_the_code() -> None:
+    given = observation(IHC, valueCodeableConcept=concept("LA6577-6", text="Negative (Score 1+)"))
+    found = evidence(given)
+    assert found.ihc is not None
+    assert [score.value for score in found.ihc.scores] == ["1+"]
+    assert found.ihc.word is ResultWord.NEGATIVE
+    assert not found.contradictions
+
+
+def test_0_plus_in_the_text_refines_a_coded_0() -> None:
+    found = evidence(observation(IHC, valueCodeableConcept=concept("LA6111-4", text="0+")))
+    assert found.ihc is not None
+    assert [score.value for score in found.ihc.scores] == ["0+"]
+    assert not found.contradictions
