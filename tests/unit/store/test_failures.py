@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, create_engine, event
 
 from adapter.errors import StoreError
-from adapter.store import open_store
+from adapter.store import SqlStateStore, open_store
 
 from .conftest import a_bundle
 
@@ -46,7 +46,7 @@ def test_a_full_disk_is_told_and_earlier_work_stands(sqlite_path: Path) -> None:
 OPEN_AS_NOBODY = """
 import os, sys
 from adapter.errors import StoreError
-from adapter.store import open_store
+from adapter.store import SqlStateStore, open_store
 open_store("sqlite://").close()  # imports everything before the rights are gone
 if os.geteuid() == 0:
     os.setgroups([])
@@ -106,6 +106,27 @@ def test_a_read_only_database_is_told(sqlite_path: Path) -> None:
             connection.exec_driver_sql("PRAGMA query_only=ON")
         with pytest.raises(StoreError, match=r"cannot be written \(read-only\)"):
             store.set_setting("brake", "engaged")
+
+
+@pytest.mark.real
+def test_a_read_only_postgresql_is_told(postgres_database: str) -> None:
+    open_store(postgres_database).close()
+    read_only = f"{postgres_database}?options=-c%20default_transaction_read_only%3Don"
+    engine = create_engine(read_only)
+    with (
+        pytest.raises(StoreError, match=r"is read-only: point store\.url at the primary server"),
+        SqlStateStore(engine, where="postgresql") as store,
+    ):
+        store.set_setting("brake", "engaged")
+
+
+@pytest.mark.real
+def test_a_value_that_postgresql_refuses_is_told_by_its_code_alone(postgres_database: str) -> None:
+    with open_store(postgres_database) as store:
+        with pytest.raises(StoreError, match="refused a statement") as refused:
+            store.set_setting("CANARY", "NUL\0CANARY")
+        assert "CANARY" not in str(refused.value)
+        store.set_setting("brake", "engaged")
 
 
 def test_a_lock_that_is_never_released_is_told(sqlite_path: Path) -> None:
