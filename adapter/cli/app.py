@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from adapter.cli import classifying
+from adapter.cli import classifying, mappings, table
 from adapter.cli.shared import Version, command
 
 app = typer.Typer(
@@ -30,3 +30,10 @@ def _root(version: Version = False) -> None:
 
 
 command(app)(classifying.classify)
+command(app)(classifying.derive)
+command(app, outputs=table.TableOutput)(table.table)
+
+_mappings = typer.Typer(help="The vocabulary: check it, list it.", no_args_is_help=True)
+app.add_typer(_mappings, name="mappings")
+command(_mappings)(mappings.check)
+command(_mappings, "list")(mappings.list_files)

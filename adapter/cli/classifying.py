@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from adapter.cli.exit_codes import DONE, FAIL_ON, WRONG_USAGE
 from adapter.cli.inputs import Files, Input, read_input
-from adapter.cli.printing import Block, Output, counted, print_blocks, say
+from adapter.cli.printing import (
+    Block,
+    Output,
+    complain,
+    counted,
+    print_blocks,
+    say,
+    write_out,
+)
 from adapter.cli.shared import Shared
+from adapter.errors import InputError
 
 if TYPE_CHECKING:
     from adapter.offline.answers import Answers
@@ -90,3 +99,82 @@ def _occurs(answers: Answers, conditions: frozenset[FailOn]) -> bool:
     return (FailOn.REVIEW in conditions and needs_review) or (
         FailOn.UNMAPPED in conditions and is_unmapped
     )
+
+
+Complete = Annotated[
+    bool,
+    typer.Option(
+        "--complete",
+        help=(
+            "The input holds everything the server has for these patients, our own derived "
+            "Observations included: give a transaction with PUT and ifMatch."
+        ),
+    ),
+]
+
+
+def derive(shared: Shared, files: Files = None, complete: Complete = False) -> int:
+    """Derive the FHIR resources for the HER2 results in files; no server is asked.
+
+    Prints a collection Bundle: part of a patient's results must never overwrite what all of them
+    gave. With ndjson one resource a line, with table or csv the samples.
+    """
+    from datetime import UTC, datetime
+
+    from adapter.bootstrap import catalogue_of, context_of, policy_of
+    from adapter.offline.answers import answer
+    from adapter.offline.record import derived_collection, derived_transaction
+
+    settings = shared.settings()
+    given = read_input(files)
+    if complete and (given.refused or given.documents.defects):
+        raise InputError(
+            "--complete asks for an input that can be read whole; nothing was derived",
+            code="not-complete",
+        )
+    catalogue = catalogue_of(settings)
+    context = context_of(settings, catalogue, datetime.now(UTC))
+    answers = answer(given.documents.documents, catalogue, policy_of(settings))
+    make = derived_transaction if complete else derived_collection
+    derived = make(answers, context)
+    _print_bundle(derived.bundle, Output(shared.output) if shared.output else Output.JSON)
+    for problem in derived.problems:
+        complain(problem)
+    what = counted((f"to {name}" if complete else name, n) for name, n in derived.actions.items())
+    say(f"{summary(answers, given)}; {what or 'nothing to write'}")
+    return WRONG_USAGE if given.refused else DONE
+
+
+DERIVED_COLUMNS = {
+    "id": "Derived Observation",
+    "status": "Status",
+    "subject": "Patient",
+    "category": "Category",
+    "sources": "Sources",
+}
+
+
+def _print_bundle(bundle: dict[str, Any], form: Output) -> None:
+    from adapter.fhir.identity import category_of
+    from adapter.fhir.shapes import child, references
+    from adapter.fhir.strict_json import write_json
+
+    resources = [entry["resource"] for entry in bundle.get("entry", [])]
+    if form is Output.JSON:
+        write_out(write_json(bundle).decode())
+    elif form is Output.NDJSON:
+        for resource in resources:
+            write_out(write_json(resource).decode())
+    else:
+        rows = [
+            {
+                "id": one["id"],
+                "status": one["status"],
+                "subject": child(one, "subject").get("reference"),
+                "category": category_of(one),
+                "sources": references(one.get("derivedFrom")),
+            }
+            for one in resources
+            if one["resourceType"] == "Observation"
+        ]
+        print_blocks(form, [Block("Derived", DERIVED_COLUMNS, rows)])

@@ -23,8 +23,8 @@ Row = Mapping[str, Any]
 """One line of output: JSON values by name."""
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-NARROWEST: Final = 100
-"""Columns assumed where the width of a terminal is not known."""
+WIDE: Final = 240
+"""Columns of a table that goes into a file: nothing is cut."""
 
 
 class Output(StrEnum):
@@ -74,7 +74,7 @@ def write_out(text: str) -> None:
 
 def terminal() -> Console:
     """Give the console of stdout; where nobody looks it is wide, so that nothing is cut."""
-    width = None if sys.stdout.isatty() else 200
+    width = None if sys.stdout.isatty() else WIDE
     return Console(file=sys.stdout, width=width, soft_wrap=False, highlight=False)
 
 

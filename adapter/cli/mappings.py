@@ -1,0 +1,72 @@
+"""`mappings check` and `mappings list`: the vocabulary, as its reviewer sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapter.cli.exit_codes import DONE, WRONG_USAGE
+from adapter.cli.printing import Block, print_blocks, say
+from adapter.cli.shared import Shared
+
+Overlays = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[OVERLAY …]",
+        help="Folders of a site's own maps; without one, that of the settings.",
+        exists=True,
+        file_okay=False,
+        show_default=False,
+    ),
+]
+
+
+def check(shared: Shared, overlays: Overlays = None) -> int:
+    """Check the mappings: valid FHIR R4, whole, without contradiction; list every defect."""
+    from adapter.terminology.catalogue import load_catalogue
+    from adapter.terminology.check import check_mappings
+
+    layers = _overlays(shared, overlays)
+    defects = check_mappings(overlays=layers)
+    rows = [{"kind": "defect", "defect": defect} for defect in defects]
+    print_blocks(shared.form, [Block("Defects", {"defect": "Defect"}, rows)])
+    if defects:
+        say(f"{len(defects)} defects; an adapter with these mappings does not start")
+        return WRONG_USAGE
+    catalogue = load_catalogue(overlays=layers)
+    versions = ", overlay ".join((catalogue.version, *catalogue.overlay_versions))
+    say(f"{len(catalogue.files)} files without a defect, version {versions}")
+    return DONE
+
+
+def list_files(shared: Shared, overlays: Overlays = None) -> None:
+    """List the files of the mappings: what each is, its version, how many rows it has."""
+    from adapter.terminology.catalogue import load_catalogue
+
+    catalogue = load_catalogue(overlays=_overlays(shared, overlays))
+    rows = [
+        {
+            "name": file.name,
+            "kind": file.kind,
+            "rows": file.rows,
+            "version": file.version,
+            "title": file.title,
+            "url": file.url,
+        }
+        for file in catalogue.files
+    ]
+    columns = {
+        "name": "File",
+        "kind": "Kind",
+        "rows": "Rows",
+        "version": "Version",
+        "title": "Title",
+    }
+    print_blocks(shared.form, [Block(f"Mappings {catalogue.version}", columns, rows)])
+
+
+def _overlays(shared: Shared, named: list[Path] | None) -> tuple[Path, ...]:
+    configured = shared.settings().policy.site_mappings
+    return tuple(named or ([configured] if configured else []))
