@@ -180,7 +180,7 @@ class _Names:
         self.assays = methods | {Assay(meaning) for meaning in meanings(every, WordKind.ASSAY)}
         quantities = meanings(every, WordKind.QUANTITY) & set(_ROLE_OF_QUANTITY)
         self.assays |= {Assay.ISH} if quantities else set()
-        implied = her2_implied and bool(self.assays)
+        implied = her2_implied and bool(self.assays) and not self.others
         self.her2_named = bool(her2) or implied
         self.understood = all(map(_is_name, tokens.values() if implied else her2))
         self.role = self._role(quantities)

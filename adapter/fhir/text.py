@@ -241,11 +241,19 @@ class _Sum:
         elif says_ish and target is Assay.IHC:
             target = Assay.ISH
         self.words.setdefault(target, []).extend(self.words.pop(None, []))
+        self._move_low()
 
     def _word(self, assay: Assay) -> ResultWord | None:
         word, differs = one_word(self.words.get(assay, []))
         self.differs |= differs
         return word
+
+    def _move_low(self) -> None:
+        """Take low and ultralow under an ISH test for the overall result: ISH alone cannot say so."""
+        said = self.words.get(Assay.ISH, [])
+        low = [word for word in said if word in (ResultWord.LOW, ResultWord.ULTRALOW)]
+        if low and len(low) == len(said):
+            self.words.setdefault(Assay.OVERALL, []).extend(self.words.pop(Assay.ISH))
 
     def _ihc(self) -> IhcResult | None:
         percent, staining, word = self._percent(), self._staining(), self._word(Assay.IHC)
@@ -254,10 +262,12 @@ class _Sum:
         if len(self.scores) > 1 or (self.scores and self.off_scale):
             raise UnreadError("several-scores")
         scores = next(iter(self.scores), ())
-        if not scores and not self.off_scale and word is None:
-            if percent is not None or staining is not None:
-                raise UnreadError("no-score")
-            return None
+        if not scores and not self.off_scale:
+            is_described = percent is not None or staining is not None
+            if is_described and word in (None, ResultWord.POSITIVE, ResultWord.EQUIVOCAL):
+                raise UnreadError("no-score")  # "faintly positive" is not 3+
+            if word is None:
+                return None
         result = IhcResult(scores, word, percent, staining, None, self.off_scale, self.text)
         return refined(result)
 

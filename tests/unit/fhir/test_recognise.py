@@ -270,6 +270,15 @@ def test_another_marker_s_component_is_left_out() -> None:
     assert found.unreadable is None
 
 
+@pytest.mark.parametrize("name", ["ER by IHC", "Progesterone receptor", "Ki-67", "Antibody clone"])
+def test_a_component_named_otherwise_is_left_out(name: str) -> None:
+    part = component(concept(text=name), valueString="Positive")
+    found = evidence(observation(IHC, valueString="1+", component=[part]))
+    assert not found.contradictions
+    assert found.ihc is not None
+    assert found.ihc.word is None
+
+
 @pytest.mark.parametrize(
     ("element", "code"),
     [

@@ -277,6 +277,11 @@ def test_a_plain_word_is_the_overall_result_where_that_was_asked(text: str, word
     assert reading(text, TestRole.OVERALL).stated.overall == word
 
 
+def test_low_under_an_ish_test_is_the_laboratory_s_overall_result() -> None:
+    stated = reading("HER2-low", TestRole.ISH).stated
+    assert (stated.ish, stated.overall) == (None, ResultWord.LOW)
+
+
 def test_a_pending_reflex_test_beside_a_score_is_no_ish_result() -> None:
     stated = reading("2+, reflex FISH pending").stated
     assert stated.ish is None
