@@ -173,16 +173,17 @@ class _Names:
     def __init__(
         self, said: list[str], methods: set[Assay], terms: Terms, *, her2_implied: bool
     ) -> None:
-        tokens = {text: terms.tokens(text) for text in said}
-        every = [token for found in tokens.values() for token in found]
-        her2 = [found for text, found in tokens.items() if terms.names_her2(text)]
+        names = [terms.test_name(text) for text in said]
+        every = [token for tokens, _ in names for token in tokens]
+        her2 = [tokens for tokens, is_her2 in names if is_her2]
         self.others = holds(every, WordKind.OTHER_ANALYTE)
         self.assays = methods | {Assay(meaning) for meaning in meanings(every, WordKind.ASSAY)}
         quantities = meanings(every, WordKind.QUANTITY) & set(_ROLE_OF_QUANTITY)
         self.assays |= {Assay.ISH} if quantities else set()
         implied = her2_implied and bool(self.assays) and not self.others
         self.her2_named = bool(her2) or implied
-        self.understood = all(map(_is_name, tokens.values() if implied else her2))
+        named = [tokens for tokens, _ in names] if implied else her2
+        self.understood = all(map(_is_name, named))
         self.role = self._role(quantities)
 
     def _role(self, quantities: set[str]) -> TestRole | None:

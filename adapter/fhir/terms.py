@@ -37,6 +37,14 @@ class Terms:
         """Tell whether HER2 is named anywhere in a text, also inside a longer phrase."""
         return holds(self.names.tokens(text[:_MAX_SCANNED]), WordKind.HER2)
 
+    def test_name(self, text: str) -> tuple[tuple[Token, ...], bool]:
+        """Cut the name of a test into tokens, and tell whether it names HER2.
+
+        Kept from call to call, since a laboratory has few names; for names of tests only, which are
+        no patient's.
+        """
+        return _test_name(self, text)
+
 
 def meanings(tokens: Iterable[Token], kind: WordKind) -> set[str]:
     """Collect what the words of one kind mean."""
@@ -66,3 +74,8 @@ def _terms(key: _Same) -> Terms:
     words = key.catalogue.words()
     names = (word for word in words if word.kind is WordKind.HER2)
     return Terms(key.catalogue, Lexicon.of(words), Lexicon.of(names))
+
+
+@lru_cache(maxsize=1024)
+def _test_name(terms: Terms, text: str) -> tuple[tuple[Token, ...], bool]:
+    return terms.tokens(text), terms.names_her2(text)
