@@ -1,0 +1,173 @@
+"""A laboratory that reports HER2 results to a FHIR server over HTTP, as a hospital's engine would.
+
+It shares no code with the adapter. A patient is named by a short word; ids on the server carry a
+prefix of their own, so that no test meets the patients of another.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import requests
+
+Json = dict[str, Any]
+
+LOINC = "http://loinc.org"
+IHC, FISH, OVERALL = "85319-2", "85318-4", "48676-1"
+_ANSWERS = {
+    "0": "LA6111-4",
+    "1+": "LA11841-6",
+    "2+": "LA11842-4",
+    "3+": "LA11843-2",
+    "Positive": "LA6576-8",
+    "Negative": "LA6577-6",
+}
+"""The answers of LOINC's list LL4396-9; any other text is sent as text alone."""
+_TIMEOUT_SECONDS = 60.0
+_ENTRIES_AT_ONCE = 400
+
+
+class Laboratory:
+    """Reports, amends, withdraws and deletes; what it sends must be taken, or the test fails."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self.prefix = f"t{uuid.uuid4().hex[:8]}"
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._registered: set[str] = set()
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._session.close()
+
+    def patient(self, name: str) -> str:
+        """Give the reference of a patient; nothing is sent."""
+        return f"Patient/{self.prefix}-{name}"
+
+    def sample(self, name: str, letter: str = "a") -> str:
+        """Give the reference of a patient's specimen; nothing is sent."""
+        return f"Specimen/{self.prefix}-{name}-{letter}"
+
+    def ihc(self, name: str, score: str, **elements: Any) -> str:
+        """Report an IHC score of a patient's sample; returns "Observation/<id>"."""
+        return self.report(self.result(name, IHC, score, **elements))
+
+    def fish(self, name: str, word: str, **elements: Any) -> str:
+        """Report a FISH word of a patient's sample; returns "Observation/<id>"."""
+        return self.report(self.result(name, FISH, word, **elements))
+
+    def report(self, *results: Json) -> str:
+        """Send results in one transaction, each with its patient and specimens before it.
+
+        Returns the reference of the last one.
+        """
+        wanted: dict[str, Json] = {}
+        for result in results:
+            for needed in (*self._surroundings(result), result):
+                wanted[_reference(needed)] = needed
+        resources = list(wanted.values())
+        for start in range(0, len(resources), _ENTRIES_AT_ONCE):
+            self.transact(resources[start : start + _ENTRIES_AT_ONCE])
+        self._registered |= wanted.keys()
+        return _reference(results[-1])
+
+    def result(
+        self, name: str, code: str, answer: str, *, letter: str = "a", **elements: Any
+    ) -> Json:
+        """Make a final result without sending it; elements given as None are left out."""
+        test = {IHC: "ihc", FISH: "fish", OVERALL: "overall"}.get(code, code)
+        made = {
+            "resourceType": "Observation",
+            "id": f"{self.prefix}-{name}-{letter}-{test}",
+            "status": "final",
+            "code": {"coding": [{"system": LOINC, "code": code}]},
+            "subject": {"reference": self.patient(name)},
+            "specimen": {"reference": self.sample(name, letter)},
+            "effectiveDateTime": "2026-01-10",
+            "valueCodeableConcept": answer_concept(answer),
+            **elements,
+        }
+        return {key: value for key, value in made.items() if value is not None}
+
+    def amend(self, reference: str, answer: str, status: str = "corrected") -> None:
+        """Report another answer for a result that was sent before."""
+        self.change(reference, status=status, valueCodeableConcept=answer_concept(answer))
+
+    def withdraw(self, reference: str) -> None:
+        """Enter a result in error."""
+        self.change(reference, status="entered-in-error")
+
+    def change(self, reference: str, **elements: Any) -> None:
+        """Replace elements of any resource; one given as None is removed."""
+        changed = {**self.read(reference), **elements}
+        self.put({key: value for key, value in changed.items() if value is not None})
+
+    def delete(self, reference: str) -> None:
+        """Delete a resource."""
+        self._good(self._session.delete(self._url(reference), timeout=_TIMEOUT_SECONDS))
+
+    def put(self, resource: Json) -> str:
+        """Store a resource under its own id; returns its reference."""
+        where = self._url(_reference(resource))
+        self._good(self._session.put(where, json=resource, timeout=_TIMEOUT_SECONDS))
+        return _reference(resource)
+
+    def read(self, reference: str) -> Json:
+        """Read a resource as it stands."""
+        return self._good(self._session.get(self._url(reference), timeout=_TIMEOUT_SECONDS))
+
+    def transact(self, resources: Iterable[Json]) -> None:
+        """Store resources in one transaction."""
+        entries = [
+            {"resource": one, "request": {"method": "PUT", "url": _reference(one)}}
+            for one in resources
+        ]
+        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+        self._good(self._session.post(self.base_url, json=bundle, timeout=_TIMEOUT_SECONDS))
+
+    def women(self, number: int) -> list[str]:
+        """Report IHC and FISH of that many patients, every category among them; their names."""
+        names = [f"w{one:03}" for one in range(number)]
+        self.report(*(result for one in range(number) for result in self._pair(names[one], one)))
+        return names
+
+    def _pair(self, name: str, turn: int) -> Sequence[Json]:
+        score = ("0", "1+", "2+", "3+", "2+")[turn % 5]
+        if score != "2+":
+            return [self.result(name, IHC, score)]
+        word = "Positive" if turn % 5 == 4 else "Negative"
+        return [self.result(name, IHC, score), self.result(name, FISH, word)]
+
+    def _surroundings(self, result: Json) -> list[Json]:
+        subject, specimen = result.get("subject"), result.get("specimen")
+        made = []
+        for named in (subject, specimen):
+            if named is None or named["reference"] in self._registered:
+                continue
+            kind, _, logical_id = named["reference"].partition("/")
+            resource: Json = {"resourceType": kind, "id": logical_id}
+            made.append({**resource, "subject": subject} if kind == "Specimen" else resource)
+        return made
+
+    def _url(self, reference: str) -> str:
+        return f"{self.base_url}/{reference}"
+
+    def _good(self, answer: requests.Response) -> Json:
+        if not answer.ok:
+            raise AssertionError(f"the server refused the laboratory: {answer.text[:2000]}")
+        body: Json = answer.json() if answer.content else {}
+        return body
+
+
+def answer_concept(answer: str) -> Json:
+    """Make a coded answer where LOINC has one, else text."""
+    if answer not in _ANSWERS:
+        return {"text": answer}
+    return {"coding": [{"system": LOINC, "code": _ANSWERS[answer], "display": answer}]}
+
+
+def _reference(resource: Json) -> str:
+    return f"{resource['resourceType']}/{resource['id']}"
