@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from adapter.cli import classifying, mappings, table
+from adapter.cli import classifying, explaining, mappings, operating, passes, setting_up, table
 from adapter.cli.shared import Version, command
 
 app = typer.Typer(
@@ -29,11 +29,27 @@ def _root(version: Version = False) -> None:
     """Take the options that stand before a command."""
 
 
+command(app)(passes.sync)
+command(app)(passes.run)
 command(app)(classifying.classify)
 command(app)(classifying.derive)
+command(app)(explaining.explain)
 command(app, outputs=table.TableOutput)(table.table)
 
 _mappings = typer.Typer(help="The vocabulary: check it, list it.", no_args_is_help=True)
 app.add_typer(_mappings, name="mappings")
 command(_mappings)(mappings.check)
 command(_mappings, "list")(mappings.list_files)
+
+command(app)(operating.status)
+command(app)(operating.unmapped)
+_parked = typer.Typer(
+    help="Results that the server refuses: list them, send them again.", no_args_is_help=True
+)
+app.add_typer(_parked, name="parked")
+command(_parked, "list")(operating.parked)
+command(_parked)(operating.retry)
+command(app, without=("policy",))(operating.withdraw)
+
+command(app)(setting_up.config)
+command(app)(setting_up.sandbox)

@@ -50,10 +50,12 @@ class Shared:
         """The form of output: as asked for, else a table on a terminal and NDJSON elsewhere."""
         return Output(self.output) if self.output else default_output()
 
-    def settings(self, **overrides: Any) -> Settings:
+    def settings(self, *, quiet: bool = False, **overrides: Any) -> Settings:
         """Load the settings and set up the log; raises ConfigError with every problem.
 
-        `overrides`: further settings from the command line, dots written as two underscores.
+        `quiet`: the command says itself what it did, so that the log tells of warnings only, where
+        no level was asked for. `overrides`: further settings from the command line, dots written as
+        two underscores.
         """
         from adapter import logs
         from adapter.settings import load_settings
@@ -64,7 +66,9 @@ class Shared:
             self.config, {k: str(v) if isinstance(v, StrEnum) else v for k, v in said.items()}
         )
         urls = [url for url in (settings.source.url, settings.target.url) if url]
-        logs.configure(settings.log.format, settings.log.level, base_urls=urls)
+        is_chosen = "log.level" in settings.origins
+        level = "warning" if quiet and not is_chosen else settings.log.level
+        logs.configure(settings.log.format, level, base_urls=urls)
         return settings
 
 

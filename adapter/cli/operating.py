@@ -1,0 +1,271 @@
+"""Between passes: how it goes, what was not understood, what is parked; and taking results back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from adapter.cli.exit_codes import DONE, INTERRUPTED, NEEDS_OPERATOR
+from adapter.cli.passes import instant
+from adapter.cli.printing import Block, print_blocks, say
+from adapter.cli.progress import shown_progress
+from adapter.cli.shared import PolicyName, Shared
+from adapter.cli.signals import stop_on_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adapter.ports import PassRecord, StateStore
+    from adapter.sync.withdraw import Selection
+
+STALE_INTERVALS: Final = 3
+"""Without a good pass for so many intervals, the results on the server are called stale."""
+_GOOD: Final = frozenset({"done", "observed"})
+
+Check = Annotated[
+    bool, typer.Option("--check", help="End in 5 when it is stale or a brake is engaged.")
+]
+Keys = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY …]", help="Ids as `parked list` shows them; none for all."),
+]
+All = Annotated[bool, typer.Option("--all", help="Everything of this namespace and policy.")]
+RuleId = Annotated[str | None, typer.Option("--rule", metavar="ID", help="What this rule decided.")]
+PolicyVersion = Annotated[
+    str | None,
+    typer.Option("--policy", metavar="V", help="What this policy decided: name, version, or both."),
+]
+WrittenSince = Annotated[
+    str | None, typer.Option("--since", metavar="D", help="What was written from this day on.")
+]
+Preview = Annotated[bool, typer.Option("--preview", help="Show what would be withdrawn.")]
+
+
+def status(shared: Shared, check: Check = False) -> int:
+    """Tell how it goes: the last passes, how fresh they are, the queue, what is parked, the brake.
+
+    Only the state store is asked, so it can serve as a health check.
+    """
+    from adapter.bootstrap import open_state
+
+    settings = shared.settings(quiet=True)
+    now = datetime.now(UTC)
+    with open_state(settings) as store:
+        passes = store.passes()
+        fresh_within = timedelta(seconds=STALE_INTERVALS * settings.poll.interval_seconds)
+        facts = _facts(store, passes, now)
+    last = next((one.ended_at for one in passes if one.outcome in _GOOD), None)
+    facts["fresh"] = last is not None and now - last <= fresh_within
+    rows = [{"kind": "status", **facts}, *map(_pass_row, passes)]
+    if shared.form.value == "table":
+        listed = [{"fact": name.replace("_", " "), "value": facts[name]} for name in facts]
+        blocks = [Block("Status", {"fact": "", "value": ""}, listed)]
+        blocks.append(Block("Last passes", _PASS_COLUMNS, rows[1:]))
+    else:
+        blocks = [Block("", {}, rows)]
+    print_blocks(shared.form, blocks)
+    if not check:
+        return DONE
+    for trouble in _troubles(facts, fresh_within):
+        say(trouble)
+    return NEEDS_OPERATOR if _troubles(facts, fresh_within) else DONE
+
+
+_PASS_COLUMNS: Final = {
+    "started_at": "Started",
+    "seconds": "Seconds",
+    "pass": "Kind",
+    "outcome": "Outcome",
+    "fetched": "Results",
+    "writes": "Written",
+    "parked": "Parked",
+}
+
+
+def _facts(store: StateStore, passes: Sequence[PassRecord], now: datetime) -> dict[str, Any]:
+    from adapter.sync.cycle import BRAKE
+    from adapter.sync.discover import RESULTS
+
+    good = next((one.ended_at for one in passes if one.outcome in _GOOD), None)
+    watermark = store.watermark(RESULTS)
+    is_first = passes[:1] and passes[0].outcome == "braked"
+    return {
+        "last_good_pass": good.isoformat() if good else None,
+        "seconds_since": round((now - good).total_seconds()) if good else None,
+        "queue": store.queue_length(),
+        "parked": len(store.parked()),
+        "unmapped": sum(item.count for item in store.unmapped()),
+        "brake_engaged": bool(store.setting(BRAKE)) or bool(is_first),
+        "read_up_to": watermark.isoformat() if watermark else None,
+    }
+
+
+def _pass_row(record: PassRecord) -> dict[str, Any]:
+    counts = record.counts
+    return {
+        "kind": "pass",
+        "started_at": record.started_at.isoformat(timespec="seconds"),
+        "seconds": round((record.ended_at - record.started_at).total_seconds(), 1),
+        "pass": record.kind,
+        "outcome": record.outcome,
+        "fetched": counts.get("fetched", 0),
+        "writes": counts.get("writes", 0),
+        "parked": counts.get("parked", 0),
+        "counts": dict(counts),
+    }
+
+
+def _troubles(facts: dict[str, Any], fresh_within: timedelta) -> list[str]:
+    troubles = []
+    if facts["brake_engaged"]:
+        troubles.append(
+            "A brake is engaged: look at `her2-adapter sync --dry-run`, then decide "
+            "(--release-brake, or --backfill on a first pass)"
+        )
+    if not facts["fresh"]:
+        since = facts["last_good_pass"] or "the start"
+        troubles.append(
+            f"Stale: no pass has ended well since {since}; expected within "
+            f"{fresh_within.total_seconds():.0f} s"
+        )
+    return troubles
+
+
+def unmapped(shared: Shared) -> None:
+    """List what was not recognised or not read, by code and text pattern, most frequent first.
+
+    This is the worklist for a site's own mappings; it holds no patient data.
+    """
+    from adapter.bootstrap import open_state
+
+    with open_state(shared.settings(quiet=True)) as store:
+        items = store.unmapped()
+    rows = [
+        {
+            "count": item.count,
+            "reason": item.reason,
+            "system": item.system,
+            "code": item.code,
+            "pattern": item.pattern,
+            "example": item.example,
+            "last_seen": item.last_seen.isoformat(timespec="seconds"),
+        }
+        for item in items
+    ]
+    columns = {
+        "count": "Count",
+        "reason": "Reason",
+        "system": "System",
+        "code": "Code",
+        "pattern": "Text pattern",
+        "example": "Example",
+        "last_seen": "Last seen",
+    }
+    print_blocks(shared.form, [Block("Not mapped", columns, rows)])
+    say(f"{len(rows)} patterns, {sum(item.count for item in items)} results")
+
+
+def parked(shared: Shared) -> None:
+    """List the results that the server refuses for good, with its reason."""
+    from adapter.bootstrap import open_state
+
+    with open_state(shared.settings(quiet=True)) as store:
+        cases = store.parked()
+    rows = [
+        {
+            "key": case.key,
+            "patient": case.patient,
+            "reason": case.reason,
+            "attempts": case.attempts,
+            "parked_at": case.parked_at.isoformat(timespec="seconds"),
+        }
+        for case in cases
+    ]
+    columns = {
+        "key": "Key",
+        "patient": "Patient",
+        "reason": "Reason",
+        "attempts": "Attempts",
+        "parked_at": "Parked",
+    }
+    print_blocks(shared.form, [Block("Parked", columns, rows)])
+    say(f"{len(rows)} parked")
+
+
+def retry(shared: Shared, keys: Keys = None) -> None:
+    """Take results off the parked list, so that the next pass sends them again."""
+    from adapter.bootstrap import open_state
+
+    with open_state(shared.settings(quiet=True)) as store:
+        cases = store.parked()
+        wrong = set(keys or ()) - {case.key for case in cases}
+        if wrong:
+            raise typer.BadParameter(f"not parked: {', '.join(sorted(wrong))}")
+        chosen = [case for case in cases if not keys or case.key in keys]
+        # First the queue: a crash in between leaves a case parked, and never forgotten.
+        store.enqueue(sorted({case.patient for case in chosen}), reason="retry")
+        store.unpark([case.key for case in chosen])
+    rows = [{"key": case.key, "patient": case.patient} for case in chosen]
+    columns = {"key": "Key", "patient": "Patient"}
+    print_blocks(shared.form, [Block("To be sent again", columns, rows)])
+    say(f"{len(rows)} will be sent again by the next pass")
+
+
+def withdraw(  # noqa: PLR0913 - each parameter is an option of the command
+    shared: Shared,
+    everything: All = False,
+    rule: RuleId = None,
+    policy: PolicyVersion = None,
+    since: WrittenSince = None,
+    preview: Preview = False,
+) -> int:
+    """Take our own derived results back: entered-in-error, with Provenance; nothing is deleted.
+
+    Stop or correct a running adapter first: it writes again what its rules still say.
+    """
+    from adapter.bootstrap import open_adapter
+    from adapter.cli.pass_report import print_pass
+    from adapter.sync.cycle import Interrupts
+    from adapter.sync.withdraw import withdraw_ours
+
+    if everything == bool(rule or policy or since):
+        raise typer.BadParameter(
+            "say what to withdraw: --all, or some of --rule, --policy, --since"
+        )
+    selection, family = _selection(rule, policy, since)
+    settings = shared.settings(quiet=True, policy__name=family)
+    with (
+        stop_on_signals() as stop,
+        shown_progress() as watched,
+        open_adapter(settings, stop.event, watched=watched) as adapter,
+    ):
+        report = withdraw_ours(
+            adapter.parts,
+            adapter.options,
+            selection,
+            preview=preview,
+            interrupts=Interrupts(stopped=stop.is_set),
+        )
+    print_pass(report, shared.form)
+    if preview:
+        say("Nothing was written; without --preview these are marked entered-in-error")
+    return INTERRUPTED if stop.is_set() else DONE
+
+
+def _selection(
+    rule: str | None, policy: str | None, since: str | None
+) -> tuple[Selection, PolicyName | None]:
+    """Read what to withdraw; a policy's name also says whose results they are."""
+    from adapter.sync.withdraw import Selection
+
+    name, _, version = (policy or "").partition("|")
+    is_named = name in set(PolicyName)
+    if version and not is_named:
+        raise typer.BadParameter(f"{name}: knows {', '.join(PolicyName)}")
+    # Each policy is a family of its own, so its name alone selects all that it wrote.
+    chosen = policy if version or not is_named else None
+    return Selection(
+        rule=rule, policy=chosen or None, since=instant(since) if since else None
+    ), PolicyName(name) if is_named else None

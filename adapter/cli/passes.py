@@ -1,0 +1,175 @@
+"""`sync`: one pass; `run`: pass after pass until it is stopped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapter.cli.classifying import FailOn, FailOnOption, fail_on
+from adapter.cli.exit_codes import DONE, FAIL_ON, INTERRUPTED, NEEDS_OPERATOR
+from adapter.cli.printing import say
+from adapter.cli.progress import shown_progress
+from adapter.cli.shared import Shared
+from adapter.cli.signals import stop_on_signals
+from adapter.errors import TemporaryServerError
+
+if TYPE_CHECKING:
+    from adapter.ports import FhirServer
+    from adapter.sync.report import PassReport
+
+Patients = Annotated[
+    list[str] | None,
+    typer.Option("--patient", metavar="ID", help="Only this patient; may be given again."),
+]
+PatientsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--patients",
+        metavar="FILE",
+        help="Only the patients in this file, one id a line.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="D", help="What changed from this day or instant (UTC) on."),
+]
+Backfill = Annotated[
+    bool, typer.Option("--backfill", help="Read everything; a first pass may create any number.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Compute and report; write nothing.")]
+Release = Annotated[
+    bool,
+    typer.Option(
+        "--release-brake", help="Go on although a brake is engaged, as far as its preview went."
+    ),
+]
+Once = Annotated[bool, typer.Option("--once", help="Accepted; a sync is always one pass.")]
+Observe = Annotated[
+    bool, typer.Option("--observe", help="Compute, count and report; write nothing.")
+]
+
+
+def sync(  # noqa: PLR0913 - each parameter is an option of the command
+    shared: Shared,
+    patient: Patients = None,
+    patients: PatientsFile = None,
+    since: Since = None,
+    backfill: Backfill = False,
+    dry_run: DryRun = False,
+    release_brake: Release = False,
+    fail_on_list: FailOnOption = None,
+    once: Once = False,  # noqa: ARG001 - means nothing
+) -> int:
+    """Run one pass: read what changed, decide, write the difference, report.
+
+    With patients given only these are read. Running it again is always safe: what stands already
+    is not written again.
+    """
+    from adapter.bootstrap import open_adapter
+    from adapter.cli.pass_report import print_pass
+    from adapter.sync.cycle import Cycle, Interrupts, PassOptions
+
+    conditions = fail_on(fail_on_list)
+    asked = PassOptions(
+        patients=_patients(patient, patients),
+        since=instant(since) if since else None,
+        backfill=backfill,
+        dry_run=dry_run,
+        release_brake=release_brake,
+    )
+    settings = shared.settings(quiet=True)
+    with (
+        stop_on_signals() as stop,
+        shown_progress() as watched,
+        open_adapter(settings, stop.event, watched=watched) as adapter,
+    ):
+        interrupts = Interrupts(stopped=stop.is_set)
+        report = Cycle(adapter.parts, adapter.options, interrupts=interrupts).run_pass(asked)
+    print_pass(report, shared.form)
+    if stop.is_set():
+        return INTERRUPTED
+    return _code(report, conditions)
+
+
+def run(shared: Shared, observe: Observe = False) -> int:
+    """Keep polling: pass after pass until stopped; SIGTERM ends it in good order with 0.
+
+    What a pass cannot do the next one does; a server that is away is waited for. One log line tells
+    of each pass. With --output the samples that changed are printed too.
+    """
+    from adapter.bootstrap import open_adapter
+    from adapter.sync.loop import Loop, LoopOptions
+
+    settings = shared.settings(mode="observe" if observe else None)
+    options = LoopOptions(interval_seconds=settings.poll.interval_seconds)
+    with stop_on_signals() as stop, open_adapter(settings, stop.event) as adapter:
+        _ask_server(adapter.parts.source)
+        Loop(
+            adapter.parts,
+            adapter.options,
+            options,
+            stopped=stop.is_set,
+            tell=lambda report: _tell(report, shared),
+        ).run()
+    return INTERRUPTED if stop.was_interrupted else DONE
+
+
+def instant(text: str) -> datetime:
+    """Read a day or an instant; without a zone it is UTC. Wrong usage when it is neither."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no day or instant such as 2024-01-31") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _patients(named: Sequence[str] | None, file: Path | None) -> tuple[str, ...] | None:
+    """Give the patients asked for as "Patient/<id>"; None when all are."""
+    if not named and file is None:
+        return None
+    lines = file.read_text(encoding="utf-8").splitlines() if file else []
+    words = [word.strip() for word in (*(named or ()), *lines)]
+    found = [word if word.startswith("Patient/") else f"Patient/{word}" for word in words if word]
+    if not found:
+        raise typer.BadParameter("names no patient")
+    return tuple(dict.fromkeys(found))
+
+
+def _ask_server(server: FhirServer) -> None:
+    """Refuse at start what can never be polled; a server that is merely away is waited for."""
+    try:
+        server.capability()
+    except TemporaryServerError as error:
+        say(f"{error}; it is asked again until it answers")
+
+
+def _tell(report: PassReport, shared: Shared) -> None:
+    """Print what a pass of `run` changed, where somebody asked for data."""
+    from adapter.cli.pass_report import print_pass
+    from adapter.sync.plan import Action
+
+    if shared.output is None:
+        return
+    rows = tuple(row for row in report.rows if row.action is not Action.SKIP)
+    if rows:
+        print_pass(replace(report, rows=rows, set_aside=()), shared.form)
+        sys.stdout.flush()
+
+
+def _code(report: PassReport, conditions: frozenset[FailOn]) -> int:
+    if report.needs_operator:
+        return NEEDS_OPERATOR
+    occurs = {
+        FailOn.PARKED: bool(report.parked),
+        FailOn.REVIEW: any(row.review for row in report.rows),
+        FailOn.UNMAPPED: any(one.outcome == "unreadable" for one in report.set_aside),
+    }
+    return FAIL_ON if any(occurs[one] for one in conditions) else DONE

@@ -1,0 +1,97 @@
+"""`config` shows and checks the settings; `sandbox` runs a small FHIR server on this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapter.cli.exit_codes import DONE, INTERRUPTED
+from adapter.cli.printing import Block, print_blocks, say, write_out
+from adapter.cli.shared import Shared
+from adapter.cli.signals import stop_on_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from adapter.bootstrap import Adapter
+    from adapter.settings import Settings
+
+CheckServers = Annotated[
+    bool,
+    typer.Option("--check", help="Ask the servers and open the state store; nothing is written."),
+]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")]
+Database = Annotated[
+    Path | None, typer.Option("--database", help="SQLite file to keep; else memory only.")
+]
+
+
+def config(shared: Shared, check: CheckServers = False) -> int:
+    """Show every setting with where it came from; secrets are masked.
+
+    With --check the mappings are loaded and the servers are asked what they can do.
+    """
+    from adapter.settings import describe
+
+    settings = shared.settings(quiet=True)
+    rows = [
+        {"name": row.name, "value": row.value, "origin": row.origin, "default": row.default}
+        for row in describe(settings)
+    ]
+    columns = {"name": "Setting", "value": "Value", "origin": "From", "default": "Default"}
+    print_blocks(shared.form, [Block("Settings", columns, rows)])
+    if check:
+        for sentence in _checked(settings):
+            say(sentence)
+    return DONE
+
+
+def _checked(settings: Settings) -> Iterator[str]:
+    """Say what the parts are and what a server lacks; raises what a start would raise."""
+    from adapter.bootstrap import open_adapter
+    from adapter.sync.searches import Searches
+
+    settings.source.base_url  # noqa: B018 - raises a sentence of its own before anything is opened
+    with open_adapter(settings, Event()) as adapter:
+        parts = adapter.parts
+        yield f"Mappings {parts.catalogue.version}"
+        yield f"State store {parts.store.queue_length()} patients queued"
+        yield from _servers(adapter)
+        searches = Searches(parts.source, parts.target, parts.catalogue.search_codes())
+        searches.prepare()
+        yield from searches.warnings
+        if not searches.proved:
+            yield "The server holds no HER2 result, so its searches could not be tried"
+    yield "All good"
+
+
+def _servers(adapter: Adapter) -> Iterator[str]:
+    parts = adapter.parts
+    servers = {"Source": parts.source, "Target": parts.target}
+    if parts.source is parts.target:
+        servers = {"Server": parts.source}
+    for role, server in servers.items():
+        found = server.capability()
+        yield f"{role} {server.base_url}: {found.software or 'a server'}, FHIR {found.fhir_version}"
+        if found.system_interactions and "transaction" not in found.system_interactions:
+            yield f"{role} does not say that it takes transactions, which every write needs"
+
+
+def sandbox(shared: Shared, port: Port = 8080, database: Database = None) -> int:  # noqa: ARG001
+    """Run a small FHIR R4 server on loopback, to try things on; stop it with Ctrl-C.
+
+    It asks nobody who they are and no other machine can reach it. Its base URL is printed.
+    """
+    from adapter.sandbox.server import Sandbox
+
+    where = str(database) if database else ":memory:"
+    with stop_on_signals() as stop, Sandbox(port, where) as server:
+        write_out(server.base_url)
+        sys.stdout.flush()  # a script may wait for this line
+        say("The sandbox answers; Ctrl-C stops it.")
+        stop.event.wait()
+    return INTERRUPTED if stop.was_interrupted else DONE
