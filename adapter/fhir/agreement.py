@@ -27,22 +27,17 @@ def note_differs(note: Stated, value: Stated) -> bool:
         return True
     if value.overall is not None and note.ihc is not None:
         return _overall_against_scores(value.overall, note.ihc.scores)
-    return note.overall not in _NO_RESULT and _word_differs(note.overall, value)
+    if note.overall is None or note.overall is ResultWord.NOT_DONE:
+        return False
+    return _word_differs(note.overall, value)
 
 
 def _ihc_differs(note: IhcResult, value: IhcResult) -> bool:
-    if note.word is ResultWord.NOT_DONE and not note.scores:
-        return False
     joined = join(Stated(ihc=note), Stated(ihc=value))
-    words = [result.word for result in (note, value) if result.word not in _NO_RESULT]
-    scores = note.scores or value.scores
-    return bool(joined.conflicts) or any(_misfits(word, scores) for word in words)
-
-
-def _misfits(word: ResultWord | None, scores: tuple[IhcScore, ...]) -> bool:
-    if word is None or not scores:
-        return False
-    return not set(scores) & WORD_AGREES_WITH.get(word, frozenset())
+    scores = set(note.scores or value.scores)
+    words = [result.word for result in (note, value) if result.word is not None]
+    misfits = [word for word in words if not scores & WORD_AGREES_WITH.get(word, frozenset())]
+    return bool(joined.conflicts or (scores and misfits))
 
 
 def _ish_differs(note: IshResult, value: IshResult) -> bool:
@@ -61,11 +56,9 @@ def _word_against_numbers(word: ResultWord | None, value: IshResult) -> bool:
     return word in _NEGATIVE_KINDS and columns <= POSITIVE_COLUMNS
 
 
-def _word_differs(word: ResultWord | None, value: Stated) -> bool:
+def _word_differs(word: ResultWord, value: Stated) -> bool:
     """Hold a plain word of a note against whatever the value states."""
     ihc, ish, overall = value.ihc, value.ish, value.overall
-    if word is None:
-        return False
     if overall not in _NO_RESULT:
         joined = join(Stated(overall=word), Stated(overall=overall))
         return bool(joined.conflicts)

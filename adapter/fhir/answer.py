@@ -199,13 +199,9 @@ def stated_by(row: MapRow, assay: Assay) -> Stated:
 
 
 def _word(word: ResultWord, assay: Assay) -> Stated:
-    match assay:
-        case Assay.IHC:
-            return Stated(ihc=IhcResult(word=word))
-        case Assay.ISH:
-            return Stated(ish=IshResult(word=word))
-        case Assay.OVERALL:
-            return Stated(overall=word)
+    if assay is Assay.IHC:
+        return Stated(ihc=IhcResult(word=word))
+    return Stated(ish=IshResult(word=word)) if assay is Assay.ISH else Stated(overall=word)
 
 
 def _problem(base: Stated, coded: Stated, readings: list[Reading]) -> str:

@@ -116,6 +116,8 @@ def test_the_specimen_s_side_outranks_the_disease_s() -> None:
 def test_the_body_site_is_a_code_else_words_in_one_spelling() -> None:
     coded = specimen(collection={"bodySite": concept((SNOMED, "80248007"))})
     assert links(coded, specimen=S1).body_site == f"{SNOMED}|80248007"
+    uncoded = specimen(collection={"bodySite": {"coding": [{"display": "Left Breast"}]}})
+    assert links(uncoded, specimen=S1).body_site == "left breast"
     worded = specimen(collection={"bodySite": {"text": " Left   Breast "}})
     assert links(worded, specimen=S1).body_site == "left breast"
 

@@ -55,13 +55,23 @@ def test_a_coded_ihc_score_is_that_score(score: str, with_text: bool) -> None:
         {"valueString": "HER2 IHC: 2+"},
         {"valueInteger": 2},
         {"valueQuantity": quantity(2)},
+        {"valueQuantity": quantity(2, "score")},
+        {"valueCodeableConcept": {"coding": [{"display": "2+"}]}},
         {
             "valueCodeableConcept": {
                 "coding": [{"system": LOINC, "code": "LA26333-6", "display": "2+"}]
             }
         },
     ],
-    ids=["text", "string", "integer", "quantity", "unknown code with a display that is read whole"],
+    ids=[
+        "text",
+        "string",
+        "integer",
+        "quantity",
+        "unit that says nothing",
+        "display alone",
+        "unknown code with a display that is read whole",
+    ],
 )
 def test_an_uncoded_ihc_score_is_read_too(value: dict[str, Any]) -> None:
     found = evidence(observation(IHC, **value))
@@ -298,6 +308,23 @@ def test_a_component_named_otherwise_is_left_out(name: str) -> None:
             "interpretation-against-value",
         ),
         ({"valueString": "3+", "method": {"text": "FISH"}}, "test-code-against-method"),
+        (
+            {
+                "valueString": "3+",
+                "component": [component(IHC, valueString="3+", modifierExtension=[{}])],
+            },
+            "modifier-extension",
+        ),
+        (
+            {
+                "valueString": "3+",
+                "component": [
+                    component(RATIO, valueQuantity=quantity(1)),
+                    component(RATIO, valueQuantity=quantity(2)),
+                ],
+            },
+            "stated-twice-differently",
+        ),
         ({"valueCodeableConcept": concept("LA6576-8", "LA6577-6")}, "answer-codes-differ"),
     ],
     ids=lambda value: str(value)[:60],
@@ -346,6 +373,19 @@ def test_an_interpretation_that_only_says_abnormal_says_nothing() -> None:
         ({"valueQuantity": quantity("3")}, "number-not-readable"),
         ({"valueQuantity": quantity(True)}, "number-not-readable"),
         ({"valueQuantity": quantity(2, comparator="~")}, "comparator-not-known"),
+        ({"valueQuantity": {"value": 2, "comparator": 7}}, "comparator-not-known"),
+        ({"valueQuantity": {"value": 2, "unit": 7}}, "unit-not-understood"),
+        ({"valueQuantity": quantity(2, "copies/cell")}, "unit-against-test"),
+        ({"valueQuantity": quantity(Decimal("1E+9"))}, "number-not-readable"),
+        ({"valueQuantity": quantity(float("nan"))}, "number-not-readable"),
+        ({"valueRatio": {"numerator": {"value": 2}}}, "value-type-not-read"),
+        ({"valueRange": {"low": quantity(2), "high": quantity(1)}}, "number-not-readable"),
+        ({"valueRange": {"low": quantity(2)}}, "number-not-readable"),
+        (
+            {"valueRange": {"low": quantity(1, "%"), "high": quantity(2, "ratio")}},
+            "number-not-readable",
+        ),
+        ({"valueInteger": 11}, "number-without-meaning"),
         ({"valueQuantity": quantity(Decimal("2.5"))}, "number-without-meaning"),
         ({"valueCodeableConcept": concept("LA9633-4")}, "answer-says-nothing"),
         ({"valueCodeableConcept": concept(("http://local", "1"))}, "answer-not-known"),
@@ -376,6 +416,11 @@ def test_an_unreadable_ihc_is_set_aside_with_its_reason_and_still_known_as_ihc(
         ),
         ({"valueRatio": {"numerator": {}, "denominator": {"value": 1}}}, "number-not-readable"),
         ({"valueQuantity": quantity(2004)}, "number-without-meaning"),
+        ({"valueQuantity": {"value": 2, "unit": "ratio", "code": "%"}}, "unit-not-understood"),
+        (
+            {"valueRatio": {"numerator": quantity(9, "copies"), "denominator": quantity(1)}},
+            "unit-against-test",
+        ),
         ({"component": [component(RATIO, valueQuantity=quantity(1, "mg"))]}, "unit-not-understood"),
     ],
     ids=lambda value: str(value)[:60],
@@ -385,6 +430,52 @@ def test_an_unreadable_ish_is_set_aside_with_its_reason(
 ) -> None:
     result = recognised(observation(ISH, **element))
     assert (result.outcome, result.reason.code) == (Outcome.UNREADABLE, reason)
+
+
+def test_copies_of_her2_are_not_taken_for_cep17_by_their_unit() -> None:
+    given = observation(CEP17_COPIES, valueQuantity=quantity(6, "HER2 copies/cell"))
+    assert recognised(given).reason.code == "unit-against-test"
+
+
+def test_a_bare_number_is_nothing_where_the_test_is_not_known() -> None:
+    given = observation(OVERALL, valueQuantity=quantity(2))
+    assert recognised(given).reason.code == "number-without-meaning"
+
+
+def test_a_unit_may_say_what_a_number_under_the_overall_code_is() -> None:
+    found = evidence(
+        observation(OVERALL, valueQuantity=quantity(Decimal("1.9"), "HER2/CEP17 ratio"))
+    )
+    assert found.assay is Assay.ISH
+    assert found.ish is not None
+    assert found.ish.ratio == Measurement(Decimal("1.9"))
+
+
+def test_a_range_of_ratios_keeps_both_ends() -> None:
+    given = observation(RATIO, valueRange={"low": quantity(1), "high": quantity(2)})
+    found = evidence(given)
+    assert found.ish is not None
+    assert found.ish.ratio == Measurement(Decimal(1), upper=Decimal(2))
+
+
+@pytest.mark.parametrize("text", ["not done", "nicht durchgeführt"])
+def test_a_reason_in_words_for_having_no_value_is_read(text: str) -> None:
+    found = evidence(observation(ISH, dataAbsentReason={"text": text}))
+    assert found.ish is not None
+    assert found.ish.word is ResultWord.NOT_DONE
+
+
+def test_an_overall_result_that_was_not_made_is_none() -> None:
+    system = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+    found = evidence(observation(OVERALL, dataAbsentReason=concept((system, "not-performed"))))
+    assert found.overall is not None
+    assert found.overall.word is ResultWord.NOT_DONE
+
+
+def test_a_coded_grade_off_the_scale_is_kept_as_off_scale() -> None:
+    found = evidence(observation(IHC, valueCodeableConcept=concept("LA11844-0")))
+    assert found.ihc is not None
+    assert found.ihc.off_scale
 
 
 @pytest.mark.parametrize("code", ["not-performed", "not-applicable", "temp-unknown"])

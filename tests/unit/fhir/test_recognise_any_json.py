@@ -177,6 +177,11 @@ def test_two_versions_that_nothing_orders_are_unreadable_not_guessed() -> None:
     assert gathered(two) == gathered(two[::-1]) == expected
 
 
+def test_two_versions_of_what_is_not_her2_stay_not_her2() -> None:
+    two = [observation("2345-7", id="a", valueString=text) for text in ("x", "y")]
+    assert {reason for _, _, reason in gathered(two)} == {"no-her2-test", "delivered-twice"}
+
+
 def test_the_outcomes_add_up_to_what_was_delivered() -> None:
     observations = [
         version("a", "1+", ""),

@@ -96,6 +96,25 @@ def test_her2_and_another_marker_named_together_go_to_review() -> None:
     assert conflicts(found) == ["several-analytes-named"]
 
 
+def test_a_test_named_in_text_with_another_marker_is_never_read() -> None:
+    result = recognised(observation(concept(text="HER2 and ER"), valueString="Positive"))
+    assert (result.outcome, result.reason.code) == (Outcome.UNREADABLE, "several-analytes-named")
+
+
+def test_an_ihc_score_under_an_ish_test_goes_to_review() -> None:
+    found = evidence(observation(ISH, valueString="2+"))
+    assert conflicts(found) == ["ihc-score-under-ish-test"]
+
+
+def test_an_ish_word_under_the_overall_code_is_ish() -> None:
+    assert evidence(observation(OVERALL, valueString="not amplified")).assay is Assay.ISH
+
+
+def test_a_gene_component_without_a_value_says_nothing() -> None:
+    part = component("48018-6")
+    assert evidence(observation(IHC, valueString="2+", component=[part])).unreadable is None
+
+
 def test_another_marker_s_code_with_her2_in_its_name_goes_to_review() -> None:
     found = evidence(observation(coded("85325-9", "HER2 by FISH"), valueString="Positive"))
     assert conflicts(found) == ["test-code-against-display"]
@@ -193,6 +212,11 @@ def test_a_test_named_only_in_text_is_recognised(text: str, assay: Assay) -> Non
 def test_a_her2_test_whose_name_is_not_understood_is_never_read(text: str) -> None:
     result = recognised(observation(concept(text=text), valueString="Positive"))
     assert (result.outcome, result.reason.code) == (Outcome.UNREADABLE, "test-not-understood")
+
+
+def test_a_display_without_a_code_is_read_as_a_name() -> None:
+    code = {"coding": [{"display": "HER2 IHC"}]}
+    assert evidence(observation(code, valueString="2+")).assay is Assay.IHC
 
 
 def test_a_code_in_the_wrong_system_is_no_code() -> None:

@@ -81,6 +81,13 @@ def test_bundles_in_bundles_and_bare_resources_are_unpacked_in_order() -> None:
     assert [o["id"] for o in made.observations] == ["a", "b"]
 
 
+def test_what_is_no_resource_is_left_out_and_nesting_has_an_end() -> None:
+    nested = observation()
+    for _ in range(20):
+        nested = bundle(entry(nested))
+    assert unpack([{"x": 1}, nested]).resources == ()
+
+
 def test_input_is_not_changed() -> None:
     given = bundle(entry({"resourceType": "Specimen"}, URN))
     unpack([given])

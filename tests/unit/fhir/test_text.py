@@ -185,6 +185,8 @@ def test_ultralow_beside_a_plain_0_says_that_faint_staining_was_seen() -> None:
         ("Nicht amplifiziert", ResultWord.NEGATIVE),
         ("no amplification", ResultWord.NEGATIVE),
         ("no evidence of amplification", ResultWord.NEGATIVE),
+        ("never amplified", ResultWord.NEGATIVE),
+        ("never HER2 amplified", ResultWord.NEGATIVE),
         ("HER2/neu amplification: NOT detected", ResultWord.NEGATIVE),
         ("HER2 amplification: DETECTED", ResultWord.POSITIVE),
         ("FISH amplifiziert", ResultWord.POSITIVE),
@@ -214,6 +216,8 @@ def test_an_ish_word_is_read_with_its_negation(text: str, word: ResultWord) -> N
         ("greater than 2.2", (">", "2.2"), None),
         ("<1.8", ("<", "1.8"), None),
         ("≥2.0", (">=", "2.0"), None),
+        ("=>2.0", (">=", "2.0"), None),
+        ("HER2/CEP17 ratio 1.2 : 1", ("=", "1.2"), None),
         ("2.5 (CN 3)", ("=", "2.5"), ("=", "3")),
         ("4.0, CN 9.7", ("=", "4.0"), ("=", "9.7")),
         ("copies 4.5", None, ("=", "4.5")),
@@ -275,6 +279,12 @@ def test_a_text_with_ihc_and_ish_gives_both_and_its_headline_is_the_overall_resu
 )
 def test_a_plain_word_is_the_overall_result_where_that_was_asked(text: str, word: str) -> None:
     assert reading(text, TestRole.OVERALL).stated.overall == word
+
+
+def test_a_share_of_uniform_intense_staining_may_be_a_bare_number() -> None:
+    for text in ("60", "60 %"):
+        found = ihc_of(text, TestRole.IHC_UNIFORM_INTENSE_PERCENT)
+        assert digits(found.uniform_intense_percent) == ("=", "60")
 
 
 def test_low_under_an_ish_test_is_the_laboratory_s_overall_result() -> None:

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter.fhir.reasons import SENTENCES
-from adapter.fhir.text import MAX_LENGTH
-from adapter.terminology.vocabulary import TestRole
+from adapter.fhir.text import MAX_LENGTH, read
+from adapter.fhir.tokens import Lexicon
+from adapter.her2.model import IhcResult
+from adapter.terminology.vocabulary import MapRow, TestRole, Word, WordKind
 from tests.unit.fhir.recognising import catalogue, reading
 
 
@@ -39,6 +41,8 @@ from tests.unit.fhir.recognising import catalogue, reading
         ("11", "number-without-meaning"),
         ("03", "text-not-understood"),
         ("1/3", "text-not-understood"),
+        ("<2", "number-without-meaning"),
+        ("1.8 : 1", "number-without-meaning"),
         ("8/8", "text-not-understood"),
         ("80 %", "no-score"),
         ("No membrane staining", "no-score"),
@@ -53,6 +57,13 @@ from tests.unit.fhir.recognising import catalogue, reading
         ("weakly positive", "staining-not-understood"),
         ("Positive in 5 % of tumour cells", "no-score"),
         ("Equivocal, 20 %", "no-score"),
+        ("HER2 3+ recommended", "text-not-understood"),
+        ("3+ not performed", "text-not-understood"),
+        ("3+, ratio", "text-not-understood"),
+        ("three plus %", "text-not-understood"),
+        ("0 to 1+", "text-not-understood"),
+        ("< (2+)", "text-not-understood"),
+        ("5-10 copies %", "text-not-understood"),
         ("FISH recommended", "nothing-stated"),
         ("FISH not performed", "nothing-stated"),
         ("HER2", "nothing-stated"),
@@ -63,9 +74,9 @@ from tests.unit.fhir.recognising import catalogue, reading
     ],
 )
 def test_an_ihc_text_that_is_not_understood_whole_says_nothing(text: str, problem: str) -> None:
-    read = reading(text, TestRole.IHC)
-    assert read.stated.is_empty
-    assert read.problem == problem
+    found = reading(text, TestRole.IHC)
+    assert found.stated.is_empty
+    assert found.problem == problem
 
 
 @pytest.mark.parametrize(
@@ -82,15 +93,24 @@ def test_an_ihc_text_that_is_not_understood_whole_says_nothing(text: str, proble
         "not equivocal",
         "amplified in some cells",
         "polysomy",
+        "group 1, group 2",
+        "single probe, dual probe: amplified",
+        "cell population 5 %, cell population 10 %: amplified",
+        "ratio 1.2 : 1 copies 3",
+        "1.4-1.2",
+        "<1.2-1.4",
+        "not ratio",
         "amplification",
         "1.4 in 5 %",
+        "amplified in 5 %",
+        "ratio 101",
         "ratio of HER2/Centromere 17 >= 2.1 is amplified if confirmed",
     ],
 )
 def test_an_ish_text_that_is_not_understood_whole_says_nothing(text: str) -> None:
-    read = reading(text, TestRole.ISH)
-    assert not read.is_whole
-    assert read.stated.is_empty
+    found = reading(text, TestRole.ISH)
+    assert not found.is_whole
+    assert found.stated.is_empty
 
 
 @pytest.mark.parametrize("text", ["0", "2", "1.4", "<1.8"])
@@ -107,6 +127,30 @@ def test_copies_of_her2_under_a_cep17_test_are_not_taken_for_cep17() -> None:
 def test_one_unknown_word_makes_any_text_unread(text: str, extra: str) -> None:
     assert not reading(f"{text} {extra}").is_whole
     assert not reading(f"{extra} {text}").is_whole
+
+
+@pytest.mark.parametrize(
+    "kind", [WordKind.RESULT, WordKind.ASSAY, WordKind.PROBE, WordKind.IHC_SCORE]
+)
+def test_a_word_whose_meaning_the_core_does_not_know_is_never_read(kind: WordKind) -> None:
+    row = MapRow("map", "system", "code", "odd")
+    lexicon = Lexicon.of([Word("oddly", kind, "odd", "en", row)])
+    stated = read("oddly", lexicon, TestRole.IHC).stated
+    assert stated.is_empty or stated.ihc == IhcResult(off_scale=True, text="oddly")
+
+
+def test_a_phrase_of_digits_alone_is_left_to_the_grammar() -> None:
+    row = MapRow("map", "system", "code", "3+")
+    lexicon = Lexicon.of([Word("0", WordKind.IHC_SCORE, "3+", "*", row)])
+    (token,) = lexicon.tokens("0")
+    assert token.word is None
+
+
+def test_a_phrase_with_two_meanings_is_understood_as_neither() -> None:
+    rows = [MapRow("map", "system", meaning, meaning) for meaning in ("positive", "negative")]
+    words = [Word("odd", WordKind.RESULT, row.meaning, "en", row) for row in rows]
+    for listed in (words, words[::-1]):
+        assert read("odd", Lexicon.of(listed), TestRole.IHC).problem == "text-not-understood"
 
 
 def test_a_narrative_is_too_long_to_be_a_result() -> None:
@@ -136,8 +180,8 @@ _PIECES = st.one_of(
 def test_any_text_is_read_or_refused_with_a_known_reason(
     pieces: list[str], asked: TestRole
 ) -> None:
-    read = reading(" ".join(pieces), asked)
-    assert read.is_whole or (read.problem in SENTENCES and read.stated.is_empty)
+    found = reading(" ".join(pieces), asked)
+    assert found.is_whole or (found.problem in SENTENCES and found.stated.is_empty)
 
 
 @settings(max_examples=200, deadline=2000)
