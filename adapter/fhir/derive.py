@@ -132,7 +132,8 @@ def derive(
     text = codings[0].display
     asco_cap = classification.asco_cap
     asco_cap_text = None if asco_cap is None else output.asco_cap_code(asco_cap).display
-    identifier = record_id(case, context)
+    # What stands keeps its name, also when the sample's results are joined otherwise now.
+    identifier = (case_identifier(existing) if existing else None) or record_id(case, context)
     rows = result_rows(case, classification, asco_cap_text=asco_cap_text, sources=sources)
     return _without_empty(
         {

@@ -17,6 +17,7 @@ from adapter.fhir.shapes import child, references, string
 from adapter.fhir.sources import SourceFacts
 from adapter.her2.model import Case, Category, Classification, Reason
 from adapter.ports import JsonObject
+from adapter.sync.continuity import Traces, kept_identities
 from adapter.sync.ownership import marked
 from adapter.sync.references import version_of
 
@@ -136,6 +137,7 @@ def plan(
     stands: dict[str, list[JsonObject]] = {}
     for resource in standing.derived:
         stands.setdefault(case_identifier(resource) or str(resource["id"]), []).append(resource)
+    wanted = _under_kept_identities(wanted, stands)
     planner = _Planner(standing, context, frozenset(_held_sources(standing)), _used(desired))
     planned: list[Planned] = []
     for identity in sorted(wanted.keys() | stands.keys()):
@@ -242,6 +244,40 @@ class _Planner:
 
     def _fingerprint(self, resource: JsonObject) -> str:
         return fingerprint(resource, base_urls=self.context.base_urls)
+
+
+def _under_kept_identities(
+    wanted: Mapping[str, Desired], stands: Mapping[str, Sequence[JsonObject]]
+) -> dict[str, Desired]:
+    """Let a case whose key changed go on under the identity of the result that stands for it."""
+    homeless = {
+        identity: _traces_of_case(one.case)
+        for identity, one in wanted.items()
+        if identity not in stands and one.classification.category.is_written
+    }
+    orphans = {
+        identity: _traces_of_derived(copies[0])
+        for identity, copies in stands.items()
+        if identity not in wanted and any(copy.get("status") != WITHDRAWN for copy in copies)
+    }
+    kept = kept_identities(homeless, orphans)
+    return {kept.get(identity, identity): one for identity, one in wanted.items()}
+
+
+def _traces_of_case(case: Case) -> Traces:
+    specimens = (evidence.links.specimen for evidence in case.evidence)
+    return Traces(
+        case.subject,
+        frozenset(evidence.source.reference for evidence in case.evidence),
+        frozenset(specimen for specimen in specimens if specimen),
+    )
+
+
+def _traces_of_derived(derived: JsonObject) -> Traces:
+    specimen = relative_reference(string(child(derived, "specimen"), "reference"))
+    return Traces(
+        _subject(derived), frozenset(_sources(derived)), frozenset({specimen} if specimen else ())
+    )
 
 
 def _survivor(
