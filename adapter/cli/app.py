@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from adapter.cli import classifying, explaining, mappings, operating, passes, setting_up, table
+from adapter.cli import (
+    classifying,
+    demonstrating,
+    explaining,
+    mappings,
+    operating,
+    passes,
+    setting_up,
+    table,
+)
 from adapter.cli.shared import Version, command
 
 app = typer.Typer(
@@ -53,3 +62,4 @@ command(app, without=("policy",))(operating.withdraw)
 
 command(app)(setting_up.config)
 command(app)(setting_up.sandbox)
+command(app)(demonstrating.demo)
