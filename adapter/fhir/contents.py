@@ -23,6 +23,8 @@ from adapter.her2.model import Assay, IshResult, RepeatMarker
 from adapter.terminology.vocabulary import TestRole, WordKind
 
 _MEASURED: Final = (TestRole.RATIO, TestRole.HER2_COPIES, TestRole.CEP17_COPIES)
+_CONTAINERS: Final = (None, TestRole.GENERIC, TestRole.DOCUMENT)
+"""What may hold HER2 tests as components, and is none itself: a synoptic report, a marker panel."""
 _REPLACES: Final = "-replaces"
 """End of the url of FHIR's extensions by which a result names the one that it replaces."""
 
@@ -61,7 +63,7 @@ def contents_of(
     remarks = reader.remarks
     return Contents(
         question=question,
-        assay=_assay_of(question.assay, stated),
+        assay=Assay.IHC if problem and reader.ihc_unread else _assay_of(question.assay, stated),
         stated=Stated(conflicts=stated.conflicts, rows=stated.rows) if problem else stated,
         problem=problem,
         words=tuple(dict.fromkeys(reader.words)),
@@ -87,7 +89,10 @@ def _assay_of(asked: Assay, stated: Stated) -> Assay:
 
 
 class _Reader:
-    """Reads the places of one Observation one after the other."""
+    """Reads the places of one Observation one after the other.
+
+    A container's own value, interpretation and notes are not HER2's; only its components are read.
+    """
 
     def __init__(self, observation: JsonObject, terms: Terms) -> None:
         self.observation = observation
@@ -96,8 +101,10 @@ class _Reader:
         self.methods = texts(observation.get("method"))
         self.notes = [string(note, "text") for note in objects(observation.get("note"))]
         self.remarks = remarks_in([*self.methods, *self.notes], terms)
+        self.is_container = False
         self.stated = NOTHING
         self.problem = ""
+        self.ihc_unread = False
         self.words: list[str] = []
         self.unknown: list[tuple[str, str]] = []
         self.marker: RepeatMarker | None = None
@@ -111,6 +118,9 @@ class _Reader:
             role = ROLE_OF_ASSAY.get(next(iter(assays))) if len(assays) == 1 else None
             problem = "" if role else "test-not-understood"
             return replace(question, role=role or TestRole.OVERALL, problem=problem)
+        if question.role in _CONTAINERS and self._holds_her2():
+            self.is_container = True
+            return replace(question, role=TestRole.OVERALL, problem="")
         if question.assay is None:
             return question
         if False in genes:
@@ -127,6 +137,11 @@ class _Reader:
             conflicts = (*question.conflicts, "test-code-against-method")
             return replace(question, conflicts=conflicts)
         return question
+
+    def _holds_her2(self) -> bool:
+        """Whether a component is a HER2 test by its own code or name."""
+        questions = (question_of(part.get("code"), self.terms) for part in self.components)
+        return any(question.assay is not None for question in questions)
 
     def _method_assays(self) -> set[Assay]:
         method = self.observation.get("method")
@@ -153,15 +168,18 @@ class _Reader:
 
     def read(self, role: TestRole) -> None:
         """Read every place under the test that was asked."""
-        value = answer_of(self.observation, role, self.terms)
-        self._take(value)
+        value = Answer(problem="no-value", is_absent=True)
+        if not self.is_container:
+            value = answer_of(self.observation, role, self.terms)
+            self._take(value)
         for component in self.components:
             self._component(component)
         if self.problem and not value.problem:
             # A status beside a score that cannot be read is a contradiction, not half a result.
             self.problem = ""
             self._conflict("component-not-read")
-        self._interpretation(role)
+        if not self.is_container:
+            self._interpretation(role)
         is_elsewhere = value.is_absent and not (self.stated.is_empty and not self.problem)
         if value.problem and not is_elsewhere:
             self.problem = value.problem
@@ -171,7 +189,8 @@ class _Reader:
         if ASSAY_OF_ROLE[role] is Assay.ISH and ihc and (ihc.scores or ihc.off_scale):
             self._conflict("ihc-score-under-ish-test")
         self._add_remarks()
-        self._compare_notes()
+        if not self.is_container:
+            self._compare_notes()
 
     def is_bare_panel(self, problem: str) -> bool:
         """Tell whether it has no value of its own, and holds other results or is a panel's code."""
@@ -195,7 +214,8 @@ class _Reader:
         self.adjudicated |= answer.adjudicated
 
     def _component(self, component: JsonObject) -> None:
-        question = question_of(component.get("code"), self.terms, her2_implied=True)
+        implied = not self.is_container
+        question = question_of(component.get("code"), self.terms, her2_implied=implied)
         if question.assay is None or question.role is None:
             return
         if is_filled(component.get("modifierExtension")):
@@ -203,11 +223,13 @@ class _Reader:
         self._conflict(*question.conflicts)
         answer = answer_of(component, question.role, self.terms)
         self._take(answer)
-        is_missing_number = answer.is_absent and question.role in _MEASURED
-        if question.problem or (answer.problem and not is_missing_number):
+        is_missing = answer.problem == "data-absent"
+        is_missing |= answer.problem == "no-value" and question.role in _MEASURED
+        if question.problem or (answer.problem and not is_missing):
             absent = "component-without-value"
             own = absent if answer.problem == "no-value" else answer.problem
             self.problem = question.problem or own
+            self.ihc_unread |= question.assay is Assay.IHC
 
     def _interpretation(self, role: TestRole) -> None:
         """Read the interpretation as a word on what is stated; a code such as "abnormal" says nothing."""

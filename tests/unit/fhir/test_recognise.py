@@ -487,6 +487,13 @@ def test_a_test_that_was_not_done_gives_no_result_and_is_not_unreadable(code: st
     assert found.ish.word is ResultWord.NOT_DONE
 
 
+def test_a_component_that_the_laboratory_says_is_absent_is_just_absent() -> None:
+    part = component(ISH, dataAbsentReason=concept(text="unknown"))
+    found = evidence(observation(OVERALL, valueString="Positive", component=[part]))
+    assert found.overall is not None
+    assert not found.contradictions
+
+
 def test_a_missing_number_among_components_is_just_missing() -> None:
     found = evidence(
         observation(

@@ -274,6 +274,54 @@ def test_a_panel_that_only_holds_results_is_ignored(code: str) -> None:
     assert (result.outcome, result.reason.code) == (Outcome.IGNORED, "panel")
 
 
+@pytest.mark.parametrize(
+    "code",
+    [concept("60568-3"), concept("55229-9"), concept(text="Breast biomarkers"), concept()],
+    ids=["synoptic report", "general stain", "local panel", "no code"],
+)
+def test_her2_in_the_components_of_something_else_is_read_there_alone(code: dict[str, Any]) -> None:
+    found = evidence(
+        observation(
+            code,
+            valueString="Positive",
+            interpretation=[concept("10828004")],
+            note=[{"text": "Positive"}],
+            component=[
+                component("16112-5", valueString="Positive"),
+                component(concept(text="IHC score"), valueString="3+"),
+                component(IHC, valueCodeableConcept=concept("LA11841-6")),
+            ],
+        )
+    )
+    assert found.assay is Assay.IHC
+    assert found.ihc is not None
+    assert [score.value for score in found.ihc.scores] == ["1+"]
+    assert found.ihc.word is None
+    assert not found.contradictions
+
+
+def test_the_overall_code_as_a_component_is_read() -> None:
+    part = component(OVERALL, valueCodeableConcept=concept("LA6576-8"))
+    found = evidence(observation(concept(text="Breast biomarkers"), component=[part]))
+    assert found.assay is Assay.OVERALL
+    assert found.overall is not None
+
+
+def test_an_unreadable_ihc_component_is_an_unreadable_ihc() -> None:
+    for code in (OVERALL, concept(text="Breast biomarkers")):
+        part = component(IHC, valueString="see report")
+        result = recognised(observation(code, component=[part]))
+        assert result.outcome is Outcome.UNREADABLE
+        assert result.evidence is not None
+        assert result.evidence.assay is Assay.IHC
+
+
+def test_another_marker_s_observation_is_no_container_of_her2() -> None:
+    part = component(IHC, valueString="3+")
+    result = recognised(observation("16112-5", valueString="Positive", component=[part]))
+    assert (result.outcome, result.reason.code) == (Outcome.NOT_HER2, "other-analyte")
+
+
 def test_a_panel_with_numbers_in_components_is_an_ish_result() -> None:
     part = component("49683-6", valueQuantity={"value": 2})
     assert evidence(observation("74885-5", component=[part])).ish is not None
