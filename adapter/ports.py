@@ -25,7 +25,7 @@ class Clock(Protocol):
     """Time, as a dependency."""
 
     def now(self) -> datetime:
-        """The present instant, aware, UTC."""
+        """Tell the present instant, aware, UTC."""
         ...
 
     def sleep(self, seconds: float) -> None:
@@ -124,7 +124,7 @@ class ParkedCase:
 class UnmappedItem:
     """A group of results that were not recognised or not readable; never patient data.
 
-    `pattern`: the shape of the text with letters and digits that could be a value masked. `example`: "Observation/<id>".
+    `pattern`: the shape of the text, what could be a value masked. `example`: "Observation/<id>".
     """
 
     reason: str
@@ -171,7 +171,7 @@ class StateStore(Protocol):
     """
 
     def watermark(self, name: str) -> datetime | None:
-        """The instant up to which `name` (a discovery, e.g. "Observation") was read, or None before the first pass."""
+        """Tell up to which instant `name` (a discovery, e.g. "Observation") was read; None before the first pass."""
         ...
 
     def set_watermark(self, name: str, instant: datetime) -> None:
@@ -183,7 +183,7 @@ class StateStore(Protocol):
         ...
 
     def queued(self, limit: int) -> tuple[str, ...]:
-        """The patients queued longest, at most `limit`; they stay queued until `done`."""
+        """Give the patients queued longest, at most `limit`; they stay queued until `done`."""
         ...
 
     def queue_length(self) -> int:
@@ -195,7 +195,7 @@ class StateStore(Protocol):
         ...
 
     def remember_patients(self, patients: Iterable[str]) -> None:
-        """Note patients that have HER2 results, so that changes of their Specimens, reports and themselves wake them."""
+        """Note patients with HER2 results, so that changes of their Specimens, reports and themselves wake them."""
         ...
 
     def known_patients(self, patients: Iterable[str]) -> frozenset[str]:
@@ -227,7 +227,7 @@ class StateStore(Protocol):
         ...
 
     def note_absent(self, reference: str, at: datetime) -> datetime:
-        """Note that a source answered 404 or 410 at this instant; returns the first such instant since it was last seen."""
+        """Note that a source answered 404 or 410 now; give the first such instant since it was last seen."""
         ...
 
     def note_present(self, references: Iterable[str]) -> None:
@@ -239,7 +239,7 @@ class StateStore(Protocol):
         ...
 
     def unmapped(self) -> tuple[UnmappedItem, ...]:
-        """The worklist, most frequent first."""
+        """Give the worklist, most frequent first."""
         ...
 
     def record_pass(self, record: PassRecord) -> None:
@@ -247,11 +247,11 @@ class StateStore(Protocol):
         ...
 
     def passes(self, limit: int = 20) -> tuple[PassRecord, ...]:
-        """The latest passes, newest first."""
+        """Give the latest passes, newest first."""
         ...
 
     def acquire_lease(self, holder: str, *, now: datetime, seconds: float) -> int | None:
-        """Take or renew the writer's lease; the fencing number, or None when another holder has it and it is not over."""
+        """Take or renew the writer's lease; give its fencing number, or None while another holder has it."""
         ...
 
     def check_lease(self, holder: str, fencing: int, *, now: datetime) -> None:
@@ -263,7 +263,7 @@ class StateStore(Protocol):
         ...
 
     def setting(self, name: str) -> str | None:
-        """A small durable fact (e.g. "backfill-allowed", "brake"), or None."""
+        """Give a small durable fact (e.g. "backfill-allowed", "brake"), or None."""
         ...
 
     def set_setting(self, name: str, value: str | None) -> None:

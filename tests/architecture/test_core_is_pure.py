@@ -1,4 +1,4 @@
-"""The core reads like the printed guideline: standard library only, and nothing that makes an answer depend on the moment.
+"""The core reads like the printed guideline: standard library only, nothing that depends on the moment.
 
 Also: no code of LOINC or SNOMED CT stands in Python; the vocabulary is data.
 """
