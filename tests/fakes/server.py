@@ -1,10 +1,11 @@
 """FakeFhirServer: a FHIR R4 server at the port, in memory, with faults on demand.
 
 It shares no code with the adapter. A test programs faults by assigning: `refuse` (a reason to
-refuse an entry for good), `refuse_search`, `faults` (errors raised by the next transactions, before or after they
-are carried out), `hidden` (in the store, not in the search index), `unsupported` (parameters that
-silently match nothing), `alter` (what the server does to a resource it stores), `crash` (the client
-dies at the n-th step).
+refuse an entry for good), `refuse_search` (the same of a search), `faults` (errors raised by the
+next transactions, before or after they are carried out), `hidden` (in the store, not in the search
+index), `unsupported` (parameters that silently match nothing), `ignored` (that silently match
+everything), `alter` (what the server does to a resource it stores), `crash` (the client dies at the
+n-th step).
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class FakeFhirServer:
         self.writes = 0
         self.hidden: set[str] = set()
         self.unsupported: frozenset[str] = frozenset()
+        self.ignored: frozenset[str] = frozenset()
         self.refuse: Refusal = lambda _: None
         self.refuse_search: Callable[[SearchParams], bool] = lambda _: False
         self.alter: Callable[[JsonObject], JsonObject] = lambda resource: resource
@@ -146,14 +148,15 @@ class FakeFhirServer:
         """Search in pages, includes on each page."""
         if self.refuse_search(params):
             raise PermanentServerError("HAPI-0524: the search is refused", status=400)
+        asked = [(name, value) for name, value in params if name not in self.ignored]
         found = [
             resource
             for resource in self.all(resource_type)
             if f"{resource_type}/{resource['id']}" not in self.hidden
-            and matches(resource, params, unsupported=self.unsupported)
+            and matches(resource, asked, unsupported=self.unsupported)
         ]
-        asked = [int(value) for name, value in params if name == "_count"]
-        size = min([self.page_size, *asked])
+        counts = [int(value) for name, value in params if name == "_count"]
+        size = min([self.page_size, *counts])
         for start in range(0, max(len(found), 1), size):
             self._call(f"search {resource_type}?" + "&".join(f"{n}={v}" for n, v in params))
             page = tuple(found[start : start + size])

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from adapter.ports import Capability
+from adapter.errors import TemporaryServerError
+from adapter.ports import Capability, SearchParams
 from adapter.sync.cycle import PassKind, SyncOptions
 from adapter.sync.options import ReadLimits
 from adapter.sync.searches import at_or_after, within_budget
@@ -218,3 +219,34 @@ def test_values_are_joined_into_parameters_that_fit_a_url() -> None:
     assert ",".join(parts).split(",") == ids
     assert max(len(part.split(",")) for part in parts) <= 100
     assert max(len(part) for part in parts) <= 3000
+
+
+def test_what_a_server_returns_beyond_the_patient_asked_for_is_not_decided_on() -> None:
+    site = settled_site()
+    site.server.ignored = frozenset({"patient"})
+    site.laboratory.ihc("berta", "3+")
+    report = site.run(patients=["anna"])
+    assert (report.patients, report.fetched) == (1, 2)
+    assert site.categories() == {"anna": "low"}
+
+
+def test_patients_found_before_a_failure_are_not_lost_when_the_watermark_has_moved() -> None:
+    site = settled_site()
+
+    def gathering_fails(params: SearchParams) -> bool:
+        if "patient" in dict(params):
+            raise TemporaryServerError("503", status=503)
+        return False
+
+    for name in ("berta", "clara"):
+        site.laboratory.ihc(name, "3+")
+        site.server.refuse_search = gathering_fails
+        with pytest.raises(TemporaryServerError):
+            site.run()
+        site.clock.advance(hours=1)
+    site.server.refuse_search = lambda _: False
+    site.laboratory.ihc("dora", "1+")
+    site.restart()
+    site.settle()
+    assert set(site.categories()) == {"anna", "berta", "clara", "dora"}
+    site.assert_sound()
