@@ -101,7 +101,7 @@ class Graph:
             is_local = within is not None and _CONTAINED.fullmatch(reference)
             return f"{reference_to(within)}{reference}" if within and is_local else None
         bare = _VERSION.sub("", reference)
-        known = self._full_urls.get(reference) or self._full_urls.get(bare)
+        known = self._full_urls.get(bare)
         if known:
             return known
         relative = relative_reference(bare, (self.base_url,) if self.base_url else ())
