@@ -11,8 +11,17 @@ from dataclasses import dataclass, replace
 
 from adapter.her2 import rules
 from adapter.her2.basic import BEYOND, evaluate_basic
-from adapter.her2.combine import CombinedIhc, CombinedIsh, combine_ihc, combine_ish
+from adapter.her2.combine import (
+    IHC_DIFFER,
+    ISH_DIFFER,
+    SECOND_POPULATION,
+    CombinedIhc,
+    CombinedIsh,
+    combine_ihc,
+    combine_ish,
+)
 from adapter.her2.evaluate import evaluate
+from adapter.her2.ihc import NEGATIVE_SCORES
 from adapter.her2.model import (
     AscoCapStatus,
     Case,
@@ -30,6 +39,7 @@ from adapter.her2.overall import (
     Overall,
     adjudicate,
     beside_scores,
+    can_adjudicate,
     combine_overall,
     overall_alone,
 )
@@ -122,7 +132,7 @@ def _from_results(combined: _Combined, policy: Policy) -> Verdict:
     if overall.word is None:
         return verdict
     if _is_adjudication(combined, verdict):
-        return adjudicate(verdict, overall.word, ihc.rows)
+        return adjudicate(verdict, overall.word, _scores_stated(counting))
     if verdict.category is Category.NEEDS_REVIEW:
         return verdict
     return _basic_only(beside_scores(verdict, overall.word), policy)
@@ -146,20 +156,42 @@ def _basic_only(verdict: Verdict, policy: Policy) -> Verdict:
 
 
 GROUP_RULES = frozenset({rules.SECOND_REVIEW_DUE, rules.SECOND_REVIEW_DIFFERS})
+BETWEEN_RESULTS = frozenset({IHC_DIFFER.code, ISH_DIFFER.code, SECOND_POPULATION})
+"""Contradictions between results, which a later adjudication settles; what one result says against itself stays."""
 
 
 def _is_adjudication(combined: _Combined, verdict: Verdict) -> bool:
     """Whether the overall result settles what the tests left open (rules: Over 2+ with G2-G4; 11 b)."""
     overall, counting = combined.overall, combined.counting
-    if counting.site is TumourSite.CONTRADICTORY or overall.contradictions:
+    if overall.word is None or overall.contradictions or counting.contradictions:
         return False
     tests = tuple(e.source for e in counting.results if e not in overall.results)
     if verdict.rule in GROUP_RULES and combined.ihc.reading.rows == (IhcScore.TWO_PLUS,):
         is_final_word = overall.word in (ResultWord.POSITIVE, ResultWord.NEGATIVE)
-        if is_final_word or overall.is_adjudicated:
-            return not overall.is_known_earlier_than(tests)
-    is_later = overall.is_adjudicated and overall.is_later_than(tests)
-    return is_later and verdict.category is Category.NEEDS_REVIEW
+        is_low = overall.word is ResultWord.LOW and overall.is_adjudicated
+        return (is_final_word or is_low) and not overall.is_known_earlier_than(tests)
+    counts = combined.ish.counts
+    against_themselves = {
+        reason.code
+        for reading in (combined.ihc.reading, counts.first, counts.recount)
+        if reading is not None
+        for reason in reading.contradictions
+    } - BETWEEN_RESULTS
+    return (
+        verdict.category is Category.NEEDS_REVIEW
+        and not against_themselves
+        and overall.is_adjudicated
+        and overall.is_later_than(tests)
+        and can_adjudicate(overall.word, _scores_stated(counting))
+    )
+
+
+def _scores_stated(counting: Counting) -> frozenset[IhcScore]:
+    """Give every IHC score that some result can stand for."""
+    results = [e.ihc for e in counting.results if e.ihc is not None]
+    scores = {score for ihc in results for score in ihc.scores}
+    unscored = any(not ihc.scores and ihc.word is ResultWord.NEGATIVE for ihc in results)
+    return frozenset(scores | set(NEGATIVE_SCORES if unscored else ()))
 
 
 def _classification(verdict: Verdict, combined: _Combined, policy: Policy) -> Classification:

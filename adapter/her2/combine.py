@@ -73,7 +73,14 @@ def combine_ihc(results: Iterable[Evidence], policy: Policy) -> CombinedIhc:
 
 def _is_of_the_test(ihc: IhcResult) -> bool:
     """Whether it speaks of the staining; "low" without a score is the laboratory's conclusion (`overall`)."""
-    return bool(ihc.scores) or ihc.word not in (ResultWord.NOT_DONE, ResultWord.LOW)
+    return (
+        bool(ihc.scores) or ihc.off_scale or ihc.word not in (ResultWord.NOT_DONE, ResultWord.LOW)
+    )
+
+
+def _is_not_done(ish: IshResult) -> bool:
+    """Whether it says just that no ISH was done (N2); beside numbers the word contradicts them."""
+    return ish == IshResult(word=ResultWord.NOT_DONE, probe=ish.probe, text=ish.text)
 
 
 def _is_supporting(ihc: IhcResult) -> bool:
@@ -90,6 +97,7 @@ def _with_support(ihc: IhcResult, supporting: list[IhcResult]) -> IhcResult:
     return ihc
 
 
+SECOND_POPULATION = "second-cell-population"
 IHC_DIFFER = Reason(
     "ihc-results-differ", "IHC results of this sample differ, and none replaces another."
 )
@@ -128,7 +136,7 @@ def combine_ish(results: Iterable[Evidence], policy: Policy) -> CombinedIsh:
 
     Word, ratio and copies sent as results of their own add up to one count. Dual probe outranks single probe.
     """
-    stated = [e for e in results if e.ish is not None and e.ish.word is not ResultWord.NOT_DONE]
+    stated = [e for e in results if e.ish is not None and not _is_not_done(e.ish)]
     kept = _without_single_probe(_replace_repeated(stated, markers=(RepeatMarker.REPEAT,)))
     kept, population = _second_population(kept)
     recounted = [e for e in kept.results if e.marker is RepeatMarker.RECOUNT]
@@ -274,7 +282,7 @@ def _second_population(kept: Kept) -> tuple[Kept, tuple[Reason, ...]]:
     small = [e for e in populations if _is_small_population(e)]
     if len(small) < len(populations):
         reason = Reason(
-            "second-cell-population",
+            SECOND_POPULATION,
             "A second cell population is reported separately; a human decides.",
             tuple(sorted(e.source.reference for e in populations)),
         )

@@ -92,6 +92,8 @@ def read_ish(stated: IshResult, policy: Policy, scored_at: str | None = None) ->
     implausible = _implausible_numbers(stated)
     if implausible:
         return IshReading(contradictions=implausible, stated=stated)
+    if stated.word is ResultWord.NOT_DONE and _has_numbers(stated):
+        return IshReading(contradictions=(WORD_AGAINST_NUMBERS,), stated=stated)
     old = _read_old_cut_off(stated)
     if old is not None:
         return old
@@ -100,10 +102,15 @@ def read_ish(stated: IshResult, policy: Policy, scored_at: str | None = None) ->
     return _read_edition(reading, policy, scored_at)
 
 
+def _has_numbers(stated: IshResult) -> bool:
+    parts = (stated.ratio, stated.her2_copies, stated.cep17_copies, stated.stated_group)
+    return any(part is not None for part in parts)
+
+
 def _without_filler(stated: IshResult) -> IshResult:
     """Drop a lone 0, which some systems fill an empty number with [P]."""
     numbers = [n for n in (stated.ratio, stated.her2_copies, stated.cep17_copies) if n is not None]
-    is_filler = len(numbers) == 1 and numbers[0].value == 0 and numbers[0].upper is None
+    is_filler = len(numbers) == 1 and replace(numbers[0], text="") == Measurement(Decimal(0))
     if is_filler and stated.word is None and stated.stated_group is None:
         return replace(stated, ratio=None, her2_copies=None, cep17_copies=None)
     return stated
@@ -117,7 +124,7 @@ def _implausible_numbers(stated: IshResult) -> tuple[Reason, ...]:
         ):
             found.append(Reason("ish-number-not-positive", "An ISH number is 0 or below."))
     for copies in (stated.her2_copies, stated.cep17_copies):
-        if copies is not None and max(copies.value, copies.upper or 0) > COPIES_IMPLAUSIBLE_ABOVE:
+        if copies is not None and _is_a_total(copies):
             found.append(
                 Reason(
                     "copies-look-like-totals",
@@ -125,6 +132,14 @@ def _implausible_numbers(stated: IshResult) -> tuple[Reason, ...]:
                 )
             )
     return tuple(dict.fromkeys(found))
+
+
+def _is_a_total(copies: Measurement) -> bool:
+    """Whether more than 50 copies per cell are stated, also as ">50"; ">6.0" is no such statement."""
+    cells = Interval.of(copies)
+    stated_end = cells.high if cells.high.is_finite() else cells.low
+    is_open_ended = not cells.high.is_finite() and cells.low == COPIES_IMPLAUSIBLE_ABOVE
+    return stated_end > COPIES_IMPLAUSIBLE_ABOVE or is_open_ended
 
 
 def _read_old_cut_off(stated: IshResult) -> IshReading | None:

@@ -144,10 +144,19 @@ def beside_scores(verdict: Verdict, word: ResultWord) -> Verdict:
     return needs_review(rules.CONTRADICTION, reason, *verdict.reasons)
 
 
-def adjudicate(verdict: Verdict, word: ResultWord, rows: tuple[IhcScore, ...]) -> Verdict:
-    """Let the laboratory's final word settle a case: over IHC 2+, negative means low (Fig 4-6 [G], "low" [P])."""
+def can_adjudicate(word: ResultWord, stated: frozenset[IhcScore]) -> bool:
+    """Whether a final word can be about these scores: ultralow is a kind of 0, and needs one."""
+    is_zero = bool(stated & {IhcScore.ZERO, IhcScore.ZERO_PLUS}) or not stated
+    return word is not ResultWord.ULTRALOW or is_zero
+
+
+def adjudicate(verdict: Verdict, word: ResultWord, stated: frozenset[IhcScore]) -> Verdict:
+    """Let the laboratory's final word settle a case (Fig 4-6 [G]).
+
+    "Negative" over scores that are all 1+ or 2+ means low ("low" [P]); over others its kind stays open.
+    """
     category, status = MEANS[word]
-    if word is ResultWord.NEGATIVE and rows == (IhcScore.TWO_PLUS,):
+    if word is ResultWord.NEGATIVE and stated and stated <= {IhcScore.ONE_PLUS, IhcScore.TWO_PLUS}:
         category = Category.LOW
     reason = Reason(
         "adjudicated", "The laboratory's final overall result is taken as its adjudication."

@@ -458,3 +458,74 @@ def test_every_answer_names_policy_rule_and_scope() -> None:
     assert got.rule.basis.value in "GP"
     assert got.limits[0].code == "invasive-breast-carcinoma-only"
     assert isinstance(got.category, Category)
+
+
+def test_not_done_beside_numbers_contradicts_them() -> None:
+    stated = ish("not-done", ratio="2.5", copies="6.0", cep17="2.4")
+
+    assert answer(ihc("0"), stated).category == "needs-review"
+    assert answer(stated).category == "needs-review"
+    assert answer(ihc("0"), ish("not-done")).category == "negative"
+
+
+def adjudicated_later(*results, word: str):
+    early, late = "2026-01-01T08:00:00Z", "2026-02-01T08:00:00Z"
+    tests = [evidence(r, str(i), issued=early) for i, r in enumerate(results)]
+    return tests, evidence(overall(word, adjudicated=True), "final", issued=late)
+
+
+@pytest.mark.parametrize("word", ["positive", "negative", "low"])
+def test_an_adjudication_settles_no_result_that_contradicts_itself(word: str) -> None:
+    (result,), final = adjudicated_later(ihc("3+"), word=word)
+    unclear = replace(result, source=replace(result.source, status=ResultStatus.UNKNOWN))
+    odd = replace(result, contradictions=(Reason("code-against-text", "?"),))
+    (percent,), _ = adjudicated_later(ihc("3+", percent="8"), word=word)
+
+    assert answer(unclear, final).category == "needs-review"
+    assert answer(odd, final).category == "needs-review"
+    assert answer(percent, final).category == "needs-review"
+
+
+@pytest.mark.parametrize(
+    ("scores", "word", "category"),
+    [
+        (("1+", "3+"), "negative", "negative-unspecified"),
+        (("1+", "2+"), "negative", "low"),
+        (("0", "2+"), "negative", "negative-unspecified"),
+        (("2+", "0"), "negative", "negative-unspecified"),
+        (("1+", "3+"), "positive", "positive"),
+        (("1+", "3+"), "low", "low"),
+        (("1+", "3+"), "ultralow", "needs-review"),
+        (("0", "3+"), "ultralow", "ultralow"),
+    ],
+)
+def test_what_an_adjudication_of_conflicting_scores_means(scores, word: str, category: str) -> None:
+    tests, final = adjudicated_later(*map(ihc, scores), word=word)
+
+    assert answer(*tests, final).category == category
+
+
+@pytest.mark.parametrize(
+    ("word", "category"),
+    [
+        ("ultralow", "needs-review"),
+        ("low", "low"),
+        ("equivocal", "pending-second-review"),
+        ("indeterminate", "needs-review"),
+    ],
+)
+def test_over_2_plus_with_group_3_only_positive_negative_or_low_adjudicate(
+    word: str, category: str
+) -> None:
+    assert answer(ihc("2+"), G[3], overall(word, adjudicated=True)).category == category
+
+
+@pytest.mark.parametrize(
+    "number", [{"copies": ">50"}, {"copies": ">=50"}, {"copies": "51"}, {"ratio": "<0"}]
+)
+def test_totals_and_numbers_below_0_are_no_counts_however_they_are_written(number) -> None:
+    assert answer(ihc("3+"), ish(**number)).category == "needs-review"
+
+
+def test_more_than_6_copies_is_a_count() -> None:
+    assert answer(ihc("2+"), ish(copies=">6.0", probe="single")).category == "positive"
