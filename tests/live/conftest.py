@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from adapter.sandbox.server import Sandbox
 from tests.live.adapter_under_test import AdapterUnderTest
 from tests.live.laboratory import Laboratory
 from tests.live.records import Records
-from tests.live.servers import LiveServer, OnHapi, OnSandbox
+from tests.live.servers import LiveServer, OnHapi, OnSandbox, strict_sandbox
 
 Adapters = Callable[..., AdapterUnderTest]
 
@@ -24,7 +23,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[LiveServer]:
     if request.param == "hapi":
         yield OnHapi(request.getfixturevalue("empty_hapi"))
     else:
-        with Sandbox() as sandbox:
+        with strict_sandbox() as sandbox:
             yield OnSandbox(sandbox)
 
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+import requests
+
+from adapter.sandbox.rules import ServerRules
 from adapter.sandbox.server import Sandbox
+from tests.servers.child import Child
 from tests.servers.hapi import HapiServer
+
+_SECONDS = 30.0
+_URL = re.compile(r"http://127\.0\.0\.1:\d+/fhir")
 
 
 @dataclass(frozen=True)
@@ -15,6 +28,13 @@ class Asked:
 
     requests: int
     writes: int
+
+
+def strict_sandbox() -> Sandbox:
+    """Make a sandbox that is as strict about references to what is deleted as stock HAPI."""
+    return Sandbox(
+        rules=ServerRules(refuse_delete_of_referenced=True, refuse_reference_to_deleted=True)
+    )
 
 
 class LiveServer(Protocol):
@@ -51,6 +71,48 @@ class OnSandbox:
 
     def _now(self) -> Asked:
         return Asked(self._counts.requests, self._counts.writes)
+
+
+class SandboxProcess:
+    """A sandbox in a process of its own, as `her2-adapter sandbox` starts it."""
+
+    name = "sandbox"
+
+    def __init__(self, child: Child, base_url: str) -> None:
+        self.base_url = base_url
+        self._child = child
+
+    def mark(self) -> object:
+        """Give a point in time for `since`."""
+        return self._now()
+
+    def since(self, mark: object) -> Asked:
+        """Count what arrived after the mark."""
+        assert isinstance(mark, Asked)
+        now = self._now()
+        return Asked(now.requests - mark.requests, now.writes - mark.writes)
+
+    def _now(self) -> Asked:
+        where = f"{self.base_url.removesuffix('/fhir')}/_sandbox/counts"
+        counts = requests.get(where, timeout=_SECONDS).json()
+        return Asked(counts["requests"], counts["writes"])
+
+
+@contextmanager
+def sandbox_process(folder: Path) -> Iterator[SandboxProcess]:
+    """Start a sandbox as a process, its log in the folder, and stop it at the end."""
+    log = folder / "sandbox.log"
+    command = [sys.executable, "-m", "adapter", "sandbox", "--port", "0", "--output", "ndjson"]
+    child = Child(command, log=log)
+    try:
+        deadline = time.monotonic() + _SECONDS
+        while (found := _URL.search(log.read_text(encoding="utf-8"))) is None:
+            assert child.is_running, child.last_words()
+            assert time.monotonic() < deadline, "the sandbox does not start"
+            time.sleep(0.02)
+        yield SandboxProcess(child, found[0])
+    finally:
+        child.stop()
 
 
 class OnHapi:

@@ -1,0 +1,133 @@
+"""Protects the many from the one: a case that a server refuses is parked, and the rest land."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from adapter.errors import PermanentServerError
+from adapter.ports import Capability, EntryOutcome, FhirServer, JsonObject, SearchPage, SearchParams
+from adapter.sync.cycle import PassOutcome
+from tests.live.conftest import Adapters
+from tests.live.laboratory import Laboratory
+from tests.live.records import Records
+
+PATIENTS = 120
+
+
+class Picky:
+    """A real server that refuses every transaction in which one word occurs; counts those."""
+
+    def __init__(self, server: FhirServer, word: str) -> None:
+        self._server = server
+        self._word = word.encode()
+        self.refused = 0
+
+    @property
+    def base_url(self) -> str:
+        return self._server.base_url
+
+    def capability(self) -> Capability:
+        return self._server.capability()
+
+    def read(self, reference: str) -> JsonObject | None:
+        return self._server.read(reference)
+
+    def read_all(self, references: Iterable[str]) -> dict[str, JsonObject | None]:
+        return self._server.read_all(references)
+
+    def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
+        return self._server.search(resource_type, params)
+
+    def transact(self, bundle: bytes) -> tuple[EntryOutcome, ...]:
+        if self._word and self._word in bundle:
+            self.refused += 1
+            raise PermanentServerError("HAPI-0000: a value is wrong", status=422)
+        return self._server.transact(bundle)
+
+    def heal(self) -> None:
+        """Refuse nothing any more."""
+        self._word = b""
+
+
+def test_one_poisoned_case_among_120_is_parked_and_119_land(
+    laboratory: Laboratory, records: Records, install: Adapters
+) -> None:
+    women = laboratory.women(PATIENTS)
+    poisoned = laboratory.patient(women[77])
+    made: list[Picky] = []
+
+    def picky(server: FhirServer) -> FhirServer:
+        made.append(Picky(server, f'"{poisoned}"'))
+        return made[-1]
+
+    adapter = install(watched=picky)
+    report = adapter.run()
+    assert report.outcome is PassOutcome.DONE
+    assert len(report.parked) == 1
+    assert next(iter(report.parked.values())) == "HAPI-0000: a value is wrong"
+    records.assert_sound(patients=PATIENTS - 1)
+    assert records.derived(poisoned) == []
+    (server,) = made
+    assert server.refused <= 6, "a bundle of 25 is halved at most five times"
+
+    # Later passes go on and leave it alone; so does a new process.
+    tried = server.refused
+    for _ in range(2):
+        assert adapter.run().outcome is PassOutcome.DONE
+    assert adapter.run(full_sweep=True).parked.keys() == report.parked.keys()
+    assert server.refused == tried
+
+    # An operator who has mended the server retries it.
+    server.heal()
+    store = adapter.adapter.parts.store
+    store.unpark(report.parked)
+    store.enqueue([poisoned], reason="retry")
+    adapter.settle()
+    records.assert_sound(patients=PATIENTS)
+
+
+def test_poisoned_case_is_tried_again_when_its_sources_change(
+    laboratory: Laboratory, records: Records, install: Adapters
+) -> None:
+    ihc = laboratory.ihc("anna", "1+")
+    laboratory.ihc("berta", "1+")
+    # The record of IHC 1+ is refused, one of another category is not.
+    adapter = install(
+        watched=lambda server: Picky(server, f"{laboratory.prefix}-anna-a-ihc/_history/1")
+    )
+    assert len(adapter.run().parked) == 1
+    laboratory.amend(ihc, "3+")
+    assert adapter.run().parked == {}
+    adapter.settle()
+    assert adapter.adapter.parts.store.parked() == ()
+    records.assert_sound(patients=2)
+
+
+class Hasty(Picky):
+    """Between reading and writing the laboratory deletes a result, once."""
+
+    def __init__(self, server: FhirServer, laboratory: Laboratory, reference: str) -> None:
+        super().__init__(server, "")
+        self._laboratory = laboratory
+        self._reference: str | None = reference
+
+    def transact(self, bundle: bytes) -> tuple[EntryOutcome, ...]:
+        if self._reference and self._reference.encode() in bundle:
+            self._laboratory.delete(self._reference)
+            self._reference = None
+        return super().transact(bundle)
+
+
+def test_result_that_is_deleted_before_its_record_is_written_stops_nobody_else(
+    laboratory: Laboratory, records: Records, install: Adapters
+) -> None:
+    """A content that real servers refuse themselves: a reference to what is gone."""
+    laboratory.women(20)
+    lost = laboratory.ihc("anna", "3+")
+    adapter = install(watched=lambda server: Hasty(server, laboratory, lost))
+    report = adapter.run()
+    assert report.outcome is PassOutcome.DONE
+    records.assert_sound(patients=20)
+    assert records.derived(laboratory.patient("anna")) == []
+    assert len(report.parked) == 1
+    assert adapter.settle().outcome is PassOutcome.DONE
