@@ -84,7 +84,10 @@ def concept_answer(concept: JsonObject, asked: TestRole, terms: Terms) -> Answer
     """Read a CodeableConcept as an answer: its codes, their displays and its text."""
     coded, unknown = _coded(concept, asked, terms)
     said = texts(concept)
-    readings = [read(text, terms.lexicon, asked) for text in said]
+    # A code's own published display says nothing beyond the code, and may use a word in its own sense.
+    published = {row.display.casefold() for row in coded.rows}
+    beside = [text for text in said if text.casefold() not in published]
+    readings = [read(text, terms.lexicon, asked) for text in beside]
     whole = [reading for reading in readings if reading.is_whole]
     base = coded
     for reading in whole:

@@ -41,6 +41,7 @@ _NEUTRAL: Final = (
     WordKind.SIDE,
     WordKind.SAMPLE_KIND,
 )
+_PLACES: Final = (WordKind.SITE_BREAST, WordKind.SIDE, WordKind.SAMPLE_KIND)
 _LEFT_ENDS: Final = {
     "0": (IhcScore.ZERO,),
     "1": (IhcScore.ONE_PLUS,),
@@ -237,11 +238,19 @@ class _ClauseReader:
             if upper <= value or comparator is not Comparator.EXACT:
                 raise UnreadError
         measured = Measurement(value, comparator, upper)
+        if comparator is Comparator.EXACT and self._names_a_sample(position, end):
+            raise UnreadError
         if self._is_sign(end, "%"):
             self.clause.percents.append(measured)
             return end + 1
         self.sequence.append(measured)
         return self._after_score(end)
+
+    def _names_a_sample(self, position: int, end: int) -> bool:
+        """Whether a bare number counts samples: "biopsy 1: negative", "left 2 negative"."""
+        before = self._at(position - 1) if position else None
+        after_a_place = before is not None and before.is_word(*_PLACES)
+        return after_a_place or self._is_sign(end, ":")
 
     def _is_quotient(self, position: int) -> bool:
         """Whether ": 1" or "/ 1" follows; any other divisor is not taken for a ratio."""

@@ -254,3 +254,17 @@ def test_an_unreadable_ihc_keeps_a_negative_ish_from_becoming_low_or_negative() 
 def test_a_coded_percentage_of_ki_67_under_the_ihc_code_is_no_her2_score() -> None:
     result = recognised(observation(IHC, valueQuantity=quantity(60, "%")))
     assert result.reason.code == "percent-without-score"
+
+
+def test_a_codes_own_published_display_says_nothing_beyond_the_code() -> None:
+    """HL7 Lithuania displays its score code 0 as "HER2 0+ (negative)" and means no expression."""
+    lithuania = "https://tx.hl7.lt/fhir/CodeSystem/her2-ihc-score"
+    coding = {"system": lithuania, "code": "0", "display": "HER2 0+ (negative)"}
+
+    published = observation(IHC, valueCodeableConcept={"coding": [coding]})
+    otherwise = observation(
+        IHC, valueCodeableConcept={"coding": [coding | {"display": "3+ (positive)"}]}
+    )
+
+    assert category(published) == ("negative", False)
+    assert category(otherwise) == ("needs-review", True)

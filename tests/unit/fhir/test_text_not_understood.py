@@ -188,3 +188,21 @@ def test_any_text_is_read_or_refused_with_a_known_reason(
 @given(st.text(max_size=400), st.sampled_from(sorted(TestRole)))
 def test_arbitrary_text_never_raises(text: str, asked: TestRole) -> None:
     reading(text, asked)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "biopsy 1: negative",
+        "left 2: negative",
+        "left breast 2 negative",
+        "breast specimen 2: negative",
+        "core biopsy 3: positive",
+        "carcinoma 1: negative",
+    ],
+)
+def test_a_number_that_counts_samples_is_no_score_and_no_ratio(text: str) -> None:
+    lexicon = Lexicon.of(catalogue().words())
+
+    assert read(text, lexicon, TestRole.IHC).problem
+    assert read(text, lexicon, TestRole.ISH).problem
