@@ -45,8 +45,9 @@ class BundleMaker:
         made = provenance(
             planned.body, replaced=planned.replaced, sources=planned.sources, context=self.context
         )
-        # Checked while every reference is relative, so that its type is seen; the absolute form
-        # says the same.
+        if self.source_url == self.target_url:
+            return [transaction_entry(planned.body, planned.replaced), transaction_entry(made)]
+        # Checked while references are relative, so that their types are seen; then made absolute.
         for resource in (planned.body, made):
             problems = check_record(resource)
             if problems:
@@ -81,6 +82,4 @@ class BundleMaker:
         )
 
     def _for_target(self, resource: JsonObject, keep: Callable[[str], bool]) -> JsonObject:
-        if self.source_url == self.target_url:
-            return resource
         return made_absolute(resource, self.source_url, keep=keep)

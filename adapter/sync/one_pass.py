@@ -7,7 +7,7 @@ while the rest is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from adapter.fhir.derive import DeriveContext
+from adapter.fhir.recognise import Recognised
 from adapter.ports import Clock, FhirServer, JsonObject, ParkedCase, PassRecord, StateStore
 from adapter.sync.brakes import RELEASED, BrakeState, Load, judge, judge_first_contact, load_of
 from adapter.sync.bundle import BundleMaker
@@ -30,6 +31,7 @@ from adapter.sync.report import PassOutcome, PassReport
 from adapter.sync.scope import DERIVED_COUNT, LAST_SWEEP, SINCE, Scope, Scoping
 from adapter.sync.searches import Searches
 from adapter.sync.tally import Tally
+from adapter.sync.worklist import unmapped_items
 from adapter.sync.write_back import Writer, settle_outbox
 from adapter.terminology.catalogue import Catalogue
 
@@ -73,6 +75,7 @@ class OnePass:
     searches: Searches
     recent: Recent
     interrupts: Interrupts = field(default_factory=Interrupts)
+    listed: set[tuple[str, str]] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
     pending: list[Planned] = field(default_factory=list)
     landed: list[Planned] = field(default_factory=list)
@@ -161,12 +164,21 @@ class OnePass:
         self.looked_at |= gathered.patients
         self.tally.patients += len(gathered.patients)
         self.tally.add_candidates(reconciled.fetched, reconciled.outcomes, reconciled.set_aside)
+        self._list_unmapped(reconciled.recognised)
         planned = plan(reconciled.desired, reconciled.standing, self.context)
         standing = sum(one.get("status") != WITHDRAWN for one in ours)
         wanted = [one for one in planned if self._is_wanted(one)]
         self.load = self.load.plus(load_of(wanted, existing=standing))
         if self.may_write and not self._is_over_first_contact():
             self.pending.extend(wanted)
+
+    def _list_unmapped(self, recognised: Iterable[Recognised]) -> None:
+        """Put what could not be read on the worklist, each result once in the life of the process."""
+        items = unmapped_items(recognised, self.parts.catalogue, self.started_at)
+        fresh = [item for item in items if (item.example, item.reason) not in self.listed]
+        if fresh and not self.asked.dry_run:
+            self.listed.update((item.example, item.reason) for item in fresh)
+            self.store.record_unmapped(fresh)
 
     def _is_over_first_contact(self) -> bool:
         """Tell whether the first pass will be stopped anyway: bodies need not be kept then."""

@@ -27,7 +27,6 @@ from adapter.sync.tally import USED
 from adapter.terminology.catalogue import Catalogue
 
 NO_PATIENT: Final = "no-patient-of-this-server"
-OWN_OUTPUT: Final = "own-output"
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,7 @@ class Reconciled:
     fetched: int
     outcomes: Mapping[str, int]
     set_aside: tuple[SetAside, ...]
+    recognised: tuple[Recognised, ...] = ()
 
 
 def reconcile(
@@ -88,6 +88,7 @@ def reconcile(
         fetched=len(gathered.results) + gathered.own_found,
         outcomes=outcomes,
         set_aside=tuple(aside),
+        recognised=tuple(read.values()),
     )
 
 
