@@ -8,7 +8,7 @@ that begin with it; it reads, changes and removes nothing else there. It prints 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -61,13 +61,14 @@ class Run:
 
     `writes`: gives the number of writes so far, as the server counts them; None where it does not,
     and then the versions that it confirmed are counted. `patients_only`: look at the example
-    patients alone, because others are on the server too.
+    patients alone, because others are on the server too. `examples`: the folder with the cases.
     """
 
     name: str
     prefix: str = ""
     writes: Callable[[], int] | None = None
     patients_only: bool = False
+    examples: Path = field(default_factory=lambda: fixtures_folder())
 
 
 def fixtures_folder() -> Path:
@@ -140,7 +141,7 @@ def load_examples(target: FhirServer, file: str, run: Run) -> tuple[str, ...]:
 
     """
     patients = []
-    for path in sorted(fixtures_folder().glob(f"*/{file}")):
+    for path in sorted(run.examples.glob(f"*/{file}")):
         bundle = _of_run(read_json(path.read_bytes()), run)
         target.transact(write_json(bundle))
         names = [str(entry["request"]["url"]) for entry in bundle["entry"]]

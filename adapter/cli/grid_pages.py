@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from adapter.cli.policy_text import POLICY_TEXT
 from adapter.her2 import rules
 from adapter.her2.classify import classify
 from adapter.her2.grid import IHC_KINDS, ISH_KINDS
@@ -89,6 +90,7 @@ def page() -> str:
         )
         parts.append(_markdown_grid(policy))
         parts.append(remark)
+    parts.append(POLICY_TEXT)
     parts.append("## The rules\n")
     parts.append(_markdown_rules())
     parts.append("## Comments that go with ISH groups\n")

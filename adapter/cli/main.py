@@ -9,6 +9,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
+import typer
+
 from adapter.cli.app import app
 from adapter.cli.exit_codes import BUG, code_of
 from adapter.cli.printing import complain
@@ -17,18 +19,19 @@ from adapter.errors import AdapterError, ConfigError, MappingError
 NAME = "her2-adapter"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, application: typer.Typer = app) -> int:
     """Run one command.
 
     Args:
         arguments: what follows the program's name; None for those of this process.
+        application: the commands.
 
     Returns:
         The exit code; see `exit_codes`.
 
     """
     try:
-        app(args=None if arguments is None else list(arguments), prog_name=NAME)
+        application(args=None if arguments is None else list(arguments), prog_name=NAME)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     except AdapterError as error:

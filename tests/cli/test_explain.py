@@ -1,0 +1,100 @@
+"""`explain` tells a pathologist everything about one answer, from a file and from a server."""
+
+from __future__ import annotations
+
+from adapter.sandbox.server import Sandbox
+from tests.cli.conftest import FIXTURES, Run, fetch, load
+
+GROUP_4 = FIXTURES / "ihc-2-plus-group-4" / "input.json"
+
+
+def test_an_explanation_names_words_reading_mapping_rule_mark_and_citation(run: Run) -> None:
+    told = run("explain", "-o", "table", GROUP_4).out
+
+    for part in (
+        "Patient/ihc-2-plus-group-4 · Specimen/ihc-2-plus-group-4-specimen",
+        "HER2 category: pending-second-review · review",
+        "ASCO/CAP status: none while pending or in review",
+        "Rule second-review-due [G]:",
+        "Source: ASCO/CAP 2018 (affirmed 2023) Fig 4-6",
+        "Why: A blinded recount of at least 20 cells is due.",
+        "One sample because: They name one specimen",
+        "“2+”",
+        "read as: ISH equivocal, dual probe, HER2/CEP17 ratio 1.6, HER2 copies per cell 4.8",
+        "answers-ihc: http://loinc.org LA11842-4",
+    ):
+        assert part in told
+
+
+def test_what_was_set_aside_is_told_with_the_reason(run: Run) -> None:
+    told = run("explain", "-o", "table", FIXTURES / "gastric" / "input.json").out
+
+    assert "HER2 category: not-applicable" in told
+    assert "not used: The tumour is one outside the breast. (other-tumour)" in told
+
+
+def test_the_lines_hold_the_same(run: Run) -> None:
+    [line] = run("explain", GROUP_4).lines
+
+    assert line["rule"]["basis"] == "G"
+    assert {result["outcome"] for result in line["results"]} == {"used"}
+    assert line["results"][0]["read_as"] == [
+        "ISH equivocal, dual probe, HER2/CEP17 ratio 1.6, HER2 copies per cell 4.8, "
+        "CEP17 copies per cell 3.0"
+    ]
+
+
+def test_several_samples_of_a_patient_are_rolled_up_for_the_eye_only(run: Run) -> None:
+    text = "\n".join(
+        (
+            '{"resourceType":"Observation","id":"a","status":"final","subject":{"reference":"Patient/1"},'
+            '"specimen":{"reference":"Specimen/1"},"code":{"coding":[{"system":"http://loinc.org","code":"85319-2"}]},'
+            f'"valueString":"{score}"}}'
+        )
+        .replace('"a"', f'"{name}"')
+        .replace("Specimen/1", f"Specimen/{name}")
+        for name, score in (("a", "1+"), ("b", "3+"))
+    )
+    ended = run("explain", "-", text=text)
+
+    assert "Patient/1: 2 samples; together positive, review (shown only)" in ended.err
+
+
+def test_a_file_without_observations_cannot_be_explained(run: Run) -> None:
+    assert run("explain", "-", text='{"resourceType":"Patient","id":"1"}').code == 2
+
+
+def test_a_result_on_a_server_is_explained_with_all_of_its_sample(
+    run: Run, sandbox: Sandbox
+) -> None:
+    load(sandbox, "ihc-2-plus-fish-negative", "ihc-0")
+    before = sandbox.writes
+    name = "Observation/ihc-2-plus-fish-negative-fish"
+    ended = run("explain", name, HER2_FHIR_URL=sandbox.base_url)
+
+    [line] = ended.lines
+    assert line["category"] == "low"
+    assert {one["observation"] for one in line["results"]} == {
+        name,
+        "Observation/ihc-2-plus-fish-negative-ihc",
+    }
+    assert sandbox.writes == before
+
+
+def test_a_derived_result_is_explained_by_its_sources(run: Run, sandbox: Sandbox) -> None:
+    load(sandbox, "ihc-2-plus-fish-negative")
+    run("sync", HER2_FHIR_URL=sandbox.base_url)
+    found = fetch(
+        sandbox, "Observation?_tag=https://w3id.org/her2-adapter/CodeSystem/her2-adapter|derived"
+    )
+    [line] = run("explain", f"Observation/{found['entry'][0]['resource']['id']}").lines
+
+    assert line["category"] == "low"
+    assert len(line["results"]) == 2
+
+
+def test_an_observation_that_is_not_there_is_named(run: Run, sandbox: Sandbox) -> None:
+    ended = run("explain", "Observation/nowhere", HER2_FHIR_URL=sandbox.base_url)
+
+    assert ended.code == 2
+    assert "Observation/nowhere is not on" in ended.err

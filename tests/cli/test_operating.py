@@ -1,0 +1,201 @@
+"""What an operator asks: status, the worklists, taking results back, the settings with their secrets masked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from adapter.ports import ParkedCase, PassRecord, StateStore, UnmappedItem
+from adapter.sandbox.server import Sandbox
+from adapter.store import open_store
+from adapter.sync.cycle import BRAKE
+from tests.cli.conftest import Run, fetch, load
+
+NOW = datetime.now(UTC)
+
+
+@contextmanager
+def state(folder: Path) -> Iterator[StateStore]:
+    with open_store(f"sqlite:///{folder / 'state.sqlite'}") as store:
+        yield store
+
+
+def passed(ago_seconds: float, outcome: str = "done") -> PassRecord:
+    ended = NOW - timedelta(seconds=ago_seconds)
+    return PassRecord(
+        started_at=ended - timedelta(seconds=2),
+        ended_at=ended,
+        kind="incremental",
+        outcome=outcome,
+        counts={"fetched": 40, "writes": 6, "parked": 1},
+    )
+
+
+@pytest.mark.parametrize(
+    ("records", "code", "told"),
+    [
+        ([passed(0)], 0, ""),
+        ([passed(100), passed(10, "failed")], 0, ""),
+        ([passed(400)], 5, "Stale: no pass has ended well since"),
+        ([passed(400), passed(0, "failed")], 5, "Stale"),
+        ([passed(0, "observed")], 0, ""),
+        ([passed(0, "braked")], 5, "A brake is engaged"),
+        ([], 5, "no pass has ended well since the start"),
+    ],
+    ids=["fresh", "one-failure", "old", "only-failures", "observed", "braked", "never"],
+)
+def test_status_check_ends_in_5_when_stale_or_braked(
+    run: Run, tmp_path: Path, records: list[PassRecord], code: int, told: str
+) -> None:
+    with state(tmp_path) as store:
+        for record in records:
+            store.record_pass(record)
+    ended = run("status", "--check", HER2_POLL__INTERVAL_SECONDS="100")
+
+    assert ended.code == code
+    assert told in ended.err
+    assert run("status").code == 0
+
+
+def test_status_tells_queue_parked_brake_and_the_last_passes(run: Run, tmp_path: Path) -> None:
+    with state(tmp_path) as store:
+        store.record_pass(passed(5))
+        store.enqueue(["Patient/a", "Patient/b"], reason="changed")
+        store.park(ParkedCase("key", "Patient/a", "refused", "f", NOW))
+        store.set_setting(BRAKE, "{}")
+    facts, last = run("status").lines
+
+    assert (facts["queue"], facts["parked"], facts["brake_engaged"]) == (2, 1, True)
+    assert facts["fresh"]
+    assert (last["kind"], last["outcome"], last["fetched"], last["writes"]) == (
+        "pass",
+        "done",
+        40,
+        6,
+    )
+    table = run("status", "-o", "table").out
+    assert "brake engaged" in table
+    assert "incremental" in table
+
+
+def test_unmapped_lists_the_worklist(run: Run, tmp_path: Path) -> None:
+    item = UnmappedItem("text-not-understood", "s", "c", "aaa 9", "Observation/1", 3, NOW, NOW)
+    with state(tmp_path) as store:
+        store.record_unmapped([item])
+    ended = run("unmapped")
+
+    [line] = ended.lines
+    assert (line["count"], line["pattern"], line["example"]) == (3, "aaa 9", "Observation/1")
+    assert "1 patterns, 3 results" in ended.err
+
+
+def test_parked_results_are_listed_and_sent_again_on_request(run: Run, tmp_path: Path) -> None:
+    with state(tmp_path) as store:
+        for key in ("one", "two"):
+            store.park(ParkedCase(key, f"Patient/{key}", "refused", "f", NOW))
+
+    assert [line["key"] for line in run("parked", "list").lines] == ["one", "two"]
+    assert run("parked", "retry", "three").code == 2
+    assert [line["key"] for line in run("parked", "retry", "two").lines] == ["two"]
+    with state(tmp_path) as store:
+        assert [case.key for case in store.parked()] == ["one"]
+        assert store.queued(10) == ("Patient/two",)
+    assert [line["key"] for line in run("parked", "retry").lines] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "count"),
+    [
+        (["--all"], 11),
+        (["--rule", "ihc-0"], 1),
+        (["--policy", "asco-cap-2023"], 11),
+        (["--policy", "asco-cap-2023|1.0.0"], 11),
+        (["--policy", "9.9"], 0),
+        (["--policy", "basic"], 0),
+        (["--since", "2020-01-01"], 11),
+        (["--since", "2999-01-01"], 0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_withdraw_takes_back_what_is_chosen(
+    run: Run, sandbox: Sandbox, chosen: list[str], count: int
+) -> None:
+    load(sandbox)
+    run("sync", HER2_FHIR_URL=sandbox.base_url)
+    written = sandbox.writes
+    preview = run("withdraw", *chosen, "--preview")
+    assert (preview.code, len(preview.lines), sandbox.writes) == (0, count, written)
+    assert run("withdraw", *chosen).code == 0
+
+    assert withdrawn(sandbox) == count
+
+
+def withdrawn(sandbox: Sandbox) -> int:
+    tag = "https://w3id.org/her2-adapter/CodeSystem/her2-adapter|derived"
+    found = fetch(sandbox, f"Observation?_tag={tag}&status=entered-in-error&_summary=count")
+    return int(found["total"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [[], ["--all", "--rule", "ihc-0"], ["--policy", "other|1"], ["--since", "x"]],
+    ids=["nothing", "all-and-some", "unknown-policy", "no-day"],
+)
+def test_withdraw_wants_to_know_what(run: Run, wrong: list[str]) -> None:
+    assert run("withdraw", *wrong, HER2_FHIR_URL="https://fhir.test").code == 2
+
+
+def test_config_masks_every_secret_and_names_the_origin(run: Run) -> None:
+    ended = run(
+        "config",
+        HER2_FHIR_URL="https://fhir.test/r4",
+        HER2_SOURCE__AUTH__KIND="bearer",
+        HER2_SOURCE__AUTH__TOKEN="very-secret-token",
+        HER2_STATE_URL="postgresql+psycopg://user:very-secret-word@db.test/her2",
+    )
+
+    rows = {line["name"]: line for line in ended.lines}
+    assert rows["source.url"]["value"] == "https://fhir.test/r4"
+    assert rows["source.url"]["origin"] == "HER2_FHIR_URL"
+    assert "very-secret" not in ended.out + ended.err
+
+
+def test_the_file_the_environment_and_the_flag_win_in_this_order(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "her2.toml").write_text('[policy]\nname = "basic"\nzero_plus = "zero"\n')
+
+    def name_of(*flags: str, **environment: str) -> str:
+        rows = run("config", "--config", "her2.toml", *flags, **environment).lines
+        return next(str(row["value"]) for row in rows if row["name"] == "policy.name")
+
+    assert name_of() == "basic"
+    assert name_of(HER2_POLICY="asco-cap-2023") == "asco-cap-2023"
+    assert name_of("--policy", "basic") == "basic"
+
+
+def test_config_check_asks_the_server_and_writes_nothing(run: Run, sandbox: Sandbox) -> None:
+    load(sandbox, "ihc-0")
+    before = sandbox.writes
+    ended = run("config", "--check", HER2_FHIR_URL=sandbox.base_url)
+
+    assert (ended.code, sandbox.writes) == (0, before)
+    assert "FHIR 4.0.1" in ended.err
+    assert "All good" in ended.err
+    assert run("config", "--check", HER2_FHIR_URL=f"{sandbox.base_url}/nowhere").code == 3
+
+
+def test_mappings_are_checked_and_listed(run: Run, tmp_path: Path) -> None:
+    assert run("mappings", "check").code == 0
+    names = [line["name"] for line in run("mappings", "list").lines]
+    assert "conceptmap-answers-ihc.json" in names
+
+    (tmp_path / "overlay").mkdir()
+    (tmp_path / "overlay" / "site.json").write_text('{"resourceType": "ConceptMap"}')
+    ended = run("mappings", "check", "overlay")
+    assert ended.code == 2
+    assert all(line["defect"].startswith("site.json") for line in ended.lines)
+    refused = run("classify", text="{}", HER2_SITE_MAPPINGS=str(tmp_path / "overlay"))
+    assert refused.code == 2

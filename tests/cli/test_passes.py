@@ -1,0 +1,255 @@
+"""`sync` and `run` end as promised: what they print, and each exit code; over real HTTP, signals included."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from adapter.sandbox.server import Sandbox
+from tests.cli.conftest import ROOT, Run, fetch, load
+
+SCHEMA = json.loads((ROOT / "docs/schemas/sync-line.schema.json").read_text("utf-8"))
+
+
+def test_a_pass_writes_what_is_missing_and_a_second_one_nothing(run: Run, sandbox: Sandbox) -> None:
+    load(sandbox)
+    first = run("sync", "--once", HER2_FHIR_URL=sandbox.base_url)
+    written = sandbox.writes
+    second = run("sync")
+
+    assert (first.code, second.code) == (0, 0)
+    assert {line["action"] for line in first.lines if line["kind"] == "case"} == {"create"}
+    assert {line["action"] for line in second.lines if line["kind"] == "case"} == {"skip"}
+    assert sandbox.writes == written
+    assert "0 versions written" in second.err
+
+
+def test_every_line_of_a_pass_is_as_the_schema_says(run: Run, sandbox: Sandbox) -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    load(sandbox)
+    lines = run("sync", HER2_FHIR_URL=sandbox.base_url).lines
+    load(sandbox, file="later.json")
+    lines += run("sync").lines
+    lines += run("withdraw", "--all").lines
+
+    assert {"create", "update", "retract"} <= {line.get("action") for line in lines}
+    for line in lines:
+        jsonschema.validate(line, SCHEMA)
+
+
+def test_a_dry_run_writes_nothing_and_leaves_no_trace(run: Run, sandbox: Sandbox) -> None:
+    load(sandbox)
+    before = sandbox.writes
+    ended = run("sync", "--dry-run", HER2_FHIR_URL=sandbox.base_url)
+
+    assert (ended.code, sandbox.writes) == (0, before)
+    assert "11 to create" in ended.err
+    assert run("status").lines[0]["last_good_pass"] is None
+
+
+def test_only_the_patients_asked_for_are_looked_at(
+    run: Run, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    load(sandbox)
+    (tmp_path / "patients.txt").write_text("ihc-3-plus\n\nPatient/ihc-0\n")
+    one = run("sync", "--patient", "ihc-1-plus", HER2_FHIR_URL=sandbox.base_url)
+    two = run("sync", "--patients", "patients.txt")
+
+    assert [line["subject"] for line in one.lines] == ["Patient/ihc-1-plus"]
+    assert {line["subject"] for line in two.lines} == {"Patient/ihc-3-plus", "Patient/ihc-0"}
+
+
+def test_a_first_pass_that_is_too_large_asks_an_operator(run: Run, sandbox: Sandbox) -> None:
+    load(sandbox)
+    before = sandbox.writes
+    ended = run("sync", HER2_FHIR_URL=sandbox.base_url, HER2_BRAKE__FIRST_PASS="5")
+
+    assert (ended.code, sandbox.writes) == (5, before)
+    assert "--backfill" in ended.err
+    assert "2 low" in ended.err
+    assert run("status", "--check").code == 5
+    assert run("sync", "--backfill").code == 0
+    assert sandbox.writes > before
+
+
+@pytest.mark.parametrize("since", ["2024-01-31", "2024-01-31T10:00:00+02:00"])
+def test_since_takes_a_day_or_an_instant(run: Run, sandbox: Sandbox, since: str) -> None:
+    load(sandbox, "ihc-0")
+
+    assert run("sync", "--since", since, HER2_FHIR_URL=sandbox.base_url).code == 0
+
+
+def test_fail_on_review_ends_in_4_after_everything_was_written(run: Run, sandbox: Sandbox) -> None:
+    load(sandbox, "two-scores-contradict")
+    ended = run("sync", "--fail-on", "parked,review", HER2_FHIR_URL=sandbox.base_url)
+
+    assert ended.code == 4
+    assert fetch(sandbox, "Provenance?_summary=count")["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["sync", "--since", "yesterday"], "is no day or instant"),
+        (["sync", "--patients", "nowhere"], "does not exist"),
+        (["sync", "--fail-on", "x"], "knows parked, review, unmapped"),
+        (["sync", "--unknown"], "No such option"),
+        (["sync", "-o", "xml"], "is not one of"),
+        (["nonsense"], "No such command"),
+        (["sync"], "source.url is not set"),
+        (["sync", "--config", "nowhere.toml"], "cannot be read"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_usage_ends_in_2(run: Run, arguments: list[str], told: str) -> None:
+    ended = run(*arguments, COLUMNS="200")
+
+    assert ended.code == 2
+    assert told in ended.err
+    assert ended.out == ""
+
+
+def test_every_wrong_setting_is_told_at_once(run: Run) -> None:
+    ended = run("sync", HER2_POLL__INTERVAL_SECONDS="soon", HER2_FHIR_URL="http://elsewhere.test/")
+
+    assert ended.code == 2
+    assert "poll.interval_seconds" in ended.err
+    assert "source.url" in ended.err
+
+
+def test_a_server_that_is_no_fhir_server_ends_in_3(run: Run, sandbox: Sandbox) -> None:
+    ended = run("sync", HER2_FHIR_URL=f"{sandbox.base_url}/Patient")
+
+    assert ended.code == 3
+    assert "is it the FHIR base URL?" in ended.err
+
+
+def environment(server: str, folder: Path) -> dict[str, str]:
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("HER2_")}
+    return {
+        **kept,
+        "HER2_FHIR_URL": server,
+        "HER2_STATE_URL": f"sqlite:///{folder / 'state.sqlite'}",
+        "HER2_POLL__INTERVAL_SECONDS": "0.05",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a command in a process of its own; none outlives its test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_command(server: str, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "adapter", *arguments],
+            env=environment(server, tmp_path),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start_command
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_until(
+    process: subprocess.Popen[str], condition: Callable[[], bool], seconds: float = 30.0
+) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
+def test_run_polls_until_it_is_stopped(
+    sandbox: Sandbox, start: Start, number: signal.Signals, code: int
+) -> None:
+    load(sandbox, "ihc-1-plus")
+    process = start(sandbox.base_url, "run", "-o", "ndjson")
+    wait_until(process, lambda: sandbox.counts.versions >= 3 + 3)
+    load(sandbox, "ihc-1-plus", file="later.json")
+    wait_until(process, lambda: sandbox.counts.versions >= 6 + 1 + 2)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+
+    assert process.returncode == code, err
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [(line["action"], line["category"]) for line in lines] == [
+        ("create", "low"),
+        ("update", "equivocal"),
+    ]
+
+
+def test_run_in_observe_mode_writes_nothing(sandbox: Sandbox, start: Start) -> None:
+    load(sandbox, "ihc-1-plus")
+    before = sandbox.writes
+    process = start(sandbox.base_url, "run", "--observe", "--log-format", "json")
+    seen = sandbox.requests
+    wait_until(process, lambda: sandbox.requests > seen + 20)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+
+    assert (process.returncode, sandbox.writes) == (0, before)
+    events = [json.loads(line) for line in err.splitlines()]
+    ended = [event["counts"] for event in events if event["event"] == "pass_ended"]
+    assert ended
+    assert {counts["category.low"] for counts in ended} == {1}
+
+
+def test_a_second_interrupt_ends_a_pass_at_once(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never answers
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/fhir"
+        process = start(url, "sync")
+        connection, _ = silent.accept()
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        connection.close()
+
+    assert process.returncode == 130
+
+
+def test_a_server_that_is_not_there_ends_in_3(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    process = start(f"http://127.0.0.1:{port}/fhir", "sync")
+    _, err = process.communicate(timeout=120)
+
+    assert process.returncode == 3
+    assert "127.0.0.1 gave no usable answer" in err
+
+
+def test_a_reader_that_goes_away_is_no_defect(start: Start) -> None:
+    process = start("http://127.0.0.1:1/fhir", "table", "-o", "ndjson")
+    assert process.stdout is not None
+    process.stdout.close()
+    process.wait(timeout=30)
+
+    assert process.stderr is not None
+    assert process.returncode == 130
+    assert process.stderr.read() == ""
+    process.stderr.close()
