@@ -135,7 +135,7 @@ def _from_results(combined: _Combined, policy: Policy) -> Verdict:
         return adjudicate(verdict, overall.word, _scores_stated(counting))
     if verdict.category is Category.NEEDS_REVIEW:
         return verdict
-    return _basic_only(beside_scores(verdict, overall.word), policy)
+    return _basic_only(beside_scores(verdict, overall.word, ihc.rows), policy)
 
 
 def _without_tests(counting: Counting, word: ResultWord | None, policy: Policy) -> Verdict:

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from adapter.her2.criteria import SECOND_POPULATION_ABOVE_PERCENT
+from adapter.her2.criteria import (
+    SECOND_POPULATION_ABOVE_PERCENT,
+    STAINED_CELLS_ABOVE_PERCENT,
+)
 from adapter.her2.evaluate import NO_IHC, NO_ISH, IshCounts
 from adapter.her2.ihc import WORD_AGREES_WITH, IhcReading, read_ihc
 from adapter.her2.intervals import Interval
-from adapter.her2.ish import IshReading, read_ish
+from adapter.her2.ish import WORD_COLUMNS, IshReading, read_ish
 from adapter.her2.model import (
     Evidence,
     IhcResult,
@@ -24,6 +27,7 @@ from adapter.her2.model import (
     Reason,
     RepeatMarker,
     ResultWord,
+    Staining,
 )
 
 SetAside = tuple[tuple[str, Reason], ...]
@@ -68,7 +72,10 @@ def combine_ihc(results: Iterable[Evidence], policy: Policy) -> CombinedIhc:
         for e in kept.results
         if e.ihc is not None and not _is_supporting(e.ihc)
     ]
-    return CombinedIhc(_one_ihc(readings), kept)
+    reading = _one_ihc(readings)
+    if not readings and any(_shows_overexpression(ihc) for ihc in supporting):
+        reading = IhcReading(contradictions=(STAINING_WITHOUT_SCORE,))
+    return CombinedIhc(reading, kept)
 
 
 def _is_of_the_test(ihc: IhcResult) -> bool:
@@ -87,6 +94,14 @@ def _is_supporting(ihc: IhcResult) -> bool:
     return not ihc.scores and ihc.word is None and not ihc.off_scale
 
 
+def _shows_overexpression(ihc: IhcResult) -> bool:
+    """Whether more than 10 % of cells may stain intensely and completely, as in 3+."""
+    percents = [ihc.uniform_intense_percent]
+    if ihc.staining is Staining.INTENSE_COMPLETE:
+        percents.append(ihc.percent)
+    return any(p and Interval.of(p).may_exceed(STAINED_CELLS_ABOVE_PERCENT) for p in percents)
+
+
 def _with_support(ihc: IhcResult, supporting: list[IhcResult]) -> IhcResult:
     """Add a percentage that was sent as a result of its own (LOINC 85328-3 and the like)."""
     for other in supporting:
@@ -97,6 +112,9 @@ def _with_support(ihc: IhcResult, supporting: list[IhcResult]) -> IhcResult:
     return ihc
 
 
+STAINING_WITHOUT_SCORE = Reason(
+    "staining-without-score", "Intense staining is stated as in 3+, and no IHC score."
+)
 SECOND_POPULATION = "second-cell-population"
 IHC_DIFFER = Reason(
     "ihc-results-differ", "IHC results of this sample differ, and none replaces another."
@@ -228,7 +246,7 @@ def _add_up(results: list[IshResult]) -> IshResult | None:
 
 def _replace_repeated(results: list[Evidence], *, markers: tuple[RepeatMarker, ...]) -> Kept:
     """Let marked repeats replace what they repeat, with review where they differ from it."""
-    repeats = [e for e in results if e.marker in markers]
+    repeats = [e for e in results if e.marker in markers and not _is_indeterminate(e)]
     present = {e.source.reference for e in results}
     named = {reference for e in repeats for reference in e.repeat_of} & present
     earlier = [
@@ -249,6 +267,14 @@ def _replace_repeated(results: list[Evidence], *, markers: tuple[RepeatMarker, .
     )
 
 
+def _is_indeterminate(evidence: Evidence) -> bool:
+    """Whether it could not be read by the laboratory: it counts as no test (N2, N4), and replaces none."""
+    ihc, ish = evidence.ihc, evidence.ish
+    mere_ihc = ihc is not None and not ihc.scores and ihc.word is ResultWord.INDETERMINATE
+    mere_ish = ish is not None and ish.word is ResultWord.INDETERMINATE
+    return mere_ihc or mere_ish
+
+
 def _meaning(evidence: Evidence) -> object:
     """Give what a result says, without where it stands and how it was written."""
     ihc = evidence.ihc and replace(evidence.ihc, text="")
@@ -257,7 +283,7 @@ def _meaning(evidence: Evidence) -> object:
 
 
 def _without_single_probe(kept: Kept) -> Kept:
-    duals = [e for e in kept.results if e.ish is not None and _is_dual(e.ish)]
+    duals = [e for e in kept.results if e.ish is not None and _is_telling_dual(e.ish)]
     singles = [e for e in kept.results if e.ish is not None and e.ish.probe is Probe.SINGLE]
     if not duals or not singles:
         return kept
@@ -271,15 +297,20 @@ def _without_single_probe(kept: Kept) -> Kept:
     )
 
 
-def _is_dual(ish: IshResult) -> bool:
-    stated = ish.ratio is not None or ish.cep17_copies is not None or ish.stated_group is not None
-    return ish.probe is Probe.DUAL or (ish.probe is None and stated)
+def _is_telling_dual(ish: IshResult) -> bool:
+    """Whether it is a dual-probe result that tells a group or says how it ended; CEP17 alone tells nothing."""
+    numbers = (ish.ratio, ish.stated_group, ish.her2_copies)
+    tells = any(part is not None for part in numbers) or ish.word in WORD_COLUMNS
+    counted = ish.ratio is not None or ish.cep17_copies is not None or ish.stated_group is not None
+    return tells and (ish.probe is Probe.DUAL or (ish.probe is None and counted))
 
 
 def _second_population(kept: Kept) -> tuple[Kept, tuple[Reason, ...]]:
     """Leave a second cell population above 10 % to a human, and a smaller one aside [G 2013]."""
     populations = [e for e in kept.results if e.ish is not None and e.ish.second_population]
     small = [e for e in populations if _is_small_population(e)]
+    if len(small) == len(kept.results):
+        return kept, ()  # the count itself mentions a small population; nothing else is there
     if len(small) < len(populations):
         reason = Reason(
             SECOND_POPULATION,

@@ -74,9 +74,7 @@ def read_ihc(stated: IhcResult, policy: Policy, scored_at: str | None = None) ->
     """
     if stated.off_scale:
         return IhcReading(contradictions=(OFF_SCALE,), stated=stated)
-    if not stated.scores:
-        return _read_word(stated)
-    reading = _read_zero_plus(stated, policy, scored_at)
+    reading = _read_zero_plus(stated, policy, scored_at) if stated.scores else _read_word(stated)
     contradictions = _contradictions(reading)
     if contradictions:
         return replace(reading, contradictions=contradictions)
@@ -122,17 +120,19 @@ def _read_zero_plus(stated: IhcResult, policy: Policy, scored_at: str | None) ->
 
 
 def _contradictions(reading: IhcReading) -> tuple[Reason, ...]:
-    stated, rows = reading.stated, reading.rows
+    """Name what speaks against the scores; what stands for several is held against each of them (N6)."""
+    stated = reading.stated
     found = []
-    if stated.word is not None and not set(rows) & WORD_AGREES_WITH.get(stated.word, frozenset()):
+    agrees = WORD_AGREES_WITH.get(stated.word, frozenset()) if stated.word else frozenset()
+    if stated.scores and stated.word is not None and not set(reading.rows) & agrees:
         found.append(
             Reason("ihc-word-against-score", f'IHC is called "{stated.word}" beside its score.')
         )
-    if len(rows) == 1:
-        found += _pattern_against_score(rows[0], stated.staining, stated.percent)
+    for row in reading.rows or ((THREE,) if reading.word is ResultWord.POSITIVE else ()):
+        found += _pattern_against_score(row, stated.staining, stated.percent)
         if stated.uniform_intense_percent is not None:
-            found += _uniform_intense_against_score(rows[0], stated.uniform_intense_percent)
-    return tuple(found)
+            found += _uniform_intense_against_score(row, stated.uniform_intense_percent)
+    return tuple(dict.fromkeys(found))
 
 
 PATTERNS_OF = {
@@ -229,7 +229,7 @@ def _uniform_intense_against_score(score: IhcScore, percent: Measurement) -> lis
 
 def _read_zero(reading: IhcReading) -> IhcReading:
     """Tell 0 without staining, 0 with faint staining (ultralow) and 0 with nothing stated apart."""
-    if reading.rows != (ZERO,):
+    if reading.rows != (ZERO,) or not reading.stated.scores:
         return reading
     staining, percent = reading.stated.staining, reading.stated.percent
     cells = Interval.of(percent) if percent else None

@@ -126,15 +126,22 @@ def overall_alone(word: ResultWord) -> Verdict:
     return verdict
 
 
-def beside_scores(verdict: Verdict, word: ResultWord) -> Verdict:
+KIND_OF = {
+    ResultWord.LOW: frozenset({IhcScore.ONE_PLUS, IhcScore.TWO_PLUS}),
+    ResultWord.ULTRALOW: frozenset({IhcScore.ZERO, IhcScore.ZERO_PLUS}),
+}
+"""Which scores an overall low or ultralow can be a kind of."""
+
+
+def beside_scores(verdict: Verdict, word: ResultWord, rows: tuple[IhcScore, ...]) -> Verdict:
     """Hold the overall result against what the scores gave: agreement, refinement or needs-review [P]."""
     if verdict.category in AGREES_WITH[word]:
         return verdict
     is_unspecified = verdict.category is Category.NEGATIVE_UNSPECIFIED
     may_be_stained = any(reason.code == "staining-not-stated" for reason in verdict.reasons)
-    if (word in (ResultWord.LOW, ResultWord.ULTRALOW) and is_unspecified) or (
-        word is ResultWord.ULTRALOW and verdict.category is Category.NEGATIVE and may_be_stained
-    ):
+    is_a_kind = word in KIND_OF and (not rows or bool(KIND_OF[word] & set(rows)))
+    is_open_zero = word is ResultWord.ULTRALOW and verdict.category is Category.NEGATIVE
+    if is_a_kind and (is_unspecified or (is_open_zero and may_be_stained)):
         category, status = MEANS[word]
         return replace(verdict, category=category, asco_cap=status, rule=rules.OVERALL_REFINES)
     reason = Reason(

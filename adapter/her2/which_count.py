@@ -89,8 +89,10 @@ def _why_not(evidence: Evidence) -> Reason | None:
             return Reason("cancelled", "This test was cancelled.", sources)
         case ResultStatus.REGISTERED | ResultStatus.PRELIMINARY:
             return Reason("not-final", "This result is not final yet.", sources)
+        case ResultStatus.UNKNOWN | ResultStatus.MISSING:
+            return None
         case _:
-            return evidence.unreadable
+            return None if evidence.contradictions else evidence.unreadable
 
 
 def _own_contradictions(evidence: Evidence) -> tuple[Reason, ...]:

@@ -529,3 +529,48 @@ def test_totals_and_numbers_below_0_are_no_counts_however_they_are_written(numbe
 
 def test_more_than_6_copies_is_a_count() -> None:
     assert answer(ihc("2+"), ish(copies=">6.0", probe="single")).category == "positive"
+
+
+def test_a_count_that_mentions_a_small_population_keeps_its_numbers() -> None:
+    mentions = replace(
+        G[1], second_population=True, population_percent=ihc("1+", percent="5").percent
+    )
+
+    assert answer(ihc("2+"), mentions).category == "positive"
+
+
+def test_a_dual_probe_result_that_tells_nothing_outranks_no_single_probe() -> None:
+    single = ish(copies="7", probe="single")
+
+    assert answer(ihc("0"), single, ish("indeterminate", probe="dual")).category == "needs-review"
+    assert answer(ihc("0"), single, ish(cep17="2", probe="dual")).category == "needs-review"
+
+
+def test_a_repeat_that_could_not_be_read_replaces_nothing() -> None:
+    failed_ish = evidence(ish("indeterminate"), "9", marker=REPEAT)
+    failed_ihc = evidence(ihc("indeterminate"), "9", marker=REPEAT)
+
+    assert answer(ihc("0"), G[1], failed_ish).category == "needs-review"
+    assert answer(ihc("3+"), failed_ihc).category == "needs-review"
+
+
+def test_an_overall_low_refines_no_range_without_a_1_plus() -> None:
+    assert answer(ihc("0..0+"), overall("low")).category == "needs-review"
+    assert answer(ihc("0..1+"), overall("low")).category == "low"
+    assert answer(ish("negative"), overall("low")).category == "low"
+
+
+def test_an_adjudication_of_unclear_status_settles_nothing() -> None:
+    tests, final = adjudicated_later(ihc("3+"), ihc("1+"), word="negative")
+    unclear = replace(final, source=replace(final.source, status=ResultStatus.UNKNOWN))
+
+    assert answer(*tests, unclear).category == "needs-review"
+
+
+def test_an_unreadable_result_of_unclear_status_needs_review() -> None:
+    unreadable = evidence(
+        None, "2", assay=Assay.ISH, status="unknown", unreadable=Reason("unreadable-value", "?")
+    )
+
+    assert answer(ihc("3+"), unreadable).category == "needs-review"
+    assert answer(unreadable).category == "needs-review"

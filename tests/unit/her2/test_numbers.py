@@ -207,4 +207,27 @@ def test_a_percentage_sent_as_a_result_of_its_own_is_held_against_the_score() ->
 
     assert classify(case(evidence(ihc("1+")), supporting)).category == "needs-review"
     assert classify(case(evidence(ihc("3+")), supporting)).category == "positive"
-    assert classify(case(supporting)).category == "no-result"
+    assert classify(case(supporting)).category == "needs-review"
+    assert classify(case(supporting, ish("negative"))).category == "needs-review"
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        ihc("negative", uniform="90"),
+        ihc("negative", percent="90", staining=Staining.INTENSE_COMPLETE),
+        ihc("0..1+", uniform="50"),
+        ihc("positive", staining=Staining.NONE),
+        ihc("positive", percent="0"),
+        ihc("1+..2+", percent="5"),
+        ihc("equivocal", uniform="50"),
+    ],
+)
+def test_a_word_or_range_is_held_against_its_percentages_too(result) -> None:
+    assert classify(case(result)).category == "needs-review"
+
+
+def test_a_little_intense_staining_without_a_score_is_no_ihc() -> None:
+    little = type(ihc())(uniform_intense_percent=ihc("1+", uniform="5").uniform_intense_percent)
+
+    assert classify(case(evidence(little))).category == "no-result"
