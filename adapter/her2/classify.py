@@ -21,7 +21,7 @@ from adapter.her2.combine import (
     combine_ish,
 )
 from adapter.her2.evaluate import evaluate
-from adapter.her2.ihc import NEGATIVE_SCORES
+from adapter.her2.ihc import WORD_AGREES_WITH
 from adapter.her2.model import (
     AscoCapStatus,
     Case,
@@ -98,7 +98,7 @@ def _in_fixed_order(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
 
 def _decide(combined: _Combined, policy: Policy) -> Verdict:
     counting = combined.counting
-    if counting.site is TumourSite.OTHER and not counting.contradictions:
+    if counting.site is TumourSite.OTHER:
         return Verdict(Category.NOT_APPLICABLE, rules.NOT_BREAST)
     verdict = _from_results(combined, policy)
     if verdict.category is Category.NO_RESULT:
@@ -187,11 +187,11 @@ def _is_adjudication(combined: _Combined, verdict: Verdict) -> bool:
 
 
 def _scores_stated(counting: Counting) -> frozenset[IhcScore]:
-    """Give every IHC score that some result can stand for."""
+    """Give every IHC score that some result stands for, a word by N3 and N6."""
     results = [e.ihc for e in counting.results if e.ihc is not None]
     scores = {score for ihc in results for score in ihc.scores}
-    unscored = any(not ihc.scores and ihc.word is ResultWord.NEGATIVE for ihc in results)
-    return frozenset(scores | set(NEGATIVE_SCORES if unscored else ()))
+    words = {ihc.word for ihc in results if ihc.word is not None and not ihc.scores}
+    return frozenset(scores.union(*(WORD_AGREES_WITH.get(word, frozenset()) for word in words)))
 
 
 def _classification(verdict: Verdict, combined: _Combined, policy: Policy) -> Classification:

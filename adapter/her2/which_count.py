@@ -12,6 +12,7 @@ from adapter.her2.model import Assay, Case, Evidence, Reason, ResultStatus, Tumo
 COUNTING = frozenset({ResultStatus.FINAL, ResultStatus.AMENDED, ResultStatus.CORRECTED})
 NOT_YET = frozenset({ResultStatus.REGISTERED, ResultStatus.PRELIMINARY})
 UNCLEAR = frozenset({ResultStatus.UNKNOWN, ResultStatus.MISSING})
+PRESENT = COUNTING | NOT_YET | UNCLEAR
 
 BREAST_AND_OTHER = Reason(
     "tumour-site-contradictory", "The results point at the breast and at another primary tumour."
@@ -54,7 +55,8 @@ def sort_out(case: Case) -> Counting:
         set_aside.append((evidence.source.reference, reason))
         if evidence.source.status is ResultStatus.CANCELLED or reason is evidence.unreadable:
             concerns.append(reason)
-    site = site_of(tuple(results) or case.evidence)
+    # A result that is not final or not readable still says which tumour the sample is of.
+    site = site_of(tuple(e for e in case.evidence if e.source.status in PRESENT))
     if site is TumourSite.CONTRADICTORY:
         contradictions.append(BREAST_AND_OTHER)
     return Counting(

@@ -574,3 +574,25 @@ def test_an_unreadable_result_of_unclear_status_needs_review() -> None:
 
     assert answer(ihc("3+"), unreadable).category == "needs-review"
     assert answer(unreadable).category == "needs-review"
+
+
+def test_equivocal_in_words_is_adjudicated_like_2_plus() -> None:
+    got = answer(ihc("equivocal"), G[4], overall("negative"))
+
+    assert (got.category, got.rule.id) == ("low", "adjudicated")
+
+
+def test_an_unreadable_or_unclear_result_still_says_which_tumour_it_is_of() -> None:
+    other = TumourSite.OTHER
+    unreadable = evidence(None, "2", site=other, unreadable=Reason("unreadable-value", "?"))
+    unclear = evidence(ihc("3+"), "2", site=other, status="unknown")
+
+    assert answer(G[4], unreadable).category == "not-applicable"
+    assert answer(unclear).category == "not-applicable"
+
+
+def test_a_withdrawn_result_says_nothing_of_the_tumour() -> None:
+    withdrawn = evidence(ihc("3+"), "2", status="entered-in-error", site=TumourSite.CONTRADICTORY)
+
+    assert answer(withdrawn).category == "no-result"
+    assert answer(ihc("1+"), withdrawn).category == "low"
