@@ -10,8 +10,10 @@ Measured, in one run and on one server, for N patients with one IHC each, every 
 For each of them the wall time of `Cycle.run_pass`, and beside it that of the bare exchange: the very
 same requests (method, URL, headers, bytes), recorded, then replayed one after the other with plain
 requests and no logic, on the same server emptied and loaded again. What is published is their ratio.
-The two take turns in going first, after one round that is not counted: Java compiles as it goes.
-CPU seconds are those of this process alone, so they bear a busy machine better than wall time does.
+The two take turns in going first (the replay then sends what the round before recorded), after one
+round that is not counted, because Java compiles as it goes.
+CPU seconds are those of this process alone (adapter : bare, medians); they bear a busy machine better
+than wall time does.
 
 Not measured: the start of the process and of its parts, the network between two machines, TLS, and
 how well a server does under several clients. The state is a SQLite file, as by default. A ratio says
@@ -39,6 +41,7 @@ from typing import Any, TypeVar
 import requests
 
 from adapter.bootstrap import open_adapter
+from adapter.errors import AdapterError
 from adapter.logs import configure
 from adapter.settings import ServerSettings, Settings, StoreSettings
 from adapter.sync.cycle import Cycle, PassOptions, PassReport
@@ -92,16 +95,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with ExitStack() as opened:
             server = given(asked.server) if asked.server else opened.enter_context(own_hapi())
+            opened.callback(server.empty)
             facts = _facts(server, asked.patients)
             rounds = measure(server, asked.patients, asked.rounds)
             facts["load_average_after"] = os.getloadavg()[0]
             if asked.profile:
                 profile(server, asked.patients, asked.profile)
-            server.empty()
-    except (MissingPartError, NotEmptyError) as error:
-        print(f"cannot start: {error}", file=sys.stderr)
+    except (MissingPartError, NotEmptyError, requests.RequestException) as error:
+        print(f"no server to measure against: {error}", file=sys.stderr)
         return 2
-    except (ReplayDiffersError, WrongWorkError) as error:
+    except (ReplayDiffersError, WrongWorkError, AdapterError) as error:
         print(f"no figures: {error}", file=sys.stderr)
         return 1
     print("\n".join(table(facts, rounds)))
@@ -125,7 +128,7 @@ def measure(server: Server, patients: int, rounds: int) -> list[Round]:
     for number in range(rounds):
         _told(f"round {number + 1} of {rounds} …")
         if number % 2:
-            # Replays what was recorded last: the requests are the same in every round.
+            # What the round before recorded: the same requests, but for the instants in searches.
             bare = run_bare(server, patients, recording)
             took, recording = run_adapter(server, patients)
         else:
@@ -171,8 +174,11 @@ def run_bare(server: Server, patients: int, recording: Recording) -> dict[str, T
 
 
 def profile(server: Server, patients: int, file: Path) -> None:
-    """Profile one more first pass into a file for `python -m pstats`; not counted."""
-    profiler = cProfile.Profile()
+    """Profile one more first pass into a file for `python -m pstats`; not counted.
+
+    By CPU time, so that waiting for the server does not hide what is ours.
+    """
+    profiler = cProfile.Profile(time.process_time)
     with _adapter_on(server, patients) as cycle:
         profiler.runcall(cycle.run_pass, PASSES["first"])
     profiler.dump_stats(file)
@@ -188,7 +194,7 @@ def table(facts: Mapping[str, Any], rounds: Sequence[Round]) -> Iterator[str]:
     )
     yield (
         f"{'pass':8}{'adapter, s':>22}{'bare exchange, s':>22}{'adapter / bare':>20}"
-        f"{'own CPU, s':>12}{'requests':>10}{'per case':>10}{'writes':>8}"
+        f"{'own CPU, s':>14}{'requests':>10}{'per case':>10}{'writes':>8}"
     )
     for name in PASSES:
         of_pass = [each[name] for each in rounds]
@@ -197,7 +203,7 @@ def table(facts: Mapping[str, Any], rounds: Sequence[Round]) -> Iterator[str]:
             f"{name:8}{_spread(each.adapter.seconds for each in of_pass):>22}"
             f"{_spread(each.bare.seconds for each in of_pass):>22}"
             f"{_spread(each.ratio for each in of_pass):>20}"
-            f"{statistics.median(each.adapter.cpu_seconds for each in of_pass):>12.2f}"
+            f"{_both_cpu(of_pass):>14}"
             f"{last.requests:>10}{last.requests / facts['patients']:>10.3f}{last.writes:>8}"
         )
 
@@ -233,6 +239,12 @@ def _timed(run: Callable[[], _T]) -> tuple[Took, _T]:
 def _spread(values: Iterator[float]) -> str:
     numbers = sorted(values)
     return f"{numbers[0]:.2f} / {statistics.median(numbers):.2f} / {numbers[-1]:.2f}"
+
+
+def _both_cpu(of_pass: Sequence[Measurement]) -> str:
+    adapter = statistics.median(each.adapter.cpu_seconds for each in of_pass)
+    bare = statistics.median(each.bare.cpu_seconds for each in of_pass)
+    return f"{adapter:.2f} : {bare:.2f}"
 
 
 def _facts(server: Server, patients: int) -> dict[str, Any]:

@@ -47,15 +47,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One run for several tests: it takes seconds."""
     file = tmp_path_factory.mktemp("benchmark") / "figures.json"
     with Sandbox() as server:
-        ran = _benchmark(server, "--rounds", "1", "--json", str(file))
+        ran = _benchmark(server.base_url, "--rounds", "1", "--json", str(file))
         assert ran.returncode == 0, ran.stderr
         left = {kind: _count(server, kind) for kind in ("Patient", "Observation", "Provenance")}
     return Run(ran.stdout, json.loads(file.read_text("utf-8")), left)
 
 
-def _benchmark(server: Sandbox, *options: str) -> subprocess.CompletedProcess[str]:
+def _benchmark(base_url: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run it as a user does, on three patients."""
-    command = [sys.executable, "-m", "benchmarks.live", "--server", server.base_url]
+    command = [sys.executable, "-m", "benchmarks.live", "--server", base_url]
     return subprocess.run(
         [*command, "--patients", "3", *options], cwd=ROOT, capture_output=True, text=True
     )
@@ -90,15 +90,25 @@ def test_a_server_that_holds_a_patient_is_refused_and_left_alone(sandbox: Sandbo
     requests.put(f"{sandbox.base_url}/Patient/someone", json=someone, timeout=10)
     before = sandbox.writes
 
-    ran = _benchmark(sandbox)
+    ran = _benchmark(sandbox.base_url)
 
     assert ran.returncode == 2
     assert "name an empty server" in ran.stderr
     assert sandbox.writes == before
 
 
+def test_a_server_that_is_not_there_is_named() -> None:
+    with Sandbox() as server:
+        gone = server.base_url
+
+    ran = _benchmark(gone)
+
+    assert ran.returncode == 2
+    assert "no server to measure against" in ran.stderr
+
+
 def test_an_even_number_of_rounds_is_refused(sandbox: Sandbox) -> None:
-    ran = _benchmark(sandbox, "--rounds", "2")
+    ran = _benchmark(sandbox.base_url, "--rounds", "2")
 
     assert ran.returncode == 2
     assert "must be odd" in ran.stderr
