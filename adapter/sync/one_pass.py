@@ -7,7 +7,7 @@ while the rest is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -21,6 +21,7 @@ from adapter.sync.brakes import RELEASED, BrakeState, Load, judge, judge_first_c
 from adapter.sync.bundle import BundleMaker
 from adapter.sync.delivery import Delivery
 from adapter.sync.discover import RESULTS, Recent
+from adapter.sync.lanes import Lanes
 from adapter.sync.options import PassOptions, SyncOptions
 from adapter.sync.ownership import is_ours
 from adapter.sync.plan import WITHDRAWN, Action, Planned, plan
@@ -78,7 +79,7 @@ class OnePass:
     listed: set[tuple[str, str]] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
     pending: list[Planned] = field(default_factory=list)
-    landed: list[Planned] = field(default_factory=list)
+    sent: list[Planned] = field(default_factory=list)
     looked_at: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
     unfinished: set[str] = field(default_factory=set)
@@ -119,14 +120,15 @@ class OnePass:
         scope = self._scope()
         held_none = scope.sweep is not None and not any(map(self._is_ours, scope.sweep.own()))
         self.load = replace(self.load, first_contact=held_none)
-        for gathered in scope.chunks:
-            if self.interrupts.stopped():
-                return self._report(scope, PassOutcome.STOPPED, RELEASED)
-            self._take(gathered)
-            if held_none and self.backfills and self.may_write:
-                self._write_pending()
-        brake = self._judge(scope)
-        outcome = self._write(brake)
+        with Lanes(self.options.send.writers) as lanes:
+            for gathered in scope.chunks:
+                if self.interrupts.stopped():
+                    return self._report(scope, PassOutcome.STOPPED, RELEASED)
+                self._take(gathered)
+                if held_none and self.backfills and self.may_write:
+                    self._write_pending(lanes)
+            brake = self._judge(scope)
+            outcome = self._write(brake, lanes)
         if self.may_write and not (brake.engaged and self.load.first_contact):
             self._move_on(scope, brake)
         return self._report(scope, outcome, brake)
@@ -217,25 +219,31 @@ class OnePass:
     def _holds_none_of_ours(self) -> bool:
         return not any(self._is_ours(one) for page in self.searches.own() for one in page.matches)
 
-    def _write(self, brake: BrakeState) -> PassOutcome:
+    def _write(self, brake: BrakeState, lanes: Lanes) -> PassOutcome:
         if not self.may_write:
             return PassOutcome.OBSERVED
         if brake.engaged:
             self.unfinished.update(one.patient for one in self.pending)
             return PassOutcome.BRAKED
-        self._write_pending()
+        self._write_pending(lanes)
+        lanes.wait()
         written = self.writer.written
         self.unfinished |= written.replan | written.left
         self.tally.parked.update(written.parked)
         self.tally.signals["replanned"] = len(written.replan)
         return PassOutcome.STOPPED if written.left else PassOutcome.DONE
 
-    def _write_pending(self) -> None:
+    def _write_pending(self, lanes: Lanes) -> None:
         batch, self.pending = self.pending, []
-        self.writer.write(batch)
-        for one in batch:
-            if one.key in self.writer.written.landed:
-                self.landed.append(one)
+        self.writer.write(batch, lanes)
+        # Bodies are dropped: a backfill of a whole hospital must not pile them up.
+        self.sent.extend(replace(one, body=None, desired=None) for one in batch)
+
+    @property
+    def _landed(self) -> Iterator[Planned]:
+        """Give the cases that stand on the server now; only once the lanes are done."""
+        landed = self.writer.written.landed
+        return (one for one in self.sent if one.key in landed)
 
     def _move_on(self, scope: Scope, brake: BrakeState) -> None:
         """Move the store on, now that the server has confirmed what it stands for."""
@@ -244,7 +252,7 @@ class OnePass:
         finished = (self.looked_at | set(scope.queued)) - self.unfinished
         store.done(sorted(finished))
         # A write of a client that was killed, or of another adapter, can land seconds later.
-        created = {one.patient for one in self.landed if one.action is Action.CREATE}
+        created = {one.patient for one in self._landed if one.action is Action.CREATE}
         store.enqueue(sorted(created), reason="created")
         store.enqueue(sorted(self.unfinished), reason="unfinished")
         store.unpark([*self.healed, *(key for key in landed if key in self.parked)])
@@ -261,7 +269,7 @@ class OnePass:
 
     def _standing_now(self) -> int:
         """How many derived results stand after this pass."""
-        actions = [one.action for one in self.landed]
+        actions = [one.action for one in self._landed]
         return self.load.existing + actions.count(Action.CREATE) - actions.count(Action.RETRACT)
 
     def _report(self, scope: Scope, outcome: PassOutcome, brake: BrakeState) -> PassReport:
@@ -269,7 +277,7 @@ class OnePass:
         tally.signals["foreign-edit"] = sum(
             one.action is Action.UPDATE
             and set(scope.discovered.versions.get(one.patient, ())) == {f"Observation/{one.key}"}
-            for one in self.landed
+            for one in self._landed
         )
         report = PassReport(
             kind=scope.kind,

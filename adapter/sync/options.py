@@ -30,7 +30,8 @@ class SendLimits:
 
     `batch_cases`: cases in one transaction. `attempts`: how often the same bytes are sent.
     `wait_seconds`: the first wait between two attempts, doubled each time up to `max_wait_seconds`,
-    with jitter. `cases_per_minute`: None for as fast as the server takes them.
+    with jitter. `cases_per_minute`: None for as fast as the server takes them. `writers`: how many
+    bundles are under way at once; with 1 the caller's own thread sends them one after the other.
     """
 
     batch_cases: int = 25
@@ -38,6 +39,7 @@ class SendLimits:
     wait_seconds: float = 0.2
     max_wait_seconds: float = 30.0
     cases_per_minute: float | None = None
+    writers: int = 1
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from adapter.her2.model import Reason
 from adapter.ports import JsonObject, PassRecord
 from adapter.sync.bundle import BundleMaker
 from adapter.sync.delivery import Delivery
+from adapter.sync.lanes import Lanes
 from adapter.sync.one_pass import Interrupts, Parts
 from adapter.sync.options import SyncOptions
 from adapter.sync.ownership import is_ours, marked
@@ -88,7 +89,9 @@ def withdraw_ours(
         stopped=held_up.stopped,
     )
     if not preview:
-        writer.write(planned)
+        with Lanes(options.send.writers) as lanes:
+            writer.write(planned, lanes)
+            lanes.wait()
     report = PassReport(
         kind=PassKind.WITHDRAWAL,
         outcome=_outcome(writer, preview=preview),

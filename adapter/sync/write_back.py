@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from threading import Lock
 from typing import Final
 
 import structlog
@@ -18,6 +20,7 @@ from adapter.errors import InvalidRecord
 from adapter.ports import Clock, EntryOutcome, JsonObject, ParkedCase, StateStore
 from adapter.sync.bundle import BundleMaker
 from adapter.sync.delivery import Delivered, Delivery, Fate
+from adapter.sync.lanes import Lanes
 from adapter.sync.plan import Planned
 from adapter.sync.references import version_of
 
@@ -62,13 +65,14 @@ class Writer:
     written: Written = field(default_factory=Written)
     _device_stands: bool = False
     _next_at: datetime | None = None
+    _counting: Lock = field(default_factory=Lock)
 
-    def write(self, cases: Sequence[Planned]) -> None:
-        """Send cases; what became of them is added to `written`.
+    def write(self, cases: Sequence[Planned], lanes: Lanes) -> None:
+        """Send cases, a bundle a lane; what became of them is in `written` once the lanes are done.
 
-        Raises:
-            TemporaryServerError: after the last attempt; the bundle stays in the outbox for the
-            next pass. NotAuthorised, PermanentServerError: what no smaller bundle would heal.
+        Raises, here or where the lanes are waited for:
+            TemporaryServerError: after the last attempt; the bundle stays in the outbox.
+            NotAuthorised, PermanentServerError: what no smaller bundle would heal.
             LeaseLost, StoreError: nothing is sent that is not frozen.
 
         """
@@ -78,7 +82,7 @@ class Writer:
             else:
                 self._ensure_device()
                 self._pace(len(batch))
-                self._send(batch)
+                lanes.submit(partial(self._send, batch))
 
     def _batches(self, cases: Sequence[Planned]) -> Iterator[Sequence[Planned]]:
         limits = self.delivery.limits
@@ -104,7 +108,8 @@ class Writer:
             return
         reference, body = self.maker.device()
         self.guard()
-        self.written.versions += self.delivery.ensure(reference, body)
+        with self._counting:
+            self.written.versions += self.delivery.ensure(reference, body)
         self._device_stands = True
 
     def _send(self, batch: Sequence[Planned]) -> None:
@@ -142,7 +147,8 @@ class Writer:
     def _confirm(self, batch: Sequence[Planned], delivered: Delivered) -> None:
         """Hold what was stored against what was sent."""
         answers = _observations(delivered.outcomes, len(batch))
-        self.written.versions += len(delivered.outcomes)
+        with self._counting:
+            self.written.versions += len(delivered.outcomes)
         unseen = [one.key for one in batch if _returned(answers.get(batch.index(one))) is None]
         read = (
             self.delivery.target.read_all([f"Observation/{key}" for key in unseen])

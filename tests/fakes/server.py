@@ -117,15 +117,11 @@ class FakeFhirServer:
 
     def get(self, reference: str) -> JsonObject | None:
         """The present version, uncounted and visible even when hidden from search."""
-        history = self.versions.get(reference)
-        return copy.deepcopy(history[-1]) if history and history[-1] else None
+        return copy.deepcopy(self._present(reference))
 
     def all(self, resource_type: str) -> list[JsonObject]:
         """Every present resource of a type."""
-        found = (
-            self.get(ref) for ref in list(self.versions) if ref.startswith(resource_type + "/")
-        )
-        return [resource for resource in found if resource]
+        return copy.deepcopy(self._stored(resource_type))
 
     def history(self, reference: str) -> list[JsonObject | None]:
         """Every version, oldest first."""
@@ -151,7 +147,7 @@ class FakeFhirServer:
         asked = [(name, value) for name, value in params if name not in self.ignored]
         found = [
             resource
-            for resource in self.all(resource_type)
+            for resource in self._stored(resource_type)
             if f"{resource_type}/{resource['id']}" not in self.hidden
             and matches(resource, asked, unsupported=self.unsupported)
         ]
@@ -159,7 +155,7 @@ class FakeFhirServer:
         size = min([self.page_size, *counts])
         for start in range(0, max(len(found), 1), size):
             self._call(f"search {resource_type}?" + "&".join(f"{n}={v}" for n, v in params))
-            page = tuple(found[start : start + size])
+            page = tuple(copy.deepcopy(found[start : start + size]))
             yield SearchPage(page, self._included(page, params), (), self.clock.now())
 
     def transact(self, bundle: bytes) -> tuple[EntryOutcome, ...]:
@@ -215,6 +211,19 @@ class FakeFhirServer:
         meta = {key: present["meta"].get(key) for key in ("versionId", "lastUpdated")}
         return present == {**resource, "meta": {**resource.get("meta", {}), **meta}}
 
+    def _present(self, reference: str) -> JsonObject | None:
+        history = self.versions.get(reference)
+        return history[-1] if history else None
+
+    def _stored(self, resource_type: str) -> list[JsonObject]:
+        """Every present resource of a type, not to be changed or handed out."""
+        found = (
+            history[-1]
+            for name, history in list(self.versions.items())
+            if history and name.startswith(resource_type + "/")
+        )
+        return [resource for resource in found if resource]
+
     def _call(self, what: str) -> None:
         self.crash.step()
         self.calls.append(what)
@@ -239,17 +248,19 @@ class FakeFhirServer:
                     self._add(found, resource.get(INCLUDES[value]))
             if name == "_revinclude" and value in REVERSE:
                 kind, element = REVERSE[value]
-                for resource in self.all(kind):
+                for resource in self._stored(kind):
                     if any(
                         item.get("reference") in references for item in resource.get(element, [])
                     ):
                         found[f"{kind}/{resource['id']}"] = resource
         return tuple(
-            resource for reference, resource in found.items() if reference not in references
+            copy.deepcopy(resource)
+            for reference, resource in found.items()
+            if reference not in references
         )
 
     def _add(self, found: dict[str, JsonObject], element: Any) -> None:
         for item in [element] if isinstance(element, dict) else element or []:
-            resource = self.get(item.get("reference", ""))
+            resource = self._present(item.get("reference", ""))
             if resource:
                 found[item["reference"]] = resource

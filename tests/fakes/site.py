@@ -98,18 +98,23 @@ class Site:
 
     def provenances(self, derived: JsonObject) -> list[JsonObject]:
         """The Provenances of a derived Observation, in the order they were recorded."""
-        target = f"Observation/{derived['id']}"
-        found = [
-            one for one in self.target.all("Provenance") if one["target"][0]["reference"] == target
-        ]
-        return sorted(found, key=lambda one: str(one["recorded"]))
+        return self._provenances().get(f"Observation/{derived['id']}", [])
 
     def assert_sound(self) -> None:
         """One Observation for each identity, and one Provenance for each of its versions."""
-        identities = Counter(one["identifier"][0]["value"] for one in self.derived())
+        derived, provenances = self.derived(), self._provenances()
+        identities = Counter(one["identifier"][0]["value"] for one in derived)
         assert set(identities.values()) <= {1}, identities
-        for one in self.derived():
-            versions = self.target.history(f"Observation/{one['id']}")
-            assert len(self.provenances(one)) == len(versions), one["id"]
-            for provenance in self.provenances(one):
+        for one in derived:
+            reference = f"Observation/{one['id']}"
+            found = provenances.get(reference, [])
+            assert len(found) == len(self.target.history(reference)), one["id"]
+            for provenance in found:
                 assert len(self.target.history(f"Provenance/{provenance['id']}")) == 1
+
+    def _provenances(self) -> dict[str, list[JsonObject]]:
+        """Target → its Provenances."""
+        found: dict[str, list[JsonObject]] = {}
+        for one in sorted(self.target.all("Provenance"), key=lambda one: str(one["recorded"])):
+            found.setdefault(one["target"][0]["reference"], []).append(one)
+        return found
