@@ -7,8 +7,9 @@ crash anywhere is healed by running again.
 from __future__ import annotations
 
 from adapter.sync.discover import Recent
-from adapter.sync.one_pass import BRAKE, Interrupts, OnePass, Parts
+from adapter.sync.one_pass import BRAKE, OnePass
 from adapter.sync.options import PassOptions, SyncOptions
+from adapter.sync.parts import Interrupts, Parts
 from adapter.sync.report import CaseRow, PassKind, PassOutcome, PassReport, SetAside
 from adapter.sync.searches import Searches
 

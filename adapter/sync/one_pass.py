@@ -7,63 +7,38 @@ while the rest is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 import structlog
 
-from adapter.fhir.derive import DeriveContext
 from adapter.fhir.recognise import Recognised
-from adapter.ports import Clock, FhirServer, JsonObject, ParkedCase, PassRecord, StateStore
+from adapter.fhir.references import reference_to
+from adapter.ports import ParkedCase, PassRecord
 from adapter.sync.brakes import RELEASED, BrakeState, Load, judge, judge_first_contact, load_of
 from adapter.sync.bundle import BundleMaker
+from adapter.sync.deciding import Decider
 from adapter.sync.delivery import Delivery
 from adapter.sync.discover import RESULTS, Recent
 from adapter.sync.lanes import Lanes
 from adapter.sync.options import PassOptions, SyncOptions
-from adapter.sync.ownership import is_ours
-from adapter.sync.plan import WITHDRAWN, Action, Planned, plan
+from adapter.sync.parts import Interrupts, Parts
+from adapter.sync.plan import Action, Planned
 from adapter.sync.pool import Gathered
-from adapter.sync.reconcile import reconcile
-from adapter.sync.references import made_relative
+from adapter.sync.references import version_of
 from adapter.sync.report import PassOutcome, PassReport
 from adapter.sync.scope import DERIVED_COUNT, LAST_SWEEP, SINCE, Scope, Scoping
 from adapter.sync.searches import Searches
 from adapter.sync.tally import Tally
 from adapter.sync.worklist import unmapped_items
 from adapter.sync.write_back import Writer, settle_outbox
-from adapter.terminology.catalogue import Catalogue
 
 log = structlog.get_logger(__name__)
 
 BRAKE: Final = "brake"
 """Setting: what an engaged brake holds back, as BrakeState.as_text; None while none is engaged."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What passes work with. `context.now` and `base_urls` are replaced by those of each pass."""
-
-    source: FhirServer
-    target: FhirServer
-    store: StateStore
-    clock: Clock
-    catalogue: Catalogue
-    context: DeriveContext
-
-
-@dataclass(frozen=True)
-class Interrupts:
-    """How a pass is held up from outside.
-
-    `guard` raises LeaseLost when another adapter has taken over; it is asked before every bundle.
-    `stopped` asks for an early end: what is not written then stays in the queue.
-    """
-
-    guard: Callable[[], None] = lambda: None
-    stopped: Callable[[], bool] = lambda: False
 
 
 @dataclass
@@ -103,6 +78,7 @@ class OnePass:
             guard=self.interrupts.guard,
             stopped=self.interrupts.stopped,
         )
+        self.decider = Decider(parts.target, parts.catalogue, self.context, parts.source.base_url)
         self.parked: dict[str, ParkedCase] = {case.key: case for case in parts.store.parked()}
         self.backfills = (
             self.asked.backfill
@@ -118,14 +94,18 @@ class OnePass:
             self.interrupts.guard()
             self.tally.signals["outbox"] = settle_outbox(self.delivery, self.store)
         scope = self._scope()
-        held_none = scope.sweep is not None and not any(map(self._is_ours, scope.sweep.own()))
+        held_none = scope.sweep is not None and not any(
+            map(self.decider.is_ours, scope.sweep.own())
+        )
         self.load = replace(self.load, first_contact=held_none)
+        self.decider.trusts_search = held_none
+        self._warn_of_narrowed_scope(scope)
         with Lanes(self.options.send.writers) as lanes:
             for gathered in scope.chunks:
                 if self.interrupts.stopped():
                     return self._report(scope, PassOutcome.STOPPED, RELEASED)
                 self._take(gathered)
-                if held_none and self.backfills and self.may_write:
+                if self.load.first_contact and self.backfills and self.may_write:
                     self._write_pending(lanes)
             brake = self._judge(scope)
             outcome = self._write(brake, lanes)
@@ -140,14 +120,22 @@ class OnePass:
         )
         return scoping.choose(self.asked, self.recent, observe=self.options.observe)
 
+    def _warn_of_narrowed_scope(self, scope: Scope) -> None:
+        """Say when a sweep sees far less of ours than stood before: an account may see less than it did."""
+        before = int(self.store.setting(DERIVED_COUNT) or 0)
+        if scope.sweep is not None and before:
+            seen = sum(map(self.decider.is_ours, scope.sweep.own()))
+            if 2 * seen < before:
+                self.tally.warn(
+                    f"only {seen} of about {before} derived results are shown: check what the "
+                    "adapter's account may read"
+                )
+
     def _note_what_was_asked(self) -> None:
         if self.asked.backfill:
             self.store.set_setting(SINCE, None)
         elif self.asked.since is not None and self.store.watermark(RESULTS) is None:
             self.store.set_setting(SINCE, self.asked.since.isoformat())
-
-    def _is_ours(self, resource: JsonObject) -> bool:
-        return is_ours(resource, namespace=self.context.namespace, policy=self.context.policy)
 
     def _take(self, gathered: Gathered) -> None:
         """Decide for some patients, and keep what is to be written."""
@@ -155,22 +143,17 @@ class OnePass:
             self.unfinished |= gathered.patients
             self.tally.warn(f"{', '.join(sorted(gathered.patients))}: {gathered.unread}")
             return
-        base_url = self.parts.source.base_url
-        ours = tuple(made_relative(one, base_url) for one in gathered.derived if self._is_ours(one))
-        reconciled = reconcile(
-            replace(gathered, derived=ours),
-            self.parts.catalogue,
-            self.context.policy,
-            base_url=base_url,
-        )
+        decided = self.decider.decide(gathered)
+        if decided.hidden:
+            self.tally.signals["hidden-from-search"] += decided.hidden
+            self.load = replace(self.load, first_contact=False)
+        found = decided.reconciled
         self.looked_at |= gathered.patients
         self.tally.patients += len(gathered.patients)
-        self.tally.add_candidates(reconciled.fetched, reconciled.outcomes, reconciled.set_aside)
-        self._list_unmapped(reconciled.recognised)
-        planned = plan(reconciled.desired, reconciled.standing, self.context)
-        standing = sum(one.get("status") != WITHDRAWN for one in ours)
-        wanted = [one for one in planned if self._is_wanted(one)]
-        self.load = self.load.plus(load_of(wanted, existing=standing))
+        self.tally.add_candidates(found.fetched, found.outcomes, found.set_aside)
+        self._list_unmapped(found.recognised)
+        wanted = [one for one in decided.planned if self._is_wanted(one)]
+        self.load = self.load.plus(load_of(wanted, existing=decided.existing))
         if self.may_write and not self._is_over_first_contact():
             self.pending.extend(wanted)
 
@@ -217,7 +200,8 @@ class OnePass:
         return judge(self.load, limits, preview=preview)
 
     def _holds_none_of_ours(self) -> bool:
-        return not any(self._is_ours(one) for page in self.searches.own() for one in page.matches)
+        shown = (one for page in self.searches.own() for one in page.matches)
+        return not any(map(self.decider.is_ours, shown))
 
     def _write(self, brake: BrakeState, lanes: Lanes) -> PassOutcome:
         if not self.may_write:
@@ -234,10 +218,19 @@ class OnePass:
         return PassOutcome.STOPPED if written.left else PassOutcome.DONE
 
     def _write_pending(self, lanes: Lanes) -> None:
-        batch, self.pending = self.pending, []
+        batch = self._once_each(self.pending)
+        self.pending = []
         self.writer.write(batch, lanes)
         # Bodies are dropped: a backfill of a whole hospital must not pile them up.
         self.sent.extend(replace(one, body=None, desired=None) for one in batch)
+
+    def _once_each(self, planned: Iterable[Planned]) -> list[Planned]:
+        """Keep one decision for each id; a second one (its subject was edited) waits for the next pass."""
+        kept: dict[str, Planned] = {}
+        for one in planned:
+            if kept.setdefault(one.key, one) is not one:
+                self.unfinished |= {one.patient, kept[one.key].patient}
+        return list(kept.values())
 
     @property
     def _landed(self) -> Iterator[Planned]:
@@ -265,6 +258,8 @@ class OnePass:
             store.set_setting(LAST_SWEEP, self.started_at.isoformat())
         for patient in finished:
             self.recent.remember(scope.discovered.versions.get(patient, {}))
+        strays = scope.discovered.without_patient.values()
+        self.recent.remember({reference_to(one): version_of(one) or "" for one in strays})
         self.recent.remember({f"Observation/{key}": version for key, version in landed.items()})
 
     def _standing_now(self) -> int:

@@ -22,9 +22,9 @@ from adapter.ports import JsonObject, PassRecord
 from adapter.sync.bundle import BundleMaker
 from adapter.sync.delivery import Delivery
 from adapter.sync.lanes import Lanes
-from adapter.sync.one_pass import Interrupts, Parts
 from adapter.sync.options import SyncOptions
 from adapter.sync.ownership import is_ours, marked
+from adapter.sync.parts import Interrupts, Parts
 from adapter.sync.plan import WITHDRAWN, Action, Planned
 from adapter.sync.references import made_relative, version_of
 from adapter.sync.report import PassKind, PassOutcome, PassReport

@@ -1,0 +1,86 @@
+"""What to do for the patients that were gathered: reconcile, then plan against what really stands.
+
+A creation is only believed after the id was read: search may not show yet, or not at all, what stands already, and a
+creation cannot be held to a version. Reads the target, writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from adapter.fhir.derive import DeriveContext
+from adapter.ports import FhirServer, JsonObject
+from adapter.sync.ownership import is_ours
+from adapter.sync.plan import WITHDRAWN, Action, Planned, plan
+from adapter.sync.pool import Gathered
+from adapter.sync.reconcile import Reconciled, reconcile
+from adapter.sync.references import made_relative
+from adapter.terminology.catalogue import Catalogue
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The decisions for some patients; `existing`: active derived results of ours that stand for them.
+
+    `hidden`: how many of ours stood without a search showing them.
+    """
+
+    reconciled: Reconciled
+    planned: Sequence[Planned]
+    existing: int
+    hidden: int = 0
+
+
+@dataclass
+class Decider:
+    """Decides for one pass.
+
+    `trusts_search`: a server that shows none of ours at all is believed after a first probe, so that a first pass need
+    not read thousands of ids that are not there; it is set once by the pass.
+    """
+
+    target: FhirServer
+    catalogue: Catalogue
+    context: DeriveContext
+    base_url: str
+    trusts_search: bool = False
+    _is_probed: bool = False
+
+    def is_ours(self, resource: JsonObject) -> bool:
+        """Tell whether a derived Observation is of this namespace and policy family."""
+        return is_ours(resource, namespace=self.context.namespace, policy=self.context.policy)
+
+    def decide(self, gathered: Gathered) -> Decided:
+        """Decide for some patients.
+
+        Raises: ServerError as the port says.
+        """
+        ours = self._relative(gathered.derived)
+        reconciled = reconcile(
+            replace(gathered, derived=ours),
+            self.catalogue,
+            self.context.policy,
+            base_url=self.base_url,
+        )
+        planned = plan(reconciled.desired, reconciled.standing, self.context)
+        hidden = self._hidden([one.key for one in planned if one.action is Action.CREATE])
+        if hidden:
+            standing = replace(reconciled.standing, derived=(*ours, *hidden))
+            planned = plan(reconciled.desired, standing, self.context)
+        existing = sum(one.get("status") != WITHDRAWN for one in (*ours, *hidden))
+        return Decided(reconciled, planned, existing, len(hidden))
+
+    def _hidden(self, keys: Sequence[str]) -> tuple[JsonObject, ...]:
+        """Read what a search did not show under the ids that are to be created."""
+        if not keys or (self.trusts_search and self._is_probed):
+            return ()
+        self._is_probed = True
+        read = self.target.read_all([f"Observation/{key}" for key in keys])
+        found = tuple(resource for resource in read.values() if resource is not None)
+        if found:
+            self.trusts_search = False
+        return self._relative(found)
+
+    def _relative(self, derived: Sequence[JsonObject]) -> tuple[JsonObject, ...]:
+        return tuple(made_relative(one, self.base_url) for one in derived if self.is_ours(one))
