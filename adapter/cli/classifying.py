@@ -14,6 +14,7 @@ from adapter.cli.printing import (
     Output,
     complain,
     counted,
+    number_of,
     print_blocks,
     say,
     write_out,
@@ -89,8 +90,10 @@ def summary(answers: Answers, given: Input) -> str:
     names = ("used", "not-her2", "not-applicable", "no-result", "unreadable", "ignored")
     results = counted((name, counts[name]) for name in names if name in counts) or "none"
     broken = len(given.documents.defects) + len(given.refused)
-    said = f"{len(answers.fates)} Observations ({results}); {len(answers.written)} samples"
-    return f"{said}; {broken} parts of the input could not be read" if broken else said
+    observations = number_of(len(answers.fates), "Observation")
+    said = f"{observations} ({results}); {number_of(len(answers.written), 'sample')}"
+    parts = f"{number_of(broken, 'part')} of the input could not be read"
+    return f"{said}; {parts}" if broken else said
 
 
 def _occurs(answers: Answers, conditions: frozenset[FailOn]) -> bool:

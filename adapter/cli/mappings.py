@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from adapter.cli.exit_codes import DONE, WRONG_USAGE
-from adapter.cli.printing import Block, print_blocks, say
+from adapter.cli.printing import Block, number_of, print_blocks, say
 from adapter.cli.shared import Shared
 
 Overlays = Annotated[
@@ -33,11 +33,11 @@ def check(shared: Shared, overlays: Overlays = None) -> int:
     rows = [{"kind": "defect", "defect": defect} for defect in defects]
     print_blocks(shared.form, [Block("Defects", {"defect": "Defect"}, rows)])
     if defects:
-        say(f"{len(defects)} defects; an adapter with these mappings does not start")
+        say(f"{number_of(len(defects), 'defect')}; an adapter with these mappings does not start")
         return WRONG_USAGE
     catalogue = load_catalogue(overlays=layers)
     versions = ", overlay ".join((catalogue.version, *catalogue.overlay_versions))
-    say(f"{len(catalogue.files)} files without a defect, version {versions}")
+    say(f"{number_of(len(catalogue.files), 'file')} without a defect, version {versions}")
     return DONE
 
 

@@ -9,7 +9,7 @@ import typer
 
 from adapter.cli.exit_codes import DONE, INTERRUPTED, NEEDS_OPERATOR
 from adapter.cli.passes import instant
-from adapter.cli.printing import Block, print_blocks, say
+from adapter.cli.printing import Block, number_of, print_blocks, say
 from adapter.cli.progress import shown_progress
 from adapter.cli.shared import PolicyName, Shared
 from adapter.cli.signals import stop_on_signals
@@ -164,7 +164,8 @@ def unmapped(shared: Shared) -> None:
         "last_seen": "Last seen",
     }
     print_blocks(shared.form, [Block("Not mapped", columns, rows)])
-    say(f"{len(rows)} patterns, {sum(item.count for item in items)} results")
+    results = number_of(sum(item.count for item in items), "result")
+    say(f"{number_of(len(rows), 'pattern')}, {results}")
 
 
 def parked(shared: Shared) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from adapter.cli.lines import ASIDE_COLUMNS, CASE_COLUMNS, aside_line, told
-from adapter.cli.printing import Block, Output, counted, print_blocks, say
+from adapter.cli.printing import Block, Output, counted, number_of, print_blocks, say
 
 if TYPE_CHECKING:
     from adapter.sync.report import CaseRow, PassReport
@@ -82,15 +82,16 @@ def sentences(report: PassReport) -> list[str]:
     actions = counted((words[name], number) for name, number in report.actions.items())
     said = [
         f"Pass ({report.kind.value}) {_OUTCOMES[report.outcome.value]}, {seconds:.1f} s: "
-        f"{report.patients} patients, {report.fetched} results ({results or 'none'})",
-        f"Derived results: {actions or 'none'}; {report.writes} versions written",
+        f"{number_of(report.patients, 'patient')}, "
+        f"{number_of(report.fetched, 'result')} ({results or 'none'})",
+        f"Derived results: {actions or 'none'}; {number_of(report.writes, 'version')} written",
     ]
     if report.categories:
         categories = sorted(report.categories.items(), key=lambda one: (-one[1], one[0]))
         said.append(f"By category: {counted(categories)}")
     said += [f"Parked Observation/{key}: {why}" for key, why in sorted(report.parked.items())]
     if report.queue_left:
-        said.append(f"{report.queue_left} patients stay queued for the next pass")
+        said.append(f"Queued for the next pass: {number_of(report.queue_left, 'patient')}")
     said += report.warnings
     return said
 

@@ -20,6 +20,7 @@ from adapter.cli.signals import stop_on_signals
 from adapter.errors import TemporaryServerError
 
 if TYPE_CHECKING:
+    from adapter.bootstrap import Adapter
     from adapter.ports import FhirServer
     from adapter.sync.report import PassReport
 
@@ -111,6 +112,7 @@ def run(shared: Shared, observe: Observe = False) -> int:
     settings = shared.settings(mode="observe" if observe else None)
     options = LoopOptions(interval_seconds=settings.poll.interval_seconds)
     with stop_on_signals() as stop, open_adapter(settings, stop.event) as adapter:
+        _tell_start(adapter)
         _ask_server(adapter.parts.source)
         Loop(
             adapter.parts,
@@ -143,12 +145,40 @@ def _patients(named: Sequence[str] | None, file: Path | None) -> tuple[str, ...]
     return tuple(dict.fromkeys(found))
 
 
+def _tell_start(adapter: Adapter) -> None:
+    """Tell in the log what runs, and on a console every setting that is not its default."""
+    import structlog
+
+    from adapter.settings import describe
+
+    settings, context = adapter.settings, adapter.parts.context
+    structlog.get_logger(__name__).info(
+        "run_started",
+        software=context.software_version,
+        policy=f"{context.policy.name}|{context.policy.version}",
+        mappings=context.mappings_version,
+        mode=settings.mode,
+        url=adapter.parts.source.base_url,
+    )
+    if settings.log.format == "console":
+        rows = describe(settings)
+        say(
+            *(
+                f"{row.name} = {row.value} ({row.origin})"
+                for row in rows
+                if row.value != row.default
+            )
+        )
+
+
 def _ask_server(server: FhirServer) -> None:
     """Refuse at start what can never be polled; a server that is merely away is waited for."""
+    import structlog
+
     try:
         server.capability()
     except TemporaryServerError as error:
-        say(f"{error}; it is asked again until it answers")
+        structlog.get_logger(__name__).warning("server_not_there_yet", error=error, exc_info=error)
 
 
 def _tell(report: PassReport, shared: Shared) -> None:

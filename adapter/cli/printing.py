@@ -144,6 +144,11 @@ def neutral(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
+def number_of(count: int, thing: str) -> str:
+    """Write a number with its thing, in the plural where it is not one: "1 sample", "2 samples"."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def counted(counts: Iterable[tuple[str, int]]) -> str:
     """Write counts as "38 created, 2 unchanged", without those that are 0."""
     return ", ".join(f"{number} {name}" for name, number in counts if number)

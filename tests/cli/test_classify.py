@@ -138,7 +138,7 @@ def test_a_broken_line_is_named_and_the_rest_is_read(run: Run) -> None:
 
     assert ended.code == 0
     assert "stdin, line 2: NaN and Infinity are not JSON" in ended.err
-    assert "1 parts of the input could not be read" in ended.err
+    assert "1 part of the input could not be read" in ended.err
     assert len(ended.lines) == 1
 
 
@@ -245,4 +245,4 @@ def test_stdout_carries_data_only(run: Run) -> None:
     ended = run("classify", text=bundle(ihc(), {"id": "x"}))
 
     assert [json.loads(line)["kind"] for line in ended.out.splitlines()] == ["case"]
-    assert "1 Observations (1 used); 1 samples" in ended.err
+    assert "1 Observation (1 used); 1 sample" in ended.err

@@ -13,6 +13,7 @@ import pytest
 from adapter.bootstrap import open_adapter
 from adapter.demo import Run as DemoRun
 from adapter.demo import run_demo, sandbox_settings
+from adapter.sandbox.exchange import Answer, FhirRequest, FhirResponse
 from adapter.sandbox.server import Sandbox
 from adapter.sync.cycle import PassReport
 from tests.cli.conftest import FIXTURES, Run, fetch, load
@@ -153,6 +154,33 @@ def test_it_plays_and_cleans_up_in_one_go(run: Run, sandbox: Sandbox) -> None:
     assert ended.code == 0
     assert "0 writes, counted by the client" in ended.out
     assert everything(sandbox) == {}
+
+
+def keep_everything(request: FhirRequest, inner: Answer) -> FhirResponse:
+    """A server that removes nothing."""
+    if b'"DELETE"' in request.body:
+        outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}
+        return FhirResponse(405, json.dumps(outcome))
+    return inner(request)
+
+
+def test_where_nothing_may_be_removed_it_is_entered_in_error(run: Run) -> None:
+    with Sandbox(layers=[keep_everything]) as server:
+        load(server, "ihc-0")
+        ended = run("demo", "--server", server.base_url, "--tag", "demo-one", "--cleanup")
+        assert "Nothing of demo-one" in ended.out
+        run("demo", "--server", server.base_url, "--tag", "demo-one")
+        ended = run("demo", "--server", server.base_url, "--tag", "demo-one", "--cleanup")
+
+        assert ended.code == 0
+        assert "entered in error instead" in ended.out
+        statuses = {
+            name: resource["status"]
+            for name, resource in everything(server).items()
+            if name.startswith("Observation/")
+        }
+    assert statuses.pop("Observation/ihc-0-ihc") == "final"
+    assert set(statuses.values()) == {"entered-in-error"}
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_unmapped_lists_the_worklist(run: Run, tmp_path: Path) -> None:
 
     [line] = ended.lines
     assert (line["count"], line["pattern"], line["example"]) == (3, "aaa 9", "Observation/1")
-    assert "1 patterns, 3 results" in ended.err
+    assert "1 pattern, 3 results" in ended.err
 
 
 def test_parked_results_are_listed_and_sent_again_on_request(run: Run, tmp_path: Path) -> None:

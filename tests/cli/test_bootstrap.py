@@ -1,0 +1,173 @@
+"""The composition root: each setting arrives where it works, and credentials only where they belong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from time import monotonic
+
+import pytest
+
+import adapter
+from adapter.bootstrap import (
+    SystemClock,
+    auth_of,
+    catalogue_of,
+    context_of,
+    open_adapter,
+    options_of,
+    policy_of,
+)
+from adapter.errors import ConfigError
+from adapter.settings import AuthSettings, Settings, load_settings
+from adapter.terminology.systems import OBSERVATION_PROFILE
+from adapter.transport.auth import BasicAuth, BearerAuth, HeaderAuth, NoAuth, TokenFileAuth
+
+URL = "https://fhir.test/r4"
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("HER2_"):
+            monkeypatch.delenv(name)
+
+
+def settings(**given: object) -> Settings:
+    said = {"source__url": URL, "store__url": "sqlite://", **given}
+    return load_settings(None, {name.replace("__", "."): value for name, value in said.items()})
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ({}, NoAuth),
+        ({"kind": "bearer", "token": "t"}, BearerAuth),
+        ({"kind": "basic", "username": "u", "password": "p"}, BasicAuth),
+        ({"kind": "header", "header_name": "X-Key", "header_value": "v"}, HeaderAuth),
+    ],
+    ids=["none", "bearer", "basic", "header"],
+)
+def test_each_kind_of_authentication_is_made(given: dict[str, str], kind: type) -> None:
+    assert type(auth_of(AuthSettings.model_validate(given))) is kind
+
+
+def test_a_token_file_is_read_for_each_request(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("one\n")
+    made = auth_of(
+        settings(source__auth__kind="bearer", source__auth__token_file=str(file)).source.auth
+    )
+    assert isinstance(made, TokenFileAuth)
+    file.write_text("two\n")
+
+    assert made.headers() == {"Authorization": "Bearer two"}
+
+
+def test_the_limits_arrive_in_the_passes() -> None:
+    options = options_of(
+        settings(
+            mode="observe",
+            source__page_size=20,
+            target__batch_cases=3,
+            target__cases_per_minute=60,
+            poll__overlap_seconds=1,
+            poll__sweep_hours=2,
+            poll__absence_confirm_seconds=4,
+            brake__first_pass=5,
+            brake__withdraw_floor=6,
+            brake__withdraw_percent=7,
+            brake__change_floor=8,
+            brake__change_percent=9,
+        )
+    )
+
+    assert options.observe
+    assert (options.read.page_size, options.read.overlap_seconds) == (20, 1)
+    assert (options.read.sweep_hours, options.read.absence_confirm_seconds) == (2, 4)
+    assert (options.send.batch_cases, options.send.cases_per_minute) == (3, 60)
+    brakes = options.brakes
+    assert (brakes.first_pass, brakes.withdraw_floor, brakes.withdraw_percent) == (5, 6, 7)
+    assert (brakes.change_floor, brakes.change_percent) == (8, 9)
+
+
+def test_the_sites_choices_arrive_in_the_policy() -> None:
+    policy = policy_of(
+        settings(
+            policy__earlier_editions="strict",
+            policy__zero_plus="zero",
+            policy__tumour_site="required",
+        )
+    )
+
+    assert (policy.name, policy.earlier_editions) == ("asco-cap-2023", "strict")
+    assert (policy.zero_plus, policy.tumour_site) == ("zero", "required")
+
+
+def test_the_record_says_what_the_settings_ask_for() -> None:
+    given = settings(
+        output__namespace="test",
+        output__organization="Organization/1",
+        output__profiles=True,
+        output__snomed=True,
+        target__keep_target_version=False,
+    )
+    catalogue = catalogue_of(given)
+    context = context_of(given, catalogue, NOW)
+
+    assert (context.namespace, context.organization) == ("test", "Organization/1")
+    assert context.profiles == (OBSERVATION_PROFILE,)
+    assert context.snomed
+    assert not context.keep_target_version
+    assert (context.software_version, context.mappings_version) == (
+        adapter.__version__,
+        catalogue.version,
+    )
+    assert context_of(settings(), catalogue, NOW).profiles == ()
+
+
+def test_one_server_is_one_client() -> None:
+    with open_adapter(settings(), Event()) as whole:
+        assert whole.parts.source is whole.parts.target
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"target__url": "https://other.test/r4"},
+        {
+            "source__auth__kind": "bearer",
+            "source__auth__token": "read",
+            "target__url": URL,
+            "target__auth__kind": "bearer",
+            "target__auth__token": "write",
+        },
+    ],
+    ids=["another-server", "another-user"],
+)
+def test_another_server_or_user_is_another_client(given: dict[str, object]) -> None:
+    with open_adapter(settings(**given), Event()) as whole:
+        assert whole.parts.source is not whole.parts.target
+
+
+def test_without_a_server_nothing_starts() -> None:
+    with (
+        pytest.raises(ConfigError, match="HER2_FHIR_URL"),
+        open_adapter(load_settings(None, {"store.url": "sqlite://"}), Event()),
+    ):
+        pass
+
+
+def test_a_sleep_ends_when_a_stop_is_asked_for() -> None:
+    stop = Event()
+    stop.set()
+    clock = SystemClock(stop)
+    before = monotonic()
+    clock.sleep(60)
+
+    assert monotonic() - before < 5
+    assert clock.now().tzinfo is UTC
