@@ -7,6 +7,7 @@ Source: rules text, all of it; each part cites its figure where it stands.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from adapter.her2 import rules
@@ -132,7 +133,7 @@ def _from_results(combined: _Combined, policy: Policy) -> Verdict:
     if overall.word is None:
         return verdict
     if _is_adjudication(combined, verdict):
-        return adjudicate(verdict, overall.word, _scores_stated(counting))
+        return adjudicate(verdict, overall.word, _scores_stated(combined.ihc.kept.results))
     if verdict.category is Category.NEEDS_REVIEW:
         return verdict
     return _basic_only(beside_scores(verdict, overall.word, ihc.rows), policy)
@@ -182,13 +183,13 @@ def _is_adjudication(combined: _Combined, verdict: Verdict) -> bool:
         and not against_themselves
         and overall.is_adjudicated
         and overall.is_later_than(tests)
-        and can_adjudicate(overall.word, _scores_stated(counting))
+        and can_adjudicate(overall.word, _scores_stated(combined.ihc.kept.results))
     )
 
 
-def _scores_stated(counting: Counting) -> frozenset[IhcScore]:
+def _scores_stated(kept: Iterable[Evidence]) -> frozenset[IhcScore]:
     """Give every IHC score that some result stands for, a word by N3 and N6."""
-    results = [e.ihc for e in counting.results if e.ihc is not None]
+    results = [e.ihc for e in kept if e.ihc is not None]
     scores = {score for ihc in results for score in ihc.scores}
     words = {ihc.word for ihc in results if ihc.word is not None and not ihc.scores}
     return frozenset(scores.union(*(WORD_AGREES_WITH.get(word, frozenset()) for word in words)))

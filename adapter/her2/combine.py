@@ -156,7 +156,7 @@ def combine_ish(results: Iterable[Evidence], policy: Policy) -> CombinedIsh:
     """
     stated = [e for e in results if e.ish is not None and not _is_not_done(e.ish)]
     kept = _without_single_probe(_replace_repeated(stated, markers=(RepeatMarker.REPEAT,)))
-    kept, population = _second_population(kept)
+    population = _second_population(kept)
     recounted = [e for e in kept.results if e.marker is RepeatMarker.RECOUNT]
     firsts = [e for e in kept.results if e.marker is not RepeatMarker.RECOUNT]
     first, recount = _one_ish(firsts, policy), _one_ish(recounted, policy)
@@ -305,26 +305,14 @@ def _is_telling_dual(ish: IshResult) -> bool:
     return tells and (ish.probe is Probe.DUAL or (ish.probe is None and counted))
 
 
-def _second_population(kept: Kept) -> tuple[Kept, tuple[Reason, ...]]:
-    """Leave a second cell population above 10 % to a human, and a smaller one aside [G 2013]."""
+def _second_population(kept: Kept) -> tuple[Reason, ...]:
+    """Leave a second cell population above 10 % to a human [G 2013]; a smaller one changes nothing."""
     populations = [e for e in kept.results if e.ish is not None and e.ish.second_population]
-    small = [e for e in populations if _is_small_population(e)]
-    if len(small) == len(kept.results):
-        return kept, ()  # the count itself mentions a small population; nothing else is there
-    if len(small) < len(populations):
-        reason = Reason(
-            SECOND_POPULATION,
-            "A second cell population is reported separately; a human decides.",
-            tuple(sorted(e.source.reference for e in populations)),
-        )
-        return kept, (reason,)
-    reason = Reason("small-cell-population", "A second cell population of at most 10 % of cells.")
-    left = replace(
-        kept,
-        results=tuple(e for e in kept.results if e not in small),
-        set_aside=(*kept.set_aside, *((e.source.reference, reason) for e in small)),
-    )
-    return left, ()
+    if all(_is_small_population(e) for e in populations):
+        return ()
+    sources = tuple(sorted(e.source.reference for e in populations))
+    sentence = "A second cell population is reported separately; a human decides."
+    return (Reason(SECOND_POPULATION, sentence, sources),)
 
 
 def _is_small_population(evidence: Evidence) -> bool:

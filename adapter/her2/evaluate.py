@@ -122,7 +122,11 @@ def _evaluate_recount(first: IshReading, recount: IshReading) -> Verdict:
         return _evaluate_count(IhcScore.TWO_PLUS, first, SecondReview.NOT_DONE)
     same = first.candidates == recount.candidates
     if same and len(first.candidates) == 1:
-        return _evaluate_count(IhcScore.TWO_PLUS, first, SecondReview.SAME_GROUP)
+        both = [
+            _evaluate_count(IhcScore.TWO_PLUS, count, SecondReview.SAME_GROUP)
+            for count in (first, recount)  # each is held against its own word
+        ]
+        return next((v for v in both if v.category is Category.NEEDS_REVIEW), both[0])
     if first.candidates <= GROUPS_2_TO_4 and not same:
         return _evaluate_count(IhcScore.TWO_PLUS, first, SecondReview.OTHER_GROUP)
     return needs_review(rules.CONTRADICTION, RECOUNT_DIFFERS)

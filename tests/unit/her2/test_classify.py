@@ -328,7 +328,7 @@ def test_a_second_cell_population_above_10_percent_needs_review() -> None:
             population = replace(population, population_percent=ihc("1+", percent=percent).percent)
         return answer(ihc("2+"), G[5], evidence(population, "9")).category
 
-    assert (second("15"), second(None), second("10")) == ("needs-review", "needs-review", "low")
+    assert [second(percent) for percent in ("15", None, "10")] == ["needs-review"] * 3
 
 
 def test_an_unreadable_ihc_forbids_every_kind_of_negative_but_the_unspecified() -> None:
@@ -596,3 +596,19 @@ def test_a_withdrawn_result_says_nothing_of_the_tumour() -> None:
 
     assert answer(withdrawn).category == "no-result"
     assert answer(ihc("1+"), withdrawn).category == "low"
+
+
+@pytest.mark.parametrize(("group", "word"), [(5, "positive"), (4, "positive"), (1, "negative")])
+def test_a_recount_is_held_against_its_own_word(group: int, word: str) -> None:
+    recount = evidence(replace(G[group], word=ish(word).word), "9", marker=RECOUNT)
+
+    assert answer(ihc("2+"), G[group], recount).category == "needs-review"
+
+
+def test_a_count_with_a_remark_on_a_small_population_is_still_a_count() -> None:
+    share = ihc("1+", percent="10").percent
+    mentions = replace(G[1], second_population=True, population_percent=share)
+
+    got = answer(ihc("2+"), mentions, evidence(G[5], "9", marker=RECOUNT))
+
+    assert got.category == "needs-review"
