@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,16 +59,14 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 
 
 @pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A FHIR server; the settings point at it."""
+def sandbox() -> Iterator[Sandbox]:
+    """A FHIR server on loopback, in memory."""
     with Sandbox() as server:
         yield server
 
 
 def load(server: Sandbox, *cases: str, file: str = "input.json") -> None:
     """Put example patients on a server; all of them when none is named."""
-    import urllib.request
-
     names = cases or tuple(sorted(path.parent.name for path in FIXTURES.glob(f"*/{file}")))
     for name in names:
         request = urllib.request.Request(
@@ -80,10 +79,20 @@ def load(server: Sandbox, *cases: str, file: str = "input.json") -> None:
             assert answer.status == 200
 
 
+def put(server: Sandbox, resource: dict[str, Any]) -> None:
+    """Put one resource under its id."""
+    request = urllib.request.Request(
+        f"{server.base_url}/{resource['resourceType']}/{resource['id']}",
+        data=json.dumps(resource).encode(),
+        headers={"Content-Type": "application/fhir+json"},
+        method="PUT",
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status in (200, 201)
+
+
 def fetch(server: Sandbox, path: str) -> dict[str, Any]:
     """Read JSON from a server."""
-    import urllib.request
-
     with urllib.request.urlopen(f"{server.base_url}/{path}") as answer:
         found: dict[str, Any] = json.load(answer)
         return found

@@ -146,3 +146,40 @@ def test_the_other_forms(run: Run, form: str) -> None:
     else:
         assert "Patient/ihc-2-plus-fish-negative" in ended.out
         assert "low" in ended.out
+
+
+def test_a_record_that_would_not_be_valid_is_named_and_left_out(run: Run) -> None:
+    broken = {"HER2_OUTPUT__PROFILES": "no url: at all"}
+    collection = run("derive", LOW, **broken)
+    transaction = run("derive", "--complete", LOW, **broken)
+
+    for ended in (collection, transaction):
+        assert ended.code == 0
+        assert "is not valid FHIR R4" in ended.err
+        assert resources(json.loads(ended.out), "Observation") == []
+
+
+def test_a_patient_of_nowhere_is_in_no_transaction(run: Run) -> None:
+    text = LOW.read_text("utf-8").replace(
+        '"Patient/ihc-2-plus-fish-negative"', '"https://elsewhere.test/fhir/Patient/1"'
+    )
+    ended = run("derive", "--complete", text=text)
+
+    assert json.loads(ended.out) == {"resourceType": "Bundle", "type": "transaction"}
+    assert "the patient is none of this server" in ended.err
+
+
+def test_an_own_result_of_a_bundle_names_its_sources_by_full_url(run: Run) -> None:
+    stands = stored(json.loads(run("derive", LOW).out))
+    base = "https://fhir.test/r4"
+    document = json.loads(example(stands))
+    for entry in document["entry"]:
+        one = entry["resource"]
+        entry["fullUrl"] = f"{base}/{one['resourceType']}/{one['id']}"
+    own = document["entry"][-1]["resource"]
+    own["derivedFrom"] = [{"reference": f"{base}/{one['reference']}"} for one in own["derivedFrom"]]
+    ended = run("derive", "--complete", text=json.dumps(document))
+
+    assert (ended.code, "1 to skip" in ended.err) == (0, True)
+    again = json.loads(run("derive", text=json.dumps(document)).out)
+    assert all(entry["fullUrl"].startswith(base) for entry in again["entry"])

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+import pytest
+
 from adapter.sandbox.server import Sandbox
-from tests.cli.conftest import FIXTURES, Run, fetch, load
+from tests.cli.conftest import FIXTURES, Run, fetch, load, put
 
 GROUP_4 = FIXTURES / "ihc-2-plus-group-4" / "input.json"
 
@@ -98,3 +103,85 @@ def test_an_observation_that_is_not_there_is_named(run: Run, sandbox: Sandbox) -
 
     assert ended.code == 2
     assert "Observation/nowhere is not on" in ended.err
+
+
+def observation(name: str, code: str, **value: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "Observation",
+        "id": name,
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        "subject": {"reference": "Patient/1"},
+        "specimen": {"reference": "Specimen/1"},
+        **value,
+    }
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        (
+            observation("a", "85319-2", valueString="2+ in 60 % of tumor cells"),
+            "60 % of tumour cells",
+        ),
+        (observation("a", "85319-2", valueString="4+"), "IHC off the 0-3+ scale"),
+        (observation("a", "85319-2", valueString="Negative"), "IHC negative"),
+        (observation("a", "85319-2", valueString="0-1+"), "IHC 0 to 1+"),
+        (
+            observation("a", "85318-4", valueString="ratio 2.4"),
+            "ISH in numbers, HER2/CEP17 ratio 2.4",
+        ),
+        (
+            observation("a", "48676-1", valueString="Low"),
+            "the laboratory's overall result: low",
+        ),
+        (
+            observation("a", "85319-2", valueString="2+", note=[{"text": "Repeat test."}]),
+            "marked as a repeat",
+        ),
+        (observation("a", "85319-2", valueString="see report"), "read as: nothing"),
+        (observation("a", "16112-5", valueString="Positive"), "In no sample"),
+    ],
+    ids=[
+        "percent",
+        "off-scale",
+        "word",
+        "range",
+        "ratio",
+        "overall",
+        "marker",
+        "unreadable",
+        "not-her2",
+    ],
+)
+def test_a_reading_is_told_in_a_pathologists_words(
+    run: Run, result: dict[str, Any], told: str
+) -> None:
+    assert told in run("explain", "-o", "table", "-", text=json.dumps(result)).out
+
+
+def test_an_explanation_is_no_csv(run: Run) -> None:
+    assert run("explain", "-o", "csv", GROUP_4).code == 2
+
+
+def test_a_result_of_no_patient_of_the_server_is_named(run: Run, sandbox: Sandbox) -> None:
+    load(sandbox, "ihc-0")
+    result = observation("foreign", "85319-2", valueString="1+")
+    del result["specimen"]
+    result["subject"] = {"reference": "https://elsewhere.test/fhir/Patient/1"}
+    put(sandbox, result)
+    ended = run("explain", "Observation/foreign", HER2_FHIR_URL=sandbox.base_url)
+
+    assert ended.code == 2
+    assert "names no patient of this server" in ended.err
+
+
+def test_a_result_that_is_in_no_sample_is_explained_too(run: Run, sandbox: Sandbox) -> None:
+    load(sandbox, "ihc-0")
+    result = observation("er", "16112-5", valueString="Positive")
+    result["subject"] = {"reference": "Patient/ihc-0"}
+    del result["specimen"]
+    put(sandbox, result)
+    [line] = run("explain", "Observation/er", HER2_FHIR_URL=sandbox.base_url).lines
+
+    assert (line["kind"], line["outcome"]) == ("set-aside", "not-her2")

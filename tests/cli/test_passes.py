@@ -57,6 +57,17 @@ def test_a_dry_run_writes_nothing_and_leaves_no_trace(run: Run, sandbox: Sandbox
     assert run("status").lines[0]["last_good_pass"] is None
 
 
+def test_a_table_tells_what_was_done(run: Run, sandbox: Sandbox) -> None:
+    load(sandbox, "ihc-1-plus", "gastric")
+    first = run("sync", "-o", "table", HER2_FHIR_URL=sandbox.base_url)
+    load(sandbox, "ihc-1-plus", file="later.json")
+    second = run("sync", "-o", "table")
+
+    assert "created" in first.out
+    assert "not-applicable" in first.out
+    assert "updated (was low)" in second.out
+
+
 def test_only_the_patients_asked_for_are_looked_at(
     run: Run, sandbox: Sandbox, tmp_path: Path
 ) -> None:
