@@ -6,8 +6,10 @@ version of a source that a Provenance names.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -164,7 +166,8 @@ class Records:
     def _get(self, url: str) -> Json:
         answer = self._session.get(url, headers=_FRESH, timeout=_TIMEOUT_SECONDS)
         assert answer.ok, f"{answer.status_code} for {url}: {answer.text[:500]}"
-        body: Json = answer.json()
+        # Decimals keep their digits: the fingerprint is of what was written.
+        body: Json = json.loads(answer.content, parse_float=Decimal)
         return body
 
 

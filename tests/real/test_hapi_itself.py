@@ -10,7 +10,6 @@ import pytest
 import requests
 
 from tests.servers.hapi import HapiServer
-from tests.servers.synthea import LoadedPatient
 
 pytestmark = pytest.mark.real
 
@@ -192,27 +191,3 @@ def test_validate_uses_the_mcode_profile_that_was_put_onto_the_server(
     assert _errors(hapi, marker, mcode_on_hapi) == []
     del marker["subject"]
     assert any("Observation.subject" in error for error in _errors(hapi, marker, mcode_on_hapi))
-
-
-def test_synthea_patients_keep_their_her2_results_on_the_server(
-    hapi: HapiServer, synthea_patients: list[LoadedPatient]
-) -> None:
-    assert len(synthea_patients) >= 5
-    for patient in synthea_patients:
-        found = requests.get(
-            f"{hapi.base_url}/Observation",
-            params={
-                "patient": patient.reference,
-                "code": "http://loinc.org|85319-2,http://loinc.org|85318-4",
-            },
-            headers=FRESH,
-            timeout=TIMEOUT_SECONDS,
-        ).json()
-        assert found["total"] == len(patient.her2_results) == 2
-    fish = [
-        each["valueString"]
-        for patient in synthea_patients
-        for each in patient.her2_results
-        if "valueString" in each
-    ]
-    assert set(fish) == {"less than 1.8", "greater than 2.2"}
