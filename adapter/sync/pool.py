@@ -49,12 +49,16 @@ class Pool:
     def add_results(self, page: SearchPage, base_url: str) -> None:
         """Take in a page of candidates with what came along."""
         for resource in page.matches:
-            if is_own(resource):
-                self.own_found.add(reference_to(resource))
-            else:
-                _keep_newest(self.results, resource)
+            self.add_result(resource)
         for resource in page.included:
             self.add_related(resource, base_url)
+
+    def add_result(self, resource: JsonObject) -> None:
+        """Take in a candidate; our own output is counted, and never a candidate."""
+        if is_own(resource):
+            self.own_found.add(reference_to(resource))
+        else:
+            _keep_newest(self.results, resource)
 
     def add_own(self, page: SearchPage) -> None:
         """Take in derived results; what does not carry our identifier was not asked for."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import pytest
 
 from adapter.fhir.identity import category_of
+from adapter.sync.cycle import SyncOptions
+from adapter.sync.options import ReadLimits
 from tests.fakes.site import Site
 
 
@@ -79,6 +81,19 @@ def test_a_derived_result_edited_by_hand_in_any_element_is_healed(
     assert healed is not None
     assert (healed["subject"], category_of(healed)) == ({"reference": "Patient/anna"}, "low")
     assert healed["status"] in ("final", "amended")
+    assert site.categories() == {"anna": "low", "berta": "low"}
+    assert site.run(full_sweep=True).writes == 0
+
+
+def test_a_result_moved_to_another_patient_by_hand_is_decided_once_a_pass() -> None:
+    site = Site(options=SyncOptions(read=ReadLimits(patients_at_once=1)))
+    for patient in ("anna", "berta"):
+        site.laboratory.ihc(patient, "1+")
+    site.settle()
+    (anna,) = [one for one in site.derived() if one["subject"]["reference"] == "Patient/anna"]
+    site.server.change(f"Observation/{anna['id']}", subject={"reference": "Patient/berta"})
+    for _ in range(3):
+        site.run(full_sweep=True)
     assert site.categories() == {"anna": "low", "berta": "low"}
     assert site.run(full_sweep=True).writes == 0
 

@@ -1,0 +1,147 @@
+"""Everything around a result is at hand when it is decided on, whatever the server brings along.
+
+Protects gathering: specimens and their parents, reports, focus, refused includes, several versions, outcomes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapter.ports import Capability, SearchParams
+from adapter.sync.cycle import PassKind
+from adapter.sync.pool import Pool
+from tests.fakes.site import Site
+
+
+def refuse_includes(params: SearchParams) -> bool:
+    """Answer 400 to any include, as strict servers do."""
+    return any(name in ("_include", "_revinclude") for name, _ in params)
+
+
+def report_of(patient: str, *results: str, **elements: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "DiagnosticReport",
+        "id": f"report-{patient}",
+        "status": "final",
+        "subject": {"reference": f"Patient/{patient}"},
+        "result": [{"reference": one} for one in results],
+        **elements,
+    }
+
+
+@pytest.mark.parametrize("refuses", [False, True], ids=["includes", "refuses-includes"])
+@pytest.mark.parametrize("sweep", [True, False], ids=["sweep", "by-patient"])
+def test_the_specimen_is_at_hand_whether_or_not_the_server_includes_it(
+    refuses: bool, sweep: bool
+) -> None:
+    site = Site()
+    if refuses:
+        site.server.refuse_search = refuse_includes
+    site.laboratory.ihc("anna", "1+")
+    site.server.change("Specimen/s-anna-a", collection={"collectedDateTime": "2026-01-05"})
+    report = site.run() if sweep else site.run(patients=["anna"])
+    assert report.kind is (PassKind.SWEEP if sweep else PassKind.PATIENTS)
+    assert site.only()["effectiveDateTime"] == "2026-01-05"
+    assert any("refuses" in words for words in report.warnings) is refuses
+
+
+@pytest.mark.parametrize("sweep", [True, False], ids=["sweep", "by-patient"])
+def test_a_tumour_named_in_focus_is_read(sweep: bool) -> None:
+    site = Site()
+    site.server.put(
+        {
+            "resourceType": "Condition",
+            "id": "stomach",
+            "subject": {"reference": site.laboratory.patient("anna")},
+            "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "C16.9"}]},
+        }
+    )
+    site.laboratory.ihc("anna", "3+", focus=[{"reference": "Condition/stomach"}])
+    report = site.run() if sweep else site.run(patients=["anna"])
+    assert (report.outcomes, site.derived()) == ({"not-applicable": 1}, [])
+
+
+@pytest.mark.parametrize("sweep", [True, False], ids=["sweep", "by-patient"])
+def test_results_of_one_report_are_joined(sweep: bool) -> None:
+    site = Site()
+    names = []
+    for code, text in (("85319-2", "2+"), ("85318-4", "Amplified")):
+        one = site.laboratory.result("anna", code, text)
+        del one["specimen"], one["effectiveDateTime"]
+        names.append(site.server.put(one))
+    site.server.put(report_of("anna", *names))
+    site.run() if sweep else site.run(patients=["anna"])
+    assert site.categories() == {"anna": "positive"}
+
+
+def test_a_server_that_cannot_list_reports_by_result_is_not_asked_to() -> None:
+    site = Site()
+    capability = Capability("4.0.1", "bare", search_params={"Observation": frozenset({"code"})})
+    site.server.capability = lambda: capability  # type: ignore[method-assign]
+    site.laboratory.ihc("anna", "1+")
+    report = site.run()
+    assert not any("_revinclude" in call for call in site.server.calls)
+    assert any("components" in words for words in report.warnings)
+
+
+def test_changes_that_cannot_be_asked_for_are_left_to_sweeps_and_this_is_said() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "1+")
+    site.settle()
+    site.server.refuse_search = lambda params: (
+        [name for name, _ in params]
+        == [
+            "_lastUpdated",
+            "_count",
+        ]
+    )
+    site.restart()
+    report = site.run()
+    assert any("changes of Specimen" in words for words in report.warnings)
+
+
+def test_of_several_versions_of_one_result_the_newest_is_kept() -> None:
+    def version(number: str, minute: int) -> dict[str, Any]:
+        meta = {"versionId": number, "lastUpdated": f"2026-03-01T08:{minute:02}:00Z"}
+        return {"resourceType": "Observation", "id": "x", "meta": meta}
+
+    old, new = version("b", 1), version("a", 2)
+    for order in ((old, new), (new, old)):
+        pool = Pool()
+        for one in order:
+            pool.add_result(one)
+        assert list(pool.results.values()) == [new]
+
+
+@pytest.mark.parametrize(
+    ("elements", "outcome", "reason"),
+    [
+        ({"status": "entered-in-error"}, "no-result", "entered-in-error"),
+        ({"status": "preliminary"}, "used", ""),
+        ({"valueCodeableConcept": {"text": "gibberish"}}, "unreadable", "text-not-understood"),
+        ({"bodySite": {"text": "stomach"}}, "not-applicable", None),
+    ],
+    ids=["taken-back", "preliminary-ihc", "unreadable", "another-tumour"],
+)
+def test_every_candidate_has_one_outcome_and_a_reason(
+    elements: dict[str, Any], outcome: str, reason: str | None
+) -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "1+", **elements)
+    report = site.run()
+    assert report.outcomes == {outcome: 1}
+    if reason is not None:
+        assert [one.reason for one in report.set_aside] == ([reason] if reason else [])
+
+
+def test_a_repeated_result_that_was_replaced_is_ignored_with_a_reason() -> None:
+    site = Site()
+    site.laboratory.fish("anna", "Equivocal")
+    site.laboratory.ihc("anna", "2+")
+    again = site.laboratory.result("anna", "85318-4", "Amplified", id="again")
+    site.server.put({**again, "note": [{"text": "Repeat test on another block."}]})
+    report = site.run()
+    assert sum(report.outcomes.values()) == 3
+    assert report.outcomes["used"] >= 2
