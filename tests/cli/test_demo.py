@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -181,6 +182,27 @@ def test_where_nothing_may_be_removed_it_is_entered_in_error(run: Run) -> None:
         }
     assert statuses.pop("Observation/ihc-0-ihc") == "final"
     assert set(statuses.values()) == {"entered-in-error"}
+
+
+def ignore_tags(request: FhirRequest, inner: Answer) -> FhirResponse:
+    """A server that does not know `_tag`, finds everything instead, and does not say so."""
+    kept = [part for part in request.query.split("&") if not part.startswith("_tag=")]
+    answer = inner(replace(request, query="&".join(kept)))
+    if "_tag=" not in request.query:
+        return answer
+    page = json.loads(answer.body)
+    page.pop("link", None)
+    return replace(answer, body=json.dumps(page))
+
+
+def test_a_server_that_ignores_tags_loses_nothing_of_others(run: Run) -> None:
+    with Sandbox(layers=[ignore_tags]) as server:
+        load(server)
+        run("sync", HER2_FHIR_URL=server.base_url)
+        before = everything(server)
+        run("demo", "--server", server.base_url, "--cleanup")
+
+        assert everything(server) == before
 
 
 @pytest.mark.parametrize(
