@@ -2,47 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 from adapter.errors import PermanentServerError
-from adapter.ports import Capability, EntryOutcome, FhirServer, JsonObject, SearchPage, SearchParams
+from adapter.ports import EntryOutcome, FhirServer
 from adapter.sync.cycle import PassOutcome
 from tests.live.conftest import Adapters
 from tests.live.laboratory import Laboratory
 from tests.live.records import Records
+from tests.live.wrapped import Wrapped
 
 PATIENTS = 120
 
 
-class Picky:
+class Picky(Wrapped):
     """A real server that refuses every transaction in which one word occurs; counts those."""
 
     def __init__(self, server: FhirServer, word: str) -> None:
-        self._server = server
+        super().__init__(server)
         self._word = word.encode()
         self.refused = 0
-
-    @property
-    def base_url(self) -> str:
-        return self._server.base_url
-
-    def capability(self) -> Capability:
-        return self._server.capability()
-
-    def read(self, reference: str) -> JsonObject | None:
-        return self._server.read(reference)
-
-    def read_all(self, references: Iterable[str]) -> dict[str, JsonObject | None]:
-        return self._server.read_all(references)
-
-    def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
-        return self._server.search(resource_type, params)
 
     def transact(self, bundle: bytes) -> tuple[EntryOutcome, ...]:
         if self._word and self._word in bundle:
             self.refused += 1
             raise PermanentServerError("HAPI-0000: a value is wrong", status=422)
-        return self._server.transact(bundle)
+        return super().transact(bundle)
 
     def heal(self) -> None:
         """Refuse nothing any more."""
@@ -103,11 +86,11 @@ def test_poisoned_case_is_tried_again_when_its_sources_change(
     records.assert_sound(patients=2)
 
 
-class Hasty(Picky):
+class Hasty(Wrapped):
     """Between reading and writing the laboratory deletes a result, once."""
 
     def __init__(self, server: FhirServer, laboratory: Laboratory, reference: str) -> None:
-        super().__init__(server, "")
+        super().__init__(server)
         self._laboratory = laboratory
         self._reference: str | None = reference
 

@@ -1,10 +1,21 @@
-"""Protects what surrounds a result: a changed specimen or report changes whose category it is."""
+"""Protects discovery: what surrounds a result wakes its patient, and nothing is overlooked.
+
+A changed specimen or report changes whose category it is.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from adapter.ports import FhirServer, SearchPage, SearchParams
+from adapter.sync.cycle import PassKind
 from tests.live.adapter_under_test import AdapterUnderTest
+from tests.live.conftest import Adapters
 from tests.live.laboratory import FISH, IHC, Laboratory
 from tests.live.records import Records, category_of
+from tests.live.wrapped import Wrapped
 
 
 def test_specimen_that_turns_out_to_be_gastric_withdraws_the_record(
@@ -62,3 +73,38 @@ def test_report_that_comes_later_joins_two_results(
     assert [category_of(one) for one in standing] == ["low"]
     assert len(standing[0]["derivedFrom"]) == 2
     records.assert_sound()
+
+
+class Hiding(Wrapped):
+    """A server on which one result is stored, and not yet visible to searches."""
+
+    hidden = ""
+
+    def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
+        for page in super().search(resource_type, params):
+            seen = tuple(one for one in page.matches if one["id"] != self.hidden)
+            yield replace(page, matches=seen)
+
+
+def test_result_that_becomes_visible_after_a_later_one_is_found_by_the_overlap(
+    laboratory: Laboratory, records: Records, install: Adapters
+) -> None:
+    """A server commits out of order: by the time a row shows, the watermark is past it."""
+    made: list[Hiding] = []
+
+    def hiding(server: FhirServer) -> FhirServer:
+        made.append(Hiding(server))
+        return made[-1]
+
+    adapter = install(watched=hiding)
+    laboratory.ihc("first", "0")
+    adapter.settle()
+    made[0].hidden = laboratory.ihc("slow", "1+").removeprefix("Observation/")
+    time.sleep(1.1)  # a server tells its time in whole seconds, and the watermark is held to that
+    laboratory.ihc("quick", "3+")
+    adapter.settle()
+    assert records.derived(laboratory.patient("slow")) == []
+
+    made[0].hidden = ""
+    assert adapter.run().kind is PassKind.INCREMENTAL
+    assert category_of(records.only(laboratory.patient("slow"))) == "low"

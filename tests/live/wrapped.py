@@ -1,0 +1,39 @@
+"""A real server behind a port that can be disturbed: the way there is the only thing made up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from adapter.ports import Capability, EntryOutcome, FhirServer, JsonObject, SearchPage, SearchParams
+
+
+class Wrapped:
+    """Passes everything on; those who disturb override `transact`."""
+
+    def __init__(self, server: FhirServer) -> None:
+        self.server = server
+
+    @property
+    def base_url(self) -> str:
+        """That of the server."""
+        return self.server.base_url
+
+    def capability(self) -> Capability:
+        """Ask the server."""
+        return self.server.capability()
+
+    def read(self, reference: str) -> JsonObject | None:
+        """Ask the server."""
+        return self.server.read(reference)
+
+    def read_all(self, references: Iterable[str]) -> dict[str, JsonObject | None]:
+        """Ask the server."""
+        return self.server.read_all(references)
+
+    def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
+        """Ask the server."""
+        return self.server.search(resource_type, params)
+
+    def transact(self, bundle: bytes) -> tuple[EntryOutcome, ...]:
+        """Send it to the server."""
+        return self.server.transact(bundle)
