@@ -21,8 +21,8 @@ from adapter.her2.combine import (
     combine_ihc,
     combine_ish,
 )
-from adapter.her2.evaluate import evaluate
-from adapter.her2.ihc import WORD_AGREES_WITH
+from adapter.her2.evaluate import IshCounts, evaluate
+from adapter.her2.ihc import WORD_AGREES_WITH, IhcReading
 from adapter.her2.model import (
     AscoCapStatus,
     Case,
@@ -92,6 +92,12 @@ def classify(case: Case, policy: Policy = ASCO_CAP_2023) -> Classification:
     return _classification(verdict, combined, policy)
 
 
+def verdict_of_tests(ihc: IhcReading, counts: IshCounts, policy: Policy) -> Verdict:
+    """Evaluate IHC and ISH alone, as the policy does."""
+    evaluate_by = evaluate_basic if policy.family == BASIC.family else evaluate
+    return evaluate_by(ihc, counts)
+
+
 def _in_fixed_order(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
     """Put results into an order that does not depend on their arrival."""
     return tuple(sorted(evidence, key=lambda e: (e.source.reference, repr(e))))
@@ -123,8 +129,7 @@ def _decide(combined: _Combined, policy: Policy) -> Verdict:
 def _from_results(combined: _Combined, policy: Policy) -> Verdict:
     counting, overall = combined.counting, combined.overall
     ihc, counts = combined.ihc.reading, combined.ish.counts
-    of_tests = evaluate_basic if policy.family == BASIC.family else evaluate
-    verdict = of_tests(ihc, counts)
+    verdict = verdict_of_tests(ihc, counts, policy)
     contradictions = (*counting.contradictions, *overall.contradictions)
     if contradictions:
         verdict = needs_review(rules.CONTRADICTION, *contradictions, *verdict.reasons)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from adapter.her2.evaluate import IshCounts, evaluate
+from adapter.her2.classify import verdict_of_tests
+from adapter.her2.evaluate import IshCounts
 from adapter.her2.ihc import read_ihc
 from adapter.her2.ish import read_ish
 from adapter.her2.model import (
@@ -57,7 +58,9 @@ ISH_KINDS: dict[str, IshResult] = {
 def grid(policy: Policy) -> dict[tuple[str, str], Verdict]:
     """Evaluate every cell: (row, column) as printed → verdict."""
     return {
-        (row, column): evaluate(read_ihc(ihc, policy), IshCounts(read_ish(ish, policy)))
+        (row, column): verdict_of_tests(
+            read_ihc(ihc, policy), IshCounts(read_ish(ish, policy)), policy
+        )
         for row, ihc in IHC_KINDS.items()
         for column, ish in ISH_KINDS.items()
     }

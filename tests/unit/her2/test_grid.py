@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapter.her2.grid import IHC_KINDS, ISH_KINDS, cell_text, grid
-from adapter.her2.policy import ASCO_CAP_2023
+from adapter.her2.policy import ASCO_CAP_2023, BASIC
 
 COLUMNS = [
     "none",
@@ -120,3 +120,15 @@ def test_groups_2_to_4_with_ihc_1_plus_carry_their_comment(column: str, comment:
 @pytest.mark.parametrize("column", ["positive", "negative", "equivocal", "single≥6"])
 def test_a_word_or_a_single_probe_names_no_ish_group(column: str) -> None:
     assert COMPUTED["2+", column].group is None
+
+
+def test_the_grid_of_the_policy_basic_holds_the_five_lines_alone() -> None:
+    basic = {cell: cell_text(verdict) for cell, verdict in grid(BASIC).items()}
+
+    assert {column: basic["2+", column] for column in ("none", "positive", "negative")} == {
+        "none": "equivocal",
+        "positive": "positive",
+        "negative": "low",
+    }
+    assert basic["3+", "negative"] == "positive*"
+    assert basic["1+", "positive"] == basic["0+", "none"] == basic["2+", "G5"] == "needs-review*"
