@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check format lint types imports lock docs clean
+.PHONY: help demo test check format lint types imports lock benchmark docs clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -36,6 +36,9 @@ lock: $(VENV)/.dev ## Write the hash-locked dependency sets anew
 	@for set in "requirements.lock --group install --extra postgres" "requirements-dev.lock --group dev --extra postgres"; do \
 	  $(RUN)/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --upgrade --quiet \
 	    --custom-compile-command "make lock" -o $$set || exit 1; done
+
+benchmark: $(VENV)/.dev ## The adapter beside the bare HTTP exchange, on a real HAPI server
+	@$(RUN)/python -m benchmarks.live
 
 docs: $(VENV)/.dev ## Write the generated pages anew
 	@$(RUN)/her2-adapter table --output markdown > docs/decision-table.md
