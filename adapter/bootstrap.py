@@ -108,7 +108,9 @@ def options_of(settings: Settings) -> SyncOptions:
             sweep_hours=poll.sweep_hours,
             absence_confirm_seconds=poll.absence_confirm_seconds,
         ),
-        send=SendLimits(batch_cases=target.batch_cases, cases_per_minute=target.cases_per_minute),
+        send=SendLimits(
+            batch_cases=target.batch_cases, cases_per_minute=target.cases_per_minute, writers=2
+        ),
         brakes=BrakeLimits(
             withdraw_floor=brake.withdraw_floor,
             withdraw_percent=brake.withdraw_percent,

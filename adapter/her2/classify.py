@@ -211,7 +211,7 @@ def _classification(verdict: Verdict, combined: _Combined, policy: Policy) -> Cl
     used = {e.source.reference for e in counting.results} - {name for name, _ in set_aside}
     if verdict.rule is rules.IHC_NOT_FINAL:
         # What is awaited is this very result: an open answer says what it is about.
-        used = set(counting.preliminary_ihc)
+        used |= set(counting.preliminary_ihc)
     limits = [SCOPE, *ihc.limits]
     if counting.site is TumourSite.NOT_STATED:
         limits.append(SITE_NOT_STATED)

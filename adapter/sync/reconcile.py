@@ -27,6 +27,7 @@ from adapter.sync.tally import USED
 from adapter.terminology.catalogue import Catalogue
 
 NO_PATIENT: Final = "no-patient-of-this-server"
+NOT_APPLICABLE: Final = Category.NOT_APPLICABLE.value
 
 
 @dataclass(frozen=True)
@@ -109,12 +110,15 @@ def _fates(
         for evidence in case.evidence:
             reference = evidence.source.reference
             fates[reference] = _fate(evidence, answer, why.get(reference))
+            if fates[reference][0] == NOT_APPLICABLE == read[reference].outcome.value:
+                # The recogniser saw which sign it was of another tumour; the rule only says that one was.
+                fates[reference] = (NOT_APPLICABLE, read[reference].reason.code)
     return fates
 
 
 def _fate(evidence: Evidence, answer: Classification, why: str | None) -> tuple[str, str]:
     if answer.category is Category.NOT_APPLICABLE:
-        return "not-applicable", why or answer.rule.id
+        return NOT_APPLICABLE, why or answer.rule.id
     if evidence.source.reference in answer.used:
         return USED, ""
     if evidence.unreadable is not None:
