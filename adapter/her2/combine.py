@@ -29,17 +29,7 @@ from adapter.her2.model import (
     ResultWord,
     Staining,
 )
-
-SetAside = tuple[tuple[str, Reason], ...]
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The results of one test that are left after repeats, and why others are not."""
-
-    results: tuple[Evidence, ...] = ()
-    set_aside: SetAside = ()
-    concerns: tuple[Reason, ...] = ()
+from adapter.her2.repeats import Kept, replace_repeated
 
 
 @dataclass(frozen=True)
@@ -65,7 +55,7 @@ def combine_ihc(results: Iterable[Evidence], policy: Policy) -> CombinedIhc:
     without a marker contradict each other.
     """
     stated = [e for e in results if e.ihc is not None and _is_of_the_test(e.ihc)]
-    kept = _replace_repeated(stated, markers=(RepeatMarker.REPEAT, RepeatMarker.RECOUNT))
+    kept = replace_repeated(stated, markers=(RepeatMarker.REPEAT, RepeatMarker.RECOUNT))
     supporting = [e.ihc for e in kept.results if e.ihc is not None and _is_supporting(e.ihc)]
     readings = [
         read_ihc(_with_support(e.ihc, supporting), policy, e.scored_at)
@@ -155,7 +145,7 @@ def combine_ish(results: Iterable[Evidence], policy: Policy) -> CombinedIsh:
     Word, ratio and copies sent as results of their own add up to one count. Dual probe outranks single probe.
     """
     stated = [e for e in results if e.ish is not None and not _is_not_done(e.ish)]
-    kept = _without_single_probe(_replace_repeated(stated, markers=(RepeatMarker.REPEAT,)))
+    kept = _without_single_probe(replace_repeated(stated, markers=(RepeatMarker.REPEAT,)))
     population = _second_population(kept)
     recounted = [e for e in kept.results if e.marker is RepeatMarker.RECOUNT]
     firsts = [e for e in kept.results if e.marker is not RepeatMarker.RECOUNT]
@@ -242,44 +232,6 @@ def _add_up(results: list[IshResult]) -> IshResult | None:
         cep17_copies=cep17_copies,
         text="; ".join(dict.fromkeys(result.text for result in results if result.text)),
     )
-
-
-def _replace_repeated(results: list[Evidence], *, markers: tuple[RepeatMarker, ...]) -> Kept:
-    """Let marked repeats replace what they repeat, with review where they differ from it."""
-    repeats = [e for e in results if e.marker in markers and not _is_indeterminate(e)]
-    present = {e.source.reference for e in results}
-    named = {reference for e in repeats for reference in e.repeat_of} & present
-    earlier = [
-        e for e in results if (e.source.reference in named if named else e.marker not in markers)
-    ]
-    unchanged = len({_meaning(e) for e in (*earlier, *repeats)}) == 1
-    if not repeats or not earlier or unchanged:
-        return Kept(tuple(results))
-    reason = Reason(
-        "replaced-by-repeat",
-        "A result marked as a repeat replaces the earlier one.",
-        tuple(sorted(e.source.reference for e in (*earlier, *repeats))),
-    )
-    return Kept(
-        tuple(e for e in results if e not in earlier),
-        tuple((e.source.reference, reason) for e in earlier),
-        (reason,),
-    )
-
-
-def _is_indeterminate(evidence: Evidence) -> bool:
-    """Whether it could not be read by the laboratory: it counts as no test (N2, N4), and replaces none."""
-    ihc, ish = evidence.ihc, evidence.ish
-    mere_ihc = ihc is not None and not ihc.scores and ihc.word is ResultWord.INDETERMINATE
-    mere_ish = ish is not None and ish.word is ResultWord.INDETERMINATE
-    return mere_ihc or mere_ish
-
-
-def _meaning(evidence: Evidence) -> object:
-    """Give what a result says, without where it stands and how it was written."""
-    ihc = evidence.ihc and replace(evidence.ihc, text="")
-    ish = evidence.ish and replace(evidence.ish, text="")
-    return ihc, ish
 
 
 def _without_single_probe(kept: Kept) -> Kept:
