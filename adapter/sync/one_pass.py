@@ -59,6 +59,7 @@ class OnePass:
     known: set[str] = field(default_factory=set)
     unfinished: set[str] = field(default_factory=set)
     healed: list[str] = field(default_factory=list)
+    decided: set[str] = field(default_factory=set)
     load: Load = field(default_factory=Load)
 
     def __post_init__(self) -> None:
@@ -172,6 +173,7 @@ class OnePass:
 
     def _is_wanted(self, planned: Planned) -> bool:
         """Count a decision; whether it is to be written now."""
+        self.decided.add(planned.key)
         self.known.add(planned.patient)
         parked = self.parked.get(planned.key)
         is_held = (
@@ -248,7 +250,13 @@ class OnePass:
         created = {one.patient for one in self._landed if one.action is Action.CREATE}
         store.enqueue(sorted(created), reason="created")
         store.enqueue(sorted(self.unfinished), reason="unfinished")
-        store.unpark([*self.healed, *(key for key in landed if key in self.parked)])
+        # A parked case whose laboratory results are gone is decided on no more: nothing is left to write.
+        over = (
+            key
+            for key, case in self.parked.items()
+            if key not in self.decided and self._was_looked_at(case.patient, scope)
+        )
+        store.unpark([*self.healed, *over, *(key for key in landed if key in self.parked)])
         store.set_setting(BRAKE, brake.as_text() if brake.engaged else None)
         store.set_setting(DERIVED_COUNT, str(self._standing_now()))
         if scope.sweep is not None:
@@ -261,6 +269,11 @@ class OnePass:
         strays = scope.discovered.without_patient.values()
         self.recent.remember({reference_to(one): version_of(one) or "" for one in strays})
         self.recent.remember({f"Observation/{key}": version for key, version in landed.items()})
+
+    def _was_looked_at(self, patient: str, scope: Scope) -> bool:
+        """Tell whether all that there is of a patient was decided on; a sweep sees everybody."""
+        seen = patient in self.looked_at or scope.sweep is not None
+        return seen and patient not in self.unfinished
 
     def _standing_now(self) -> int:
         """How many derived results stand after this pass."""

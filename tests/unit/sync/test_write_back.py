@@ -86,6 +86,29 @@ def test_a_parked_case_is_sent_again_when_its_content_changed() -> None:
     assert site.store.parked() == ()
 
 
+def test_a_parked_case_whose_results_are_gone_is_parked_no_more() -> None:
+    site = site_with(3)
+    site.server.refuse = refusing("p001")
+    site.run()
+    assert len(site.store.parked()) == 1
+
+    site.server.delete("Observation/ihc-p001-a")
+    site.run()
+    assert len(site.store.parked()) == 1
+    site.run(full_sweep=True)
+
+    assert site.store.parked() == ()
+
+
+def test_a_parked_case_stays_parked_through_a_sweep_while_its_results_stand() -> None:
+    site = site_with(3)
+    site.server.refuse = refusing("p001")
+    site.run()
+    site.run(full_sweep=True)
+
+    assert [case.patient for case in site.store.parked()] == ["Patient/p001"]
+
+
 def test_a_parked_case_is_sent_again_when_an_operator_retries_it() -> None:
     site = site_with(3)
     site.server.refuse = refusing("p001")
