@@ -93,8 +93,6 @@ def test_a_parked_case_whose_results_are_gone_is_parked_no_more() -> None:
     assert len(site.store.parked()) == 1
 
     site.server.delete("Observation/ihc-p001-a")
-    site.run()
-    assert len(site.store.parked()) == 1
     site.run(full_sweep=True)
 
     assert site.store.parked() == ()
