@@ -45,6 +45,9 @@ SHORT_FORMS: Mapping[str, str] = {
 }
 """The short variables, and the setting that each one means."""
 
+COMMAND_VARIABLE = "HER2_ADAPTER"
+"""Where scripts around the adapter say which command to call; it sets nothing here."""
+
 CONFIG_VARIABLE = "HER2_CONFIG"
 """Names the TOML file when no flag does."""
 
@@ -58,7 +61,9 @@ SECRET_FILES: Mapping[str, str] = {
 }
 """The secret whose file each variable names; a token's file is a setting of its own."""
 
-VARIABLES: frozenset[str] = frozenset({*VARIABLE_KEYS, *SECRET_FILES, CONFIG_VARIABLE})
+VARIABLES: frozenset[str] = frozenset(
+    {*VARIABLE_KEYS, *SECRET_FILES, CONFIG_VARIABLE, COMMAND_VARIABLE}
+)
 """Every environment variable that means something here."""
 
 # Kubernetes tells each pod of each service like this; a service named her2-… looks like a setting.

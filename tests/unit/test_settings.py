@@ -617,3 +617,10 @@ def test_loading_settings_imports_none_of_the_heavy_parts() -> None:
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_variable_that_names_the_command_is_no_misspelt_setting(
+    env: pytest.MonkeyPatch,
+) -> None:
+    env.setenv("HER2_ADAPTER", "/opt/her2/bin/her2-adapter")
+    load()
