@@ -8,10 +8,10 @@ elsewhere stays as written: it can be compared, not followed. Nothing is fetched
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from adapter.fhir.identity import relative_reference
 from adapter.fhir.shapes import child, objects, references, string
@@ -151,3 +151,25 @@ class Graph:
             for member in self.normals(resource.get(element), within=resource):
                 listed.setdefault(member, set()).add(name)
         return {member: tuple(sorted(names)) for member, names in listed.items()}
+
+
+def with_references(resource: JsonObject, rename: Callable[[str], str]) -> JsonObject:
+    """Copy a resource with every Reference.reference in it renamed, at any depth.
+
+    Args:
+        resource: a FHIR R4 resource as parsed JSON; not changed.
+        rename: gives the reference to write for one that stands there.
+
+    """
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, list):
+            return [walk(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        copied = {key: walk(item) for key, item in value.items()}
+        if isinstance(copied.get("reference"), str):
+            copied["reference"] = rename(copied["reference"])
+        return copied
+
+    return {key: walk(item) for key, item in resource.items()}

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from adapter.errors import InputError, InvalidRecord
 from adapter.fhir.derive import DeriveContext, derive, sources_used
 from adapter.fhir.links import specimen_of
 from adapter.fhir.provenance import check_record, device, provenance, transaction_entry
-from adapter.fhir.references import Graph, reference_to
+from adapter.fhir.references import Graph, reference_to, with_references
 from adapter.fhir.shapes import child, references, string
 from adapter.fhir.sources import SourceFacts, source_facts
 from adapter.fhir.strict_json import JsonObject
@@ -161,19 +160,9 @@ def _require_whole(own: JsonObject, facts: Facts) -> None:
 
 def _made_relative(resource: JsonObject, graph: Graph) -> JsonObject:
     """Copy a resource with every reference in its one form, "Type/id" where it leads to one."""
-
-    def walk(value: Any) -> Any:
-        if isinstance(value, list):
-            return [walk(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        copied = {key: walk(item) for key, item in value.items()}
-        reference = copied.get("reference")
-        if isinstance(reference, str):
-            copied["reference"] = graph.normal(reference, within=resource) or reference
-        return copied
-
-    return {key: walk(item) for key, item in resource.items()}
+    return with_references(
+        resource, lambda reference: graph.normal(reference, within=resource) or reference
+    )
 
 
 def _facts(answers: Answers) -> dict[str, SourceFacts]:

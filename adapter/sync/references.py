@@ -8,10 +8,9 @@ references are relative to the source.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from adapter.fhir.identity import relative_reference
-from adapter.fhir.references import reference_to
+from adapter.fhir.references import reference_to, with_references
 from adapter.fhir.shapes import child, string
 from adapter.ports import JsonObject
 
@@ -42,32 +41,13 @@ def made_absolute(
     name stands on the target itself.
     """
 
-    def walk(value: Any) -> Any:
-        if isinstance(value, list):
-            return [walk(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        copied = {key: walk(item) for key, item in value.items()}
-        reference = copied.get("reference")
-        if isinstance(reference, str) and relative_reference(reference) and not keep(reference):
-            copied["reference"] = f"{base_url}/{reference}"
-        return copied
+    def absolute(reference: str) -> str:
+        stays = not relative_reference(reference) or keep(reference)
+        return reference if stays else f"{base_url}/{reference}"
 
-    return {key: walk(item) for key, item in resource.items()}
+    return with_references(resource, absolute)
 
 
 def made_relative(resource: JsonObject, base_url: str) -> JsonObject:
     """Copy a resource, references below a base URL made relative: undoes `made_absolute`."""
-
-    def walk(value: Any) -> Any:
-        if isinstance(value, list):
-            return [walk(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        copied = {key: walk(item) for key, item in value.items()}
-        reference = copied.get("reference")
-        if isinstance(reference, str) and reference.startswith(f"{base_url}/"):
-            copied["reference"] = reference.removeprefix(f"{base_url}/")
-        return copied
-
-    return {key: walk(item) for key, item in resource.items()}
+    return with_references(resource, lambda reference: reference.removeprefix(f"{base_url}/"))
