@@ -16,7 +16,7 @@ import structlog
 
 from adapter.fhir.recognise import Recognised
 from adapter.fhir.references import reference_to
-from adapter.ports import ParkedCase, PassRecord
+from adapter.ports import ParkedCase
 from adapter.sync.brakes import RELEASED, BrakeState, Load, judge, judge_first_contact, load_of
 from adapter.sync.bundle import BundleMaker
 from adapter.sync.deciding import Decider
@@ -307,15 +307,7 @@ class OnePass:
             brake=brake,
         )
         if not self.asked.dry_run:
-            self.store.record_pass(
-                PassRecord(
-                    started_at=report.started_at,
-                    ended_at=report.ended_at,
-                    kind=report.kind.value,
-                    outcome=report.outcome.value,
-                    counts=report.counts(),
-                )
-            )
+            self.store.record_pass(report.as_record())
         log.info(
             "pass_ended", kind=report.kind.value, outcome=outcome.value, counts=report.counts()
         )

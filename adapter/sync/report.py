@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from adapter.ports import PassRecord
 from adapter.sync.brakes import RELEASED, BrakeState
 from adapter.sync.plan import Action
 
@@ -114,3 +115,13 @@ class PassReport:
         ):
             flat.update({f"{group}.{name}": number for name, number in numbers.items()})
         return flat
+
+    def as_record(self) -> PassRecord:
+        """Reduce it to what the audit keeps: when, what kind, how it ended, and its counts."""
+        return PassRecord(
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            kind=self.kind.value,
+            outcome=self.outcome.value,
+            counts=self.counts(),
+        )

@@ -18,7 +18,7 @@ from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, codings, objects, references, string
 from adapter.fhir.sources import SourceFacts, source_facts
 from adapter.her2.model import Reason
-from adapter.ports import JsonObject, PassRecord
+from adapter.ports import JsonObject
 from adapter.sync.bundle import BundleMaker
 from adapter.sync.delivery import Delivery
 from adapter.sync.lanes import Lanes
@@ -105,15 +105,7 @@ def withdraw_ours(
         queue_left=parts.store.queue_length(),
     )
     if not preview:
-        parts.store.record_pass(
-            PassRecord(
-                started_at=report.started_at,
-                ended_at=report.ended_at,
-                kind=report.kind.value,
-                outcome=report.outcome.value,
-                counts=report.counts(),
-            )
-        )
+        parts.store.record_pass(report.as_record())
     return report
 
 
