@@ -27,10 +27,6 @@ from adapter.terminology.systems import (
 
 JsonObject = Mapping[str, Any]
 
-DERIVED_CODE: Final = "derived"
-"""Code of ADAPTER_SYSTEM: the tag of everything derived, and a category of the Observation."""
-RECORD_CODE: Final = "her2-category"
-"""Code of ADAPTER_SYSTEM: what the derived Observation reports."""
 NEW: Final = "new"
 """Stands for the replaced version in a Provenance's key when nothing was replaced."""
 

@@ -45,6 +45,7 @@ from adapter.her2.overall import (
     overall_alone,
 )
 from adapter.her2.policy import ASCO_CAP_2023, BASIC
+from adapter.her2.samples import in_fixed_order
 from adapter.her2.table import Verdict, needs_review
 from adapter.her2.which_count import SITE_NOT_STATED, Counting, sort_out
 
@@ -80,7 +81,7 @@ def classify(case: Case, policy: Policy = ASCO_CAP_2023) -> Classification:
         NOT_APPLICABLE where the tumour is no invasive breast cancer. Nothing is raised.
 
     """
-    case = replace(case, evidence=_in_fixed_order(case.evidence))
+    case = replace(case, evidence=in_fixed_order(case.evidence))
     counting = sort_out(case)
     combined = _Combined(
         counting,
@@ -96,11 +97,6 @@ def verdict_of_tests(ihc: IhcReading, counts: IshCounts, policy: Policy) -> Verd
     """Evaluate IHC and ISH alone, as the policy does."""
     evaluate_by = evaluate_basic if policy.family == BASIC.family else evaluate
     return evaluate_by(ihc, counts)
-
-
-def _in_fixed_order(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    """Put results into an order that does not depend on their arrival."""
-    return tuple(sorted(evidence, key=lambda e: (e.source.reference, repr(e))))
 
 
 def _decide(combined: _Combined, policy: Policy) -> Verdict:

@@ -72,6 +72,11 @@ def days_of(evidence: Evidence) -> tuple[str, ...]:
     return (f"{day}:{evidence.links.side or 'unknown'}",) if day else ()
 
 
+def in_fixed_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Put results into an order that does not depend on their arrival."""
+    return tuple(sorted(evidence, key=lambda e: (e.source.reference, repr(e))))
+
+
 def clusters_of(evidence: Iterable[Evidence]) -> list[Cluster]:
     """Join the results of one patient into samples.
 
@@ -84,7 +89,7 @@ def clusters_of(evidence: Iterable[Evidence]) -> list[Cluster]:
     """
     by_specimen: dict[str, list[Evidence]] = {}
     clusters = []
-    for e in sorted(evidence, key=lambda e: (e.source.reference, repr(e))):
+    for e in in_fixed_order(evidence):
         if e.links.specimen:
             by_specimen.setdefault(e.links.specimen, []).append(e)
         else:
@@ -124,8 +129,7 @@ def _join(
 
 
 def _together(clusters: list[Cluster]) -> Cluster:
-    evidence = (e for cluster in clusters for e in cluster.evidence)
-    return Cluster(tuple(sorted(evidence, key=lambda e: (e.source.reference, repr(e)))))
+    return Cluster(in_fixed_order(e for cluster in clusters for e in cluster.evidence))
 
 
 def _always(clusters: list[Cluster]) -> bool:

@@ -33,7 +33,6 @@ class IshColumn(Enum):
         return IshGroup[self.name] if self.name in IshGroup.__members__ else None
 
 
-DUAL_COLUMNS = frozenset(column for column in IshColumn if column.group)
 GROUPS_2_TO_4 = frozenset({IshColumn.G2, IshColumn.G3, IshColumn.G4, IshColumn.EQUIVOCAL})
 MIDDLE_COLUMNS = GROUPS_2_TO_4 | {IshColumn.SINGLE_4_TO_6}
 POSITIVE_COLUMNS = frozenset({IshColumn.G1, IshColumn.SINGLE_6_OR_MORE})

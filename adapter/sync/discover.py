@@ -22,7 +22,6 @@ RESULTS: Final = "Observation"
 OWN: Final = "derived"
 WAKING_TYPES: Final = ("DiagnosticReport", "Specimen", "Patient")
 """A change of one of these can change which results belong together, or whose they are."""
-WATERMARKS: Final = (RESULTS, OWN, *WAKING_TYPES)
 
 Versions = Mapping[str, str]
 """Reference → versionId."""
@@ -51,10 +50,6 @@ class Recent:
         """Forget what the present overlap no longer shows."""
         wanted = set(references)
         self.dealt_with = {key: value for key, value in self.dealt_with.items() if key in wanted}
-
-    def drop(self) -> None:
-        """Forget everything: after an error nobody knows what was dealt with."""
-        self.dealt_with.clear()
 
 
 @dataclass
