@@ -134,7 +134,8 @@ def _from_results(combined: _Combined, policy: Policy) -> Verdict:
     if overall.word is None:
         return verdict
     if _is_adjudication(combined, verdict):
-        return adjudicate(verdict, overall.word, _scores_stated(combined.ihc.kept.results))
+        settled = adjudicate(verdict, overall.word, _scores_stated(combined.ihc.kept.results))
+        return _basic_only(settled, policy)
     if verdict.category is Category.NEEDS_REVIEW:
         return verdict
     return _basic_only(beside_scores(verdict, overall.word, ihc.rows), policy)
@@ -149,9 +150,12 @@ def _without_tests(counting: Counting, word: ResultWord | None, policy: Policy) 
     return Verdict(Category.NO_RESULT, rules.NOTHING_USABLE)
 
 
+DECIDED_BY_OVERALL = frozenset({rules.OVERALL_ALONE, rules.OVERALL_REFINES, rules.ADJUDICATED})
+
+
 def _basic_only(verdict: Verdict, policy: Policy) -> Verdict:
     """Keep the policy basic to its five lines: an overall result may agree, and decides nothing."""
-    decided_by_overall = verdict.rule in (rules.OVERALL_ALONE, rules.OVERALL_REFINES)
+    decided_by_overall = verdict.rule in DECIDED_BY_OVERALL
     if policy.family == BASIC.family and decided_by_overall:
         return needs_review(rules.BEYOND_BASIC, BEYOND, *verdict.reasons)
     return verdict

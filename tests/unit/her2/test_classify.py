@@ -612,3 +612,10 @@ def test_a_count_with_a_remark_on_a_small_population_is_still_a_count() -> None:
     got = answer(ihc("2+"), mentions, evidence(G[5], "9", marker=RECOUNT))
 
     assert got.category == "needs-review"
+
+
+def test_the_policy_basic_lets_no_adjudication_decide() -> None:
+    tests, final = adjudicated_later(ihc("1+"), ihc("3+"), word="positive")
+
+    assert answer(*tests, final).category == "positive"
+    assert answer(*tests, final, policy=BASIC).category == "needs-review"
