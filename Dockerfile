@@ -3,7 +3,7 @@ FROM python:3.13-slim-bookworm AS build
 WORKDIR /build
 COPY requirements.lock ./
 RUN python -m venv /opt/her2 \
- && /opt/her2/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+ && /opt/her2/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY adapter adapter
 COPY mappings mappings

@@ -46,15 +46,18 @@ docs: $(VENV)/.dev ## Write the generated pages anew
 clean: ## Remove the environment and the caches
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache dist
 
-# The environments: everything by hash from the lock, then this checkout itself.
+# The environments: everything by hash from the lock, then this checkout itself. Nothing is resolved anew: pip would look at
+# releases newer than the lock (for a requirement with an extra) and then refuse them for want of a hash.
 $(VENV)/.runtime: requirements.lock pyproject.toml
 	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --require-hashes --no-deps -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(PIP) check
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock pyproject.toml
 	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(PIP) check
 	@touch $@ $(VENV)/.runtime
