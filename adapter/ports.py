@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 JsonObject = dict[str, Any]
@@ -135,6 +136,38 @@ class UnmappedItem:
     count: int
     first_seen: datetime
     last_seen: datetime
+
+
+class WorklistKind(StrEnum):
+    """Why something is on the worklist."""
+
+    NOT_READ = "not-read"
+    """A result that was not recognised or could not be read."""
+    NARRATIVE = "narrative"
+    """A HER2 statement in a narrative; a suggestion, never a category."""
+    LIKELY_PARTNER = "likely-partner"
+    """An open case with exactly one open counterpart on another specimen of the same patient."""
+
+
+@dataclass(frozen=True)
+class WorklistEntry:
+    """One thing for a person to look at, as it stands now; logical ids, and never patient data beyond them.
+
+    `subject`: "Patient/<id>", "" where it cannot be told. `reference`: the resource it is about
+    ("Observation/<id>", "DiagnosticReport/<id>", …); with the kind it is the entry's key. `system`, `code`: of
+    the code that no row knows. `pattern`: the shape of the text, what could be a value masked. `suggestion`: what it
+    might mean, in the vocabulary's own words; "" where nothing is near. `partner`: the other side of a likely pair.
+    """
+
+    kind: WorklistKind
+    subject: str
+    reference: str
+    reason: str
+    system: str = ""
+    code: str = ""
+    pattern: str = ""
+    suggestion: str = ""
+    partner: str = ""
 
 
 @dataclass(frozen=True)
