@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from adapter.fhir.identity import is_own, relative_reference
-from adapter.fhir.narrative import all_reasons, ihc_text, ish_text, measured
+from adapter.fhir.narrative import all_reasons
 from adapter.fhir.recognise import Recognised
 from adapter.fhir.shapes import references
-from adapter.her2.model import Evidence, IhcResult, IshResult, Reason
+from adapter.her2.model import Evidence, Reason
 from adapter.her2.rollup import roll_up
+from adapter.her2.wording import ihc_said, ish_said
 from adapter.offline.answers import Answer, Answers, Fate
 from adapter.terminology.vocabulary import MapRow
 
@@ -140,46 +141,14 @@ def _read_as(evidence: Evidence) -> list[str]:
     """Say in a pathologist's words what a result states."""
     said = []
     if evidence.ihc is not None:
-        said.append(_ihc(evidence.ihc))
+        said.append(ihc_said(evidence.ihc))
     if evidence.ish is not None:
-        said.append(_ish(evidence.ish))
+        said.append(ish_said(evidence.ish))
     if evidence.overall is not None:
         said.append(f"the laboratory's overall result: {evidence.overall.word.value}")
     if evidence.marker is not None:
         said.append(f"marked as a {evidence.marker.value}")
     return said
-
-
-def _ihc(result: IhcResult) -> str:
-    score = "off the 0-3+ scale" if result.off_scale else ihc_text(result)
-    parts = [f"IHC {score or 'without a score'}"]
-    if result.word is not None and result.scores:
-        parts.append(result.word.value)
-    if result.staining is not None:
-        parts.append(f"staining {result.staining.value}")
-    if result.percent is not None:
-        parts.append(f"{measured(result.percent)} % of tumour cells")
-    if result.uniform_intense_percent is not None:
-        parts.append(f"uniform intense in {measured(result.uniform_intense_percent)} %")
-    return ", ".join(parts)
-
-
-def _ish(result: IshResult) -> str:
-    parts = [f"ISH {ish_text(result) or 'in numbers'}"]
-    if result.stated_group is not None:
-        parts.append(f"group {result.stated_group.value} as stated")
-    if result.probe is not None:
-        parts.append(f"{result.probe.value} probe")
-    for label, number in (
-        ("HER2/CEP17 ratio", result.ratio),
-        ("HER2 copies per cell", result.her2_copies),
-        ("CEP17 copies per cell", result.cep17_copies),
-    ):
-        if number is not None:
-            parts.append(f"{label} {measured(number)}")
-    if result.second_population:
-        parts.append("a second cell population")
-    return ", ".join(parts)
 
 
 def _row(row: MapRow) -> dict[str, str]:

@@ -12,15 +12,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
-from adapter.her2.model import (
-    Case,
-    Classification,
-    IhcResult,
-    IshResult,
-    Measurement,
-    Reason,
-    ResultWord,
-)
+from adapter.her2.model import Case, Classification, Reason
+from adapter.her2.wording import ihc_text, ish_numbers, ish_text, measured
 
 DISCLAIMER: Final = (
     "Derived by rule, not verified by a pathologist; "
@@ -55,26 +48,6 @@ def notes(case: Case, classification: Classification, category_text: str) -> lis
 def all_reasons(case: Case, classification: Classification) -> tuple[Reason, ...]:
     """Give the reasons of the answer, then those for not joining results, each once."""
     return tuple(dict.fromkeys((*classification.reasons, *case.join_reasons)))
-
-
-def ihc_text(result: IhcResult | None) -> str | None:
-    """Name the IHC result used: "2+", "1+ to 2+", "negative"; None where it states nothing."""
-    if result is None:
-        return None
-    if result.scores:
-        return " to ".join(dict.fromkeys((result.scores[0].value, result.scores[-1].value)))
-    return _word(result.word)
-
-
-def ish_text(result: IshResult | None) -> str | None:
-    """Name the word of the ISH result used: "positive"; None where it gives numbers only."""
-    return None if result is None else _word(result.word)
-
-
-def measured(number: Measurement) -> str:
-    """Write a number as stated: "2.00", ">6.0", "5 to 10"."""
-    text = f"{number.value:f}" if number.upper is None else f"{number.value:f} to {number.upper:f}"
-    return text if number.comparator.value == "=" else f"{number.comparator.value}{text}"
 
 
 def narrative(rows: Sequence[tuple[str, str]], *, heading: str) -> dict[str, str]:
@@ -143,20 +116,10 @@ def _ish_basis(classification: Classification) -> str | None:
     details = []
     if classification.ish_group is not None:
         details.append(f"group {classification.ish_group.value}")
-    for label, number in (
-        ("HER2/CEP17 ratio", result.ratio),
-        ("HER2 copies per cell", result.her2_copies),
-        ("CEP17 copies per cell", result.cep17_copies),
-    ):
-        if number is not None:
-            details.append(f"{label} {measured(number)}")
+    details += [f"{label} {measured(number)}" for label, number in ish_numbers(result)]
     word = ish_text(result)
     named = "ISH" if word is None else f"ISH {word}"
     return f"{named} ({', '.join(details)})" if details else named
-
-
-def _word(word: ResultWord | None) -> str | None:
-    return None if word is None else word.value.replace("-", " ")
 
 
 def _joined(reasons: Iterable[Reason]) -> str:
