@@ -162,7 +162,7 @@ def _basic_only(verdict: Verdict, policy: Policy) -> Verdict:
 
 
 GROUP_RULES = frozenset({rules.SECOND_REVIEW_DUE, rules.SECOND_REVIEW_DIFFERS})
-BETWEEN_RESULTS = frozenset({IHC_DIFFER.code, ISH_DIFFER.code, SECOND_POPULATION})
+BETWEEN_RESULTS = frozenset({IHC_DIFFER, ISH_DIFFER, SECOND_POPULATION})
 """Contradictions between results, which a later adjudication settles; what one result says against itself stays."""
 
 

@@ -30,6 +30,7 @@ from adapter.her2.model import (
     Staining,
 )
 from adapter.her2.repeats import Kept, replace_repeated
+from adapter.her2.wording import ihc_said, ish_said, sides
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,20 @@ STAINING_WITHOUT_SCORE = Reason(
     "staining-without-score", "Intense staining is stated as in 3+, and no IHC score."
 )
 SECOND_POPULATION = "second-cell-population"
-IHC_DIFFER = Reason(
-    "ihc-results-differ", "IHC results of this sample differ, and none replaces another."
-)
-ISH_DIFFER = Reason(
-    "ish-results-differ", "ISH results of this sample differ, and none replaces another."
-)
+IHC_DIFFER = "ihc-results-differ"
+ISH_DIFFER = "ish-results-differ"
+
+
+def _ihc_differ(readings: Iterable[IhcReading]) -> Reason:
+    said = sides(ihc_said(reading.stated) for reading in readings)
+    sentence = f"IHC results of this sample differ, and none replaces another: {said}."
+    return Reason(IHC_DIFFER, sentence)
+
+
+def _ish_differ(readings: Iterable[IshReading]) -> Reason:
+    said = sides(ish_said(reading.stated) for reading in readings)
+    sentence = f"ISH results of this sample differ, and none replaces another: {said}."
+    return Reason(ISH_DIFFER, sentence)
 
 
 def _one_ihc(readings: list[IhcReading]) -> IhcReading:
@@ -130,7 +139,7 @@ def _one_ihc(readings: list[IhcReading]) -> IhcReading:
             return chosen
     elif not scored and len({(r.rows, r.word) for r in words}) == 1:
         return words[0]
-    return replace(readings[0], contradictions=(IHC_DIFFER,))
+    return replace(readings[0], contradictions=(_ihc_differ(readings),))
 
 
 def _word_fits(word: IhcReading, scored: IhcReading) -> bool:
@@ -175,7 +184,9 @@ def _first_count_after_word(
         return replace(counted, concerns=(*counted.concerns, concern))
     if counted.word is None:
         return replace(counted, word=first.word)
-    return counted if counted.word is first.word else replace(counted, contradictions=(ISH_DIFFER,))
+    if counted.word is first.word:
+        return counted
+    return replace(counted, contradictions=(_ish_differ((first, counted)),))
 
 
 def _one_ish(results: list[Evidence], policy: Policy) -> IshReading:
@@ -195,7 +206,7 @@ def _one_ish(results: list[Evidence], policy: Policy) -> IshReading:
     contradictions = tuple(dict.fromkeys(c for r in readings for c in r.contradictions))
     if alike and not contradictions:
         return first
-    return replace(first, contradictions=contradictions or (ISH_DIFFER,))
+    return replace(first, contradictions=contradictions or (_ish_differ(readings),))
 
 
 Part = TypeVar("Part")

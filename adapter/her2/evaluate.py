@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from adapter.her2 import rules
 from adapter.her2.ihc import IhcReading
-from adapter.her2.ish import WORD_AGAINST_NUMBERS, IshReading, group_of
+from adapter.her2.ish import IshReading, group_of, word_against_numbers
 from adapter.her2.model import AscoCapStatus, Category, IhcScore, Reason, ResultWord
 from adapter.her2.table import (
     GROUPS_2_TO_4,
@@ -138,7 +138,7 @@ def _evaluate_count(row: IhcScore | None, ish: IshReading, second: SecondReview)
     if ish.columns and ish.word is not None:
         cells = {c: v for c, v in cells.items() if _word_agrees(ish.word, c, v)}
     if not cells:
-        return needs_review(rules.CONTRADICTION, WORD_AGAINST_NUMBERS)
+        return needs_review(rules.CONTRADICTION, word_against_numbers(ish.stated))
     verdicts = [cells[column] for column in sorted(cells, key=lambda column: column.name)]
     if len({verdict.category for verdict in verdicts}) > 1:
         reason = Reason(

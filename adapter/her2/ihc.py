@@ -23,6 +23,7 @@ from adapter.her2.model import (
     ResultWord,
     Staining,
 )
+from adapter.her2.wording import measured, scores_text
 
 ZERO, ZERO_PLUS, ONE, TWO, THREE = IhcScore
 NEGATIVE_SCORES = (ZERO, ZERO_PLUS, ONE)
@@ -125,9 +126,8 @@ def _contradictions(reading: IhcReading) -> tuple[Reason, ...]:
     found = []
     agrees = WORD_AGREES_WITH.get(stated.word, frozenset()) if stated.word else frozenset()
     if stated.scores and stated.word is not None and not set(reading.rows) & agrees:
-        found.append(
-            Reason("ihc-word-against-score", f'IHC is called "{stated.word}" beside its score.')
-        )
+        sentence = f'IHC is called "{stated.word}" beside its score {scores_text(stated.scores)}.'
+        found.append(Reason("ihc-word-against-score", sentence))
     for row in reading.rows or ((THREE,) if reading.word is ResultWord.POSITIVE else ()):
         found += _pattern_against_score(row, stated.staining, stated.percent)
         if stated.uniform_intense_percent is not None:
@@ -152,7 +152,7 @@ def _pattern_against_score(
         return [
             Reason(
                 "staining-against-score",
-                f"The staining pattern stated does not belong to IHC {score.value}.",
+                f"The staining pattern stated ({staining.value}) does not belong to IHC {score.value}.",
             )
         ]
     if percent is None:
@@ -164,12 +164,13 @@ def _pattern_against_score(
         return [Reason("percent-against-staining", "Faint staining is stated in 0 % of cells.")]
     if staining is Staining.NONE and not cells.may_be_at_most(Decimal(0)):
         return [Reason("percent-against-staining", "No staining is stated, and a share of cells.")]
-    return _percent_against_score(score, staining, cells)
+    return _percent_against_score(score, staining, percent)
 
 
 def _percent_against_score(
-    score: IhcScore, staining: Staining | None, cells: Interval
+    score: IhcScore, staining: Staining | None, percent: Measurement
 ) -> list[Reason]:
+    cells = Interval.of(percent)
     few = _is_at_most_ten(cells)
     many = _is_above_ten(cells)
     unclear = not few and not many
@@ -191,7 +192,7 @@ def _percent_against_score(
     return [
         Reason(
             "percent-against-score",
-            f"The share of stained cells stated does not belong to IHC {score.value}.",
+            f"The share of stained cells stated ({measured(percent)} %) does not belong to IHC {score.value}.",
         )
     ]
 
@@ -222,7 +223,8 @@ def _uniform_intense_against_score(score: IhcScore, percent: Measurement) -> lis
     return [
         Reason(
             "uniform-intense-percent-against-score",
-            f"The share of cells with uniform intense staining does not belong to IHC {score.value}.",
+            f"The share of cells with uniform intense staining ({measured(percent)} %) does not belong to"
+            f" IHC {score.value}.",
         )
     ]
 

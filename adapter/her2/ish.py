@@ -31,6 +31,7 @@ from adapter.her2.model import (
     ResultWord,
 )
 from adapter.her2.table import IshColumn
+from adapter.her2.wording import ish_said
 
 ANY_NUMBER = Interval(Decimal(0), INFINITY)
 
@@ -93,7 +94,7 @@ def read_ish(stated: IshResult, policy: Policy, scored_at: str | None = None) ->
     if implausible:
         return IshReading(contradictions=implausible, stated=stated)
     if stated.word is ResultWord.NOT_DONE and _has_numbers(stated):
-        return IshReading(contradictions=(WORD_AGAINST_NUMBERS,), stated=stated)
+        return IshReading(contradictions=(word_against_numbers(stated),), stated=stated)
     old = _read_old_cut_off(stated)
     if old is not None:
         return old
@@ -157,7 +158,7 @@ def _read_old_cut_off(stated: IshResult) -> IshReading | None:
     else:
         return None
     agrees = _usable_word(stated) in (None, word)
-    contradictions = () if agrees else (WORD_AGAINST_NUMBERS,)
+    contradictions = () if agrees else (word_against_numbers(stated),)
     reasons = (Reason("old-ratio-cut-off", "A bare cut-off of ASCO/CAP 2007 is read as a word."),)
     return IshReading(frozenset(), word, contradictions, concerns, reasons, stated)
 
@@ -165,9 +166,12 @@ def _read_old_cut_off(stated: IshResult) -> IshReading | None:
 OLD_POSITIVE = Reason(
     "old-ratio-positive", 'Only ">2.2" is stated; today the copies per cell would be needed too.'
 )
-WORD_AGAINST_NUMBERS = Reason(
-    "ish-word-against-numbers", "The laboratory's word on ISH does not agree with its numbers."
-)
+
+
+def word_against_numbers(stated: IshResult) -> Reason:
+    """Name a word, or a stated group, that its own numbers do not bear out, and both sides of it."""
+    sentence = f"The laboratory's word on ISH does not agree with its numbers: {ish_said(stated)}."
+    return Reason("ish-word-against-numbers", sentence)
 
 
 def _usable_word(stated: IshResult) -> ResultWord | None:
@@ -196,7 +200,7 @@ def _read_numbers(stated: IshResult) -> IshReading:
     reading = _compare_with_counts(IshReading(columns, stated=stated), counted)
     if named and not reading.contradictions:
         if not named & columns:
-            return replace(reading, contradictions=(WORD_AGAINST_NUMBERS,))
+            return replace(reading, contradictions=(word_against_numbers(stated),))
         return replace(reading, columns=named)
     if stated.probe is None and not has_ratio_parts and copies is not None:
         return replace(reading, columns=columns | _single_columns(copies))
@@ -239,7 +243,7 @@ def _compare_with_counts(reading: IshReading, counted: Interval | None) -> IshRe
     if not groups(counted, Interval.of(stated.her2_copies)) & reading.columns:
         reason = Reason(
             "ratio-against-counts",
-            "The reported ratio and the ratio of the counts give different ISH groups.",
+            f"The reported ratio and the ratio of the counts give different ISH groups: {ish_said(stated)}.",
         )
         return replace(reading, contradictions=(reason,))
     reported = Interval.of(stated.ratio)

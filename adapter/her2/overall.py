@@ -20,6 +20,7 @@ from adapter.her2.model import (
     Source,
 )
 from adapter.her2.table import Verdict, needs_review
+from adapter.her2.wording import sides
 
 NEGATIVE_KINDS = frozenset(
     {Category.NEGATIVE, Category.ULTRALOW, Category.LOW, Category.NEGATIVE_UNSPECIFIED}
@@ -27,6 +28,7 @@ NEGATIVE_KINDS = frozenset(
 PENDING = frozenset(
     {Category.PENDING_IHC, Category.PENDING_SECOND_REVIEW, Category.PENDING_DUAL_PROBE}
 )
+
 AGREES_WITH = {
     ResultWord.POSITIVE: frozenset({Category.POSITIVE}),
     ResultWord.NEGATIVE: NEGATIVE_KINDS,
@@ -46,11 +48,6 @@ MEANS = {
     ResultWord.ULTRALOW: (Category.ULTRALOW, AscoCapStatus.NEGATIVE),
 }
 """What an overall result alone gives."""
-
-OVERALL_DIFFER = Reason(
-    "overall-results-differ",
-    "Overall results of this sample differ, and none is a later adjudication.",
-)
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,12 @@ def combine_overall(results: tuple[Evidence, ...]) -> Overall:
         if final.is_later_than(tuple(e.source for e in others)):
             reason = Reason("superseded-by-adjudication", "A later adjudicated result stands.")
             return replace(final, set_aside=tuple((e.source.reference, reason) for e in others))
-    return Overall(results=tuple(stated), contradictions=(OVERALL_DIFFER,))
+    said = sides(word.value for word in words if word)
+    reason = Reason(
+        "overall-results-differ",
+        f"Overall results of this sample differ, and none is a later adjudication: {said}.",
+    )
+    return Overall(results=tuple(stated), contradictions=(reason,))
 
 
 def _overall(results: tuple[Evidence, ...]) -> Overall:
@@ -146,7 +148,8 @@ def beside_scores(verdict: Verdict, word: ResultWord, rows: tuple[IhcScore, ...]
         return replace(verdict, category=category, asco_cap=status, rule=rules.OVERALL_REFINES)
     reason = Reason(
         "overall-against-scores",
-        f'The overall result "{word}" does not agree with the single results.',
+        f'The overall result "{word}" does not agree with the single results, which give'
+        f" {verdict.category.value}.",
     )
     return needs_review(rules.CONTRADICTION, reason, *verdict.reasons)
 
