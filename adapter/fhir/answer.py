@@ -15,7 +15,7 @@ from adapter.fhir import numbers
 from adapter.fhir.clause import OTHER_ANALYTE, UnreadError
 from adapter.fhir.meanings import ish_group_of, result_word_of, scores_of
 from adapter.fhir.shapes import codings, is_filled, string, texts
-from adapter.fhir.stated import NOTHING, Stated, join
+from adapter.fhir.stated import NOTHING, Conflict, Stated, join
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms
 from adapter.fhir.text import ASSAY_OF_ROLE, Reading, marker_of, read
@@ -75,7 +75,10 @@ def answer_of(element: JsonObject, asked: TestRole, terms: Terms) -> Answer:
     if not names:
         return _absent(absent, asked, terms)
     if len(names) > 1 or is_filled(absent):
-        conflict = "several-values" if len(names) > 1 else "value-and-absent-reason"
+        if len(names) > 1:
+            conflict = Conflict("several-values", " against ".join(sorted(names)))
+        else:
+            conflict = Conflict("value-and-absent-reason")
         return Answer(Stated(conflicts=(conflict,)))
     return _value(names[0], element[names[0]], asked, terms)
 
@@ -95,10 +98,10 @@ def concept_answer(concept: JsonObject, asked: TestRole, terms: Terms) -> Answer
         base = join(base, reading.stated, conflict=conflict)
     problem = _problem(base, coded, readings)
     if not problem:
-        conflicts = {_beside(reading, base) for reading in readings if not reading.is_whole} - {""}
-        if conflicts - {CODE_AGAINST_TEXT}:
-            problem = sorted(conflicts - {CODE_AGAINST_TEXT})[0]
-        base = base.with_conflicts(*conflicts)
+        unclear = [reading for reading in readings if not reading.is_whole]
+        if any(map(_may_turn_meaning, unclear)):
+            problem = "text-beside-code-not-understood"
+        base = base.with_conflicts(*_against(unclear, base))
     return Answer(
         NOTHING if problem else base,
         problem,
@@ -220,17 +223,22 @@ def _problem(base: Stated, coded: Stated, readings: list[Reading]) -> str:
     return readings[0].problem if readings else "answer-not-known"
 
 
-def _beside(reading: Reading, base: Stated) -> str:
-    """Judge a text that is not understood whole by what is known in it; "" when it is harmless.
+def _may_turn_meaning(reading: Reading) -> bool:
+    """Whether a text that is not understood whole holds what may turn the meaning of the code beside it."""
+    return not reading.tokens or "?" in _known_in(reading.tokens)
+
+
+def _against(unclear: list[Reading], base: Stated) -> list[Conflict]:
+    """Name what texts that are not understood whole say beside what is stated.
 
     Harmless is a text whose known words say nothing, or just what the code says.
     """
-    if not reading.tokens:
-        return "text-beside-code-not-understood"
-    said = set(_known_in(reading.tokens))
-    if "?" in said:
-        return "text-beside-code-not-understood"
-    return "" if said <= _sayings(base) else CODE_AGAINST_TEXT
+    stated = _sayings(base)
+    against = sorted({word for one in unclear for word in _known_in(one.tokens)} - stated - {"?"})
+    if not against:
+        return []
+    said = " and ".join(sorted(stated)) or "nothing"
+    return [Conflict(CODE_AGAINST_TEXT, f"{said} against {' and '.join(against)}")]
 
 
 def _known_in(tokens: tuple[Token, ...]) -> Iterator[str]:

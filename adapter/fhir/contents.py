@@ -15,11 +15,12 @@ from adapter.fhir.question import ROLE_OF_ASSAY, Question, question_of
 from adapter.fhir.references import Graph, reference_to
 from adapter.fhir.remarks import remarks_in, understood_whole
 from adapter.fhir.shapes import codings, is_filled, objects, string, texts
-from adapter.fhir.stated import NOTHING, STATED_TWICE, Stated, join
+from adapter.fhir.stated import NOTHING, STATED_TWICE, Conflict, Stated, join, stated_text
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms, holds
 from adapter.fhir.text import ASSAY_OF_ROLE, marker_of
 from adapter.her2.model import Assay, IshResult, RepeatMarker
+from adapter.her2.wording import ihc_said
 from adapter.terminology.vocabulary import TestRole, WordKind
 
 _MEASURED: Final = (TestRole.RATIO, TestRole.HER2_COPIES, TestRole.CEP17_COPIES)
@@ -134,7 +135,8 @@ class _Reader:
         if question.role is TestRole.OVERALL:
             return replace(question, role=ROLE_OF_ASSAY[assay])
         if assay is not question.assay:
-            conflicts = (*question.conflicts, "test-code-against-method")
+            said = f"{question.assay.name} against {assay.name}"
+            conflicts = (*question.conflicts, Conflict("test-code-against-method", said))
             return replace(question, conflicts=conflicts)
         return question
 
@@ -187,7 +189,7 @@ class _Reader:
             self._conflict("modifier-extension")
         ihc = self.stated.ihc
         if ASSAY_OF_ROLE[role] is Assay.ISH and ihc and (ihc.scores or ihc.off_scale):
-            self._conflict("ihc-score-under-ish-test")
+            self._conflict("ihc-score-under-ish-test", ihc_said(ihc))
         self._add_remarks()
         if not self.is_container:
             self._compare_notes()
@@ -203,8 +205,8 @@ class _Reader:
         question = question_of(self.observation.get("code"), self.terms)
         return question.role is TestRole.PANEL
 
-    def _conflict(self, *codes: str) -> None:
-        self.stated = self.stated.with_conflicts(*codes)
+    def _conflict(self, code: str, said: str = "") -> None:
+        self.stated = self.stated.with_conflicts(Conflict(code, said))
 
     def _take(self, answer: Answer, conflict: str = STATED_TWICE) -> None:
         self.stated = join(self.stated, answer.stated, conflict=conflict)
@@ -220,7 +222,7 @@ class _Reader:
             return
         if is_filled(component.get("modifierExtension")):
             self._conflict("modifier-extension")
-        self._conflict(*question.conflicts)
+        self.stated = self.stated.with_conflicts(*question.conflicts)
         answer = answer_of(component, question.role, self.terms)
         self._take(answer)
         is_missing = answer.problem == "data-absent"
@@ -255,8 +257,11 @@ class _Reader:
     def _compare_notes(self) -> None:
         """Hold notes against the value; read as overall results, where a bare number says nothing."""
         notes = understood_whole(self.notes, self.terms, TestRole.OVERALL)
-        if any(note_differs(note, self.stated) for note in notes):
-            self._conflict("note-against-value")
+        for note in notes:
+            if note_differs(note, self.stated):
+                self._conflict(
+                    "note-against-value", f"{stated_text(note)} against {stated_text(self.stated)}"
+                )
 
 
 def _repeat_of(

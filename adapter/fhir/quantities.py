@@ -18,6 +18,12 @@ CEP17_COPIES: Final = "cep17-copies"
 PERCENT: Final = "percent"
 QUOTIENT: Final = "quotient"
 """A number written as "1.8 : 1": a ratio where ISH is spoken of, and nowhere else."""
+NAMES: Final = {
+    RATIO: "HER2/CEP17 ratio",
+    HER2_COPIES: "HER2 copies per cell",
+    CEP17_COPIES: "CEP17 copies per cell",
+}
+"""What a quantity is called where a person reads of it."""
 HIGHEST_RATIO: Final = 100
 """A larger bare number is a year, a count or an identifier, no ratio."""
 _CELLS: Final = "cells"

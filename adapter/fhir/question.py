@@ -10,17 +10,19 @@ Source: rules text, Which results count, 8 [P].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from adapter.fhir.shapes import codings, objects, string, texts
+from adapter.fhir.stated import Conflict
 from adapter.fhir.terms import Terms, holds, meanings
 from adapter.fhir.text import ASSAY_OF_ROLE
 from adapter.fhir.tokens import Token, TokenKind
 from adapter.her2.model import Assay
 from adapter.terminology.vocabulary import MapRow, TestCode, TestRole, WordKind
 
+CODE_AGAINST_DISPLAY: Final = "test-code-against-display"
 SUPPORTING: Final = (TestRole.GENE_STUDIED, TestRole.CELLS_COUNTED, TestRole.DOCUMENT)
 _MOST_SPECIFIC: Final = (
     TestRole.IHC_UNIFORM_INTENSE_PERCENT,
@@ -54,19 +56,24 @@ _IN_NAMES: Final = (
 """Kinds of words that the name of a HER2 test is made of."""
 
 
+def named_tests(assays: Iterable[Assay]) -> list[str]:
+    """Name tests as a pathologist does, in a fixed order: IHC, ISH."""
+    return sorted(assay.name for assay in assays)
+
+
 @dataclass(frozen=True)
 class Question:
     """What was tested.
 
     `role`: None when no HER2 test is named. `problem`: reason code when it is a HER2 test that could
-    not be understood, or none at all; "" when all is well. `conflicts`: reason codes. `unknown`:
+    not be understood, or none at all; "" when all is well. `conflicts`: with both sides. `unknown`:
     (system, code) of codings that no row knows. `assays`: every one that the words and method codes
     beside the test code name.
     """
 
     role: TestRole | None
     problem: str = ""
-    conflicts: tuple[str, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
     rows: tuple[MapRow, ...] = ()
     unknown: tuple[tuple[str, str], ...] = ()
     assays: frozenset[Assay] = frozenset()
@@ -103,7 +110,9 @@ def question_of(code: object, terms: Terms, *, her2_implied: bool = False) -> Qu
         return _coded(own, roles, names, Question(None, rows=rows, unknown=unknown))
     if TestRole.OTHER_ANALYTE in roles:
         is_named = names.her2_named and not names.others
-        conflict = ("test-code-against-display",) if is_named else ()
+        conflict = (
+            (Conflict(CODE_AGAINST_DISPLAY, "another marker against HER2"),) if is_named else ()
+        )
         role = TestRole.OVERALL if is_named else TestRole.OTHER_ANALYTE
         return Question(role, "" if is_named else "other-analyte", conflict, rows)
     for role in SUPPORTING:
@@ -141,15 +150,16 @@ def _coded(
     rows, unknown = question.rows, question.unknown
     if TestRole.OTHER_ANALYTE in roles or (names.others and not names.her2_named):
         return Question(TestRole.OTHER_ANALYTE, "other-analyte-named", rows=rows)
-    conflicts = {"several-analytes-named"} if names.others else set()
+    conflicts = {Conflict("several-analytes-named")} if names.others else set()
     role = own[0]
     assays = {ASSAY_OF_ROLE[other] for other in own if other is not TestRole.OVERALL}
     if len(assays) > 1:
-        conflicts.add("test-codes-differ")
+        conflicts.add(Conflict("test-codes-differ", " against ".join(named_tests(assays))))
     if role is TestRole.OVERALL:
         role = names.role or role
     elif names.assays and ASSAY_OF_ROLE[role] not in names.assays:
-        conflicts.add("test-code-against-display")
+        named = " and ".join(named_tests(names.assays))
+        conflicts.add(Conflict(CODE_AGAINST_DISPLAY, f"{ASSAY_OF_ROLE[role].name} against {named}"))
     return Question(role, "", tuple(sorted(conflicts)), rows, unknown)
 
 

@@ -84,6 +84,12 @@ SENTENCES: Final = {
 CodeSystem her2-exclusion and are explained there too."""
 
 
-def reason(code: str, *sources: str) -> Reason:
-    """Make a Reason; an exclusion that a site's overlay adds is explained in general."""
-    return Reason(code, SENTENCES.get(code, SENTENCES["excluded-test"]), tuple(sources))
+def reason(code: str, *sources: str, sides: str = "") -> Reason:
+    """Make a Reason; an exclusion that a site's overlay adds is explained in general.
+
+    `sides`: of a contradiction, in words; they are said after the sentence.
+    """
+    sentence = SENTENCES.get(code, SENTENCES["excluded-test"])
+    if sides:
+        sentence = f"{sentence.removesuffix('.')}: {sides}."
+    return Reason(code, sentence, tuple(sources))

@@ -192,7 +192,9 @@ def _evidence(
         site=site.site,
         marker=contents.marker or (RepeatMarker.REPEAT if contents.repeat_of else None),
         repeat_of=contents.repeat_of,
-        contradictions=tuple(reason(code, own) for code in stated.conflicts),
+        contradictions=tuple(
+            reason(conflict.code, own, sides=conflict.sides) for conflict in stated.conflicts
+        ),
         unreadable=reason(contents.problem, own) if contents.problem else None,
         scored_at=effective(observation) or collected(specimen or {}) or None,
     )

@@ -2,14 +2,16 @@
 
 A code, its display, its text, a component and an interpretation are each read by themselves and
 then joined here. Where they differ neither side wins: the difference is kept as a conflict, under a
-stable reason code, and makes the case one for review. Pure.
+stable reason code with both sides, and makes the case one for review. Pure.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
+from adapter.fhir.quantities import CEP17_COPIES, HER2_COPIES, NAMES, RATIO
 from adapter.her2.model import (
     IhcResult,
     IhcScore,
@@ -18,6 +20,7 @@ from adapter.her2.model import (
     ResultWord,
     Staining,
 )
+from adapter.her2.wording import ihc_said, ish_said, measured, scores_text
 from adapter.terminology.vocabulary import MapRow
 
 T = TypeVar("T")
@@ -32,19 +35,32 @@ _FINER: Final = {
 _ZEROES: Final = ((IhcScore.ZERO,), (IhcScore.ZERO_PLUS,))
 
 
+@dataclass(frozen=True, order=True)
+class Conflict:
+    """Two things that mean different things: a stable reason code, and both sides in words.
+
+    `sides`: "IHC 1+ against IHC 3+", in the rules' own words and never the laboratory's text; ""
+    where the code says it all.
+    """
+
+    code: str
+    sides: str = ""
+
+
 @dataclass(frozen=True)
 class Stated:
     """What was read: an IHC result, an ISH result, an overall word; any may be absent, or all.
 
-    `other_tumour`: it says that the tumour is one outside the breast. `conflicts`: reason codes of
-    things that mean different things here. `rows`: the rows of the mappings that were used.
+    `other_tumour`: it says that the tumour is one outside the breast. `conflicts`: the
+    things that mean different things here, each with its sides. `rows`: the rows of the mappings
+    that were used.
     """
 
     ihc: IhcResult | None = None
     ish: IshResult | None = None
     overall: ResultWord | None = None
     other_tumour: bool = False
-    conflicts: tuple[str, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
     rows: tuple[MapRow, ...] = ()
 
     @property
@@ -52,9 +68,9 @@ class Stated:
         """Whether no result at all is stated."""
         return self.ihc is None and self.ish is None and self.overall is None
 
-    def with_conflicts(self, *codes: str) -> Stated:
+    def with_conflicts(self, *conflicts: Conflict) -> Stated:
         """Add conflicts, each once, in a fixed order."""
-        return replace(self, conflicts=tuple(sorted({*self.conflicts, *codes})))
+        return replace(self, conflicts=tuple(sorted({*self.conflicts, *conflicts})))
 
     def with_rows(self, *rows: MapRow) -> Stated:
         """Add rows of the mappings, each once."""
@@ -77,17 +93,28 @@ def join(first: Stated, second: Stated, *, conflict: str = STATED_TWICE) -> Stat
         overall=joint.word(first.overall, second.overall),
         other_tumour=first.other_tumour or second.other_tumour,
     )
-    codes = {*first.conflicts, *second.conflicts, *((conflict,) if joint.differs else ())}
-    return joined.with_conflicts(*codes).with_rows(*first.rows, *second.rows)
+    said = [Conflict(conflict, ", ".join(joint.differing))] if joint.differing else []
+    joined = joined.with_conflicts(*first.conflicts, *second.conflicts, *said)
+    return joined.with_rows(*first.rows, *second.rows)
 
 
-def one_word(words: list[ResultWord]) -> tuple[ResultWord | None, bool]:
-    """Find the one word that several say, and whether they differ; negative and low is low."""
+def stated_text(stated: Stated) -> str:
+    """Say all that is stated, in the rules' own words: "IHC 2+ and ISH negative"."""
+    parts = [
+        ihc_said(stated.ihc) if stated.ihc else "",
+        ish_said(stated.ish) if stated.ish else "",
+        f"overall {stated.overall.value}" if stated.overall else "",
+    ]
+    return " and ".join(part for part in parts if part) or "nothing"
+
+
+def one_word(words: list[ResultWord]) -> tuple[ResultWord | None, list[str]]:
+    """Find the one word that several say, and where they differ; negative and low is low."""
     joint = _Joint()
     found: ResultWord | None = None
     for word in words:
         found = joint.word(found, word)
-    return found, joint.differs
+    return found, joint.differing
 
 
 def refined(ihc: IhcResult) -> IhcResult:
@@ -102,26 +129,33 @@ def refined(ihc: IhcResult) -> IhcResult:
 
 
 class _Joint:
-    """Joins part by part and remembers whether any two differed."""
+    """Joins part by part and remembers each two that differed, in words."""
 
     def __init__(self) -> None:
-        self.differs = False
+        self.differing: list[str] = []
 
-    def same(self, first: T | None, second: T | None) -> T | None:
+    def _differ(self, first: str, second: str) -> None:
+        self.differing.append(f"{first} against {second}")
+
+    def same(self, first: T | None, second: T | None, said: Callable[[T], str]) -> T | None:
         if first is None or second is None:
             return second if first is None else first
-        self.differs |= first != second
+        if first != second:
+            self._differ(said(first), said(second))
         return first
 
     def word(self, first: ResultWord | None, second: ResultWord | None) -> ResultWord | None:
         if first and second and (finer := _FINER.get(frozenset({first, second}))):
             return finer
-        return self.same(first, second)
+        return self.same(first, second, str)
 
-    def number(self, first: Measurement | None, second: Measurement | None) -> Measurement | None:
+    def number(
+        self, label: str, first: Measurement | None, second: Measurement | None
+    ) -> Measurement | None:
         if first is None or second is None:
             return second if first is None else first
-        self.differs |= replace(first, text="") != replace(second, text="")
+        if replace(first, text="") != replace(second, text=""):
+            self._differ(f"{label} {measured(first)}", measured(second))
         return first
 
     def scores(
@@ -129,20 +163,23 @@ class _Joint:
     ) -> tuple[IhcScore, ...]:
         if {first, second} == set(_ZEROES):
             return (IhcScore.ZERO_PLUS,)
-        return self.same(first or None, second or None) or ()
+        joined = self.same(first or None, second or None, lambda one: f"IHC {scores_text(one)}")
+        return joined or ()
 
     def ihc(self, first: IhcResult | None, second: IhcResult | None) -> IhcResult | None:
         if first is None or second is None:
             return second if first is None else first
-        scored = (first.off_scale and second.scores) or (second.off_scale and first.scores)
-        self.differs |= bool(scored)
+        if (first.off_scale and second.scores) or (second.off_scale and first.scores):
+            self._differ(ihc_said(first), ihc_said(second))
         joined = IhcResult(
             scores=self.scores(first.scores, second.scores),
             word=self.word(first.word, second.word),
-            percent=self.number(first.percent, second.percent),
-            staining=self.same(first.staining, second.staining),
+            percent=self.number("percent of cells", first.percent, second.percent),
+            staining=self.same(first.staining, second.staining, str),
             uniform_intense_percent=self.number(
-                first.uniform_intense_percent, second.uniform_intense_percent
+                "percent of cells, uniform intense",
+                first.uniform_intense_percent,
+                second.uniform_intense_percent,
             ),
             off_scale=first.off_scale or second.off_scale,
             text=_both(first.text, second.text),
@@ -154,13 +191,19 @@ class _Joint:
             return second if first is None else first
         return IshResult(
             word=self.word(first.word, second.word),
-            stated_group=self.same(first.stated_group, second.stated_group),
-            probe=self.same(first.probe, second.probe),
-            ratio=self.number(first.ratio, second.ratio),
-            her2_copies=self.number(first.her2_copies, second.her2_copies),
-            cep17_copies=self.number(first.cep17_copies, second.cep17_copies),
+            stated_group=self.same(
+                first.stated_group, second.stated_group, lambda group: f"group {group.value}"
+            ),
+            probe=self.same(first.probe, second.probe, lambda probe: f"{probe.value} probe"),
+            ratio=self.number(NAMES[RATIO], first.ratio, second.ratio),
+            her2_copies=self.number(NAMES[HER2_COPIES], first.her2_copies, second.her2_copies),
+            cep17_copies=self.number(NAMES[CEP17_COPIES], first.cep17_copies, second.cep17_copies),
             second_population=first.second_population or second.second_population,
-            population_percent=self.number(first.population_percent, second.population_percent),
+            population_percent=self.number(
+                "percent of cells in the population",
+                first.population_percent,
+                second.population_percent,
+            ),
             text=_both(first.text, second.text),
         )
 

@@ -15,8 +15,15 @@ from typing import Final
 
 from adapter.fhir.clause import Clause, UnreadError, clauses_of
 from adapter.fhir.meanings import scores_of_number
-from adapter.fhir.quantities import CEP17_COPIES, HER2_COPIES, HIGHEST_RATIO, QUOTIENT, RATIO
-from adapter.fhir.stated import NOTHING, Stated, one_word, refined
+from adapter.fhir.quantities import (
+    CEP17_COPIES,
+    HER2_COPIES,
+    HIGHEST_RATIO,
+    NAMES,
+    QUOTIENT,
+    RATIO,
+)
+from adapter.fhir.stated import NOTHING, Conflict, Stated, one_word, refined
 from adapter.fhir.tokens import Lexicon, Token
 from adapter.her2.model import (
     Assay,
@@ -30,6 +37,7 @@ from adapter.her2.model import (
     ResultWord,
     Staining,
 )
+from adapter.her2.wording import ihc_said, ish_said, measured
 from adapter.terminology.vocabulary import TestRole, WordKind
 
 MAX_LENGTH: Final = 300
@@ -146,7 +154,7 @@ class _Sum:
     population: bool = False
     population_percents: list[Measurement] = field(default_factory=list)
     other_tumour: bool = False
-    differs: bool = False
+    differing: list[str] = field(default_factory=list)
 
     @property
     def default(self) -> Assay:
@@ -163,11 +171,14 @@ class _Sum:
         ihc, ish, overall = self._ihc(), self._ish(), self._word(Assay.OVERALL)
         if ihc is None and ish is None and overall is None and not self.other_tumour:
             return self._nothing_but_not_done()
-        self.differs |= bool(
-            (ihc and Assay.IHC in self.not_done) or (ish and Assay.ISH in self.not_done)
-        )
+        for said, assay in ((ihc and ihc_said(ihc), Assay.IHC), (ish and ish_said(ish), Assay.ISH)):
+            if said and assay in self.not_done:
+                self.differing.append(f"{said} against not done")
         stated = Stated(ihc, ish, overall, other_tumour=self.other_tumour)
-        return stated.with_conflicts(CONTRADICTS_ITSELF) if self.differs else stated
+        if not self.differing:
+            return stated
+        differing = ", ".join(dict.fromkeys(self.differing))
+        return stated.with_conflicts(Conflict(CONTRADICTS_ITSELF, differing))
 
     def _recommended(self, clause: Clause) -> None:
         """Take "reflex FISH pending" for what it is: no result of the test it names."""
@@ -221,8 +232,10 @@ class _Sum:
             raise UnreadError("number-without-meaning")
         if self.asked is TestRole.CEP17_COPIES and quantity == HER2_COPIES:
             raise UnreadError("unit-against-test")  # "copies" of what?
-        first = self.numbers.setdefault(quantity or RATIO, number)
-        self.differs |= first != number
+        name = quantity or RATIO
+        first = self.numbers.setdefault(name, number)
+        if first != number:
+            self.differing.append(f"{NAMES[name]} {measured(first)} against {measured(number)}")
 
     def _bare_score(self, number: Measurement) -> None:
         scores = scores_of_number(number)
@@ -244,8 +257,8 @@ class _Sum:
         self._move_low()
 
     def _word(self, assay: Assay) -> ResultWord | None:
-        word, differs = one_word(self.words.get(assay, []))
-        self.differs |= differs
+        word, differing = one_word(self.words.get(assay, []))
+        self.differing += differing
         return word
 
     def _move_low(self) -> None:

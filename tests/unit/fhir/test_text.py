@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from adapter.fhir.stated import Conflict
 from adapter.her2.model import (
     Comparator,
     IhcResult,
@@ -299,7 +300,9 @@ def test_a_pending_reflex_test_beside_a_score_is_no_ish_result() -> None:
 
 
 def test_a_word_that_contradicts_another_is_a_conflict_not_a_choice() -> None:
-    assert reading("Positive (not amplified)").stated.conflicts == ("text-contradicts-itself",)
+    assert reading("Positive (not amplified)").stated.conflicts == (
+        Conflict("text-contradicts-itself", "negative against positive"),
+    )
     assert reading("not amplified, amplified", TestRole.ISH).stated.conflicts
     assert reading("FISH not done, FISH amplified", TestRole.ISH).stated.conflicts
 
