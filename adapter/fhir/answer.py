@@ -36,6 +36,9 @@ _ABSENT_AS_NOT_DONE: Final = ("not-performed", "not-applicable", "temp-unknown")
 _TURNS_MEANING: Final = (
     WordKind.NEGATION,
     WordKind.NOT_DONE,
+    WordKind.PRESENCE,
+    WordKind.LABORATORY,
+    WordKind.EXTENT,
     WordKind.RECOMMENDATION,
     WordKind.STAINING,
     WordKind.COMPARATOR,

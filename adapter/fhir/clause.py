@@ -62,12 +62,18 @@ class UnreadError(Exception):
 
 @dataclass
 class Clause:
-    """What one clause says. `numbers`: (quantity or None, number), in the order written."""
+    """What one clause says. `numbers`: (quantity or None, number), in the order written.
+
+    `presence`: detected or not, which only ISH has as a result. `is_called_positive`: a tight "HER2+".
+    `is_elsewhere`: another laboratory's result. `extent`: focal or heterogeneous.
+    """
 
     assays: set[Assay] = field(default_factory=set)
     scores: list[tuple[IhcScore, ...]] = field(default_factory=list)
     off_scale: bool = False
     words: list[ResultWord] = field(default_factory=list)
+    presence: list[ResultWord] = field(default_factory=list)
+    is_called_positive: bool = False
     ish_words: list[ResultWord] = field(default_factory=list)
     groups: list[IshGroup] = field(default_factory=list)
     staining: set[str] = field(default_factory=set)
@@ -80,6 +86,8 @@ class Clause:
     adjudicated: bool = False
     population: bool = False
     other_tumour: bool = False
+    is_elsewhere: bool = False
+    extent: bool = False
     quantity_alone: bool = False
 
     @property
@@ -96,8 +104,9 @@ class Clause:
     @property
     def states_result(self) -> bool:
         """Whether any result stands here, as a score, a word or a number."""
-        stated = (self.scores, self.words, self.ish_words, self.groups, self.staining)
-        return self.off_scale or any(stated) or bool(self.percents or self.numbers)
+        stated = (self.scores, self.words, self.presence, self.ish_words, self.groups)
+        described = (self.staining, self.percents, self.numbers)
+        return self.off_scale or self.is_called_positive or any(stated) or any(described)
 
 
 def clauses_of(tokens: Sequence[Token]) -> list[Clause]:
@@ -269,11 +278,15 @@ class _ClauseReader:
 
     def _word(self, position: int, token: Token) -> int:
         clause, meaning = self.clause, token.meaning
+        if token.is_word(WordKind.HER2) and self._is_tight_sign(position + 1):
+            return self._called(position + 1)
         if token.is_word(*_NEUTRAL):
             return position + 1
         match token.word.kind if token.word else None:
             case WordKind.RESULT | WordKind.ISH_RESULT:
                 self._result(token)
+            case WordKind.PRESENCE:
+                clause.presence.append(_member(ResultWord, meaning))
             case WordKind.NEGATION:
                 return self._negated(position + 1)
             case WordKind.COMPARATOR:
@@ -303,12 +316,39 @@ class _ClauseReader:
                 clause.adjudicated = True
             case WordKind.POPULATION:
                 clause.population = True
+            case WordKind.LABORATORY:
+                clause.is_elsewhere = True
+            case WordKind.EXTENT:
+                clause.extent = True
+            case WordKind.COPULA if self._holds_cut_off():
+                raise UnreadError("criterion-not-result")
+            case WordKind.COPULA:
+                return
             case WordKind.SITE_OTHER if token.meaning != IN_SITU:
                 clause.other_tumour = True
             case WordKind.OTHER_ANALYTE:
                 raise UnreadError(OTHER_ANALYTE)
             case _:
                 raise UnreadError
+
+    def _is_tight_sign(self, position: int) -> bool:
+        """Whether a sign stands tight behind the marker and nothing tight behind it: "HER2-", "HER2+"."""
+        sign, following = self._at(position), self._at(position + 1)
+        is_tight = sign is not None and sign.glued and sign.is_sign("+", "-")
+        return is_tight and (following is None or not following.glued)
+
+    def _called(self, position: int) -> int:
+        """Read "HER2-" as negative; "HER2+" as positive or as 1+, which only the rest can tell."""
+        if self._is_sign(position, "-"):
+            self.clause.words.append(ResultWord.NEGATIVE)
+        else:
+            self.clause.is_called_positive = True
+        return position + 1
+
+    def _holds_cut_off(self) -> bool:
+        numbers = [one for _, one in self.clause.numbers] + self.clause.percents
+        numbers += [one for one in self.sequence if isinstance(one, Measurement)]
+        return any(one.comparator is not Comparator.EXACT for one in numbers)
 
     def _result(self, token: Token) -> None:
         group, word = ish_group_of(token.meaning), result_word_of(token.meaning)

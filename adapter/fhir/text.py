@@ -23,7 +23,7 @@ from adapter.fhir.quantities import (
     QUOTIENT,
     RATIO,
 )
-from adapter.fhir.stated import NOTHING, Conflict, Stated, one_word, refined
+from adapter.fhir.stated import NOTHING, Conflict, Stated, join, one_word, refined
 from adapter.fhir.tokens import Lexicon, Token
 from adapter.her2.model import (
     Assay,
@@ -44,6 +44,7 @@ MAX_LENGTH: Final = 300
 """Characters; a result with its staining, percentages and ISH numbers stays well below."""
 
 CONTRADICTS_ITSELF: Final = "text-contradicts-itself"
+LABORATORIES_DIFFER: Final = "laboratories-differ"
 
 ASSAY_OF_ROLE: Final = {
     TestRole.IHC: Assay.IHC,
@@ -105,8 +106,8 @@ def read(text: str, lexicon: Lexicon, asked: TestRole) -> Reading:
     Returns:
         The reading. Its problem is text-too-long, text-empty, text-not-understood,
         other-analyte-in-value, several-scores, several-percentages, staining-not-understood,
-        two-tests-in-one-clause, number-without-meaning, unit-against-test, no-score or
-        nothing-stated.
+        two-tests-in-one-clause, number-without-meaning, unit-against-test, no-score,
+        criterion-not-result, presence-is-no-result, plus-alone or nothing-stated.
 
     """
     if len(text) > MAX_LENGTH:
@@ -116,7 +117,7 @@ def read(text: str, lexicon: Lexicon, asked: TestRole) -> Reading:
         return Reading(NOTHING, problem="text-empty")
     try:
         clauses = clauses_of(tokens)
-        stated = _Sum(asked, text.strip()).of(clauses)
+        stated = _of_all_laboratories(clauses, asked, text.strip())
     except UnreadError as unread:
         return Reading(NOTHING, problem=unread.problem, tokens=tokens)
     results = [clause for clause in clauses if not clause.recommendation]
@@ -136,6 +137,22 @@ def marker_of(markers: Iterable[RepeatMarker]) -> RepeatMarker | None:
     return next((marker for marker in ranked if marker in found), None)
 
 
+def _of_all_laboratories(clauses: list[Clause], asked: TestRole, text: str) -> Stated:
+    """Read "1+ (outside 3+)" as two laboratories' results, which must say the same. Raises UnreadError."""
+    there = [clause for clause in clauses if clause.is_elsewhere and clause.states_result]
+    here = [clause for clause in clauses if clause not in there]
+    if not there or not any(clause.states_result for clause in here):
+        return _Sum(asked, text).of(clauses)
+    ours, theirs = _Sum(asked, text).of(here), _Sum(asked, text).of(there)
+    joined = join(ours, theirs, conflict=LABORATORIES_DIFFER)
+    differs = any(conflict.code == LABORATORIES_DIFFER for conflict in joined.conflicts)
+    if ours.ish is not None and theirs.ish is not None and ours.ish != theirs.ish and not differs:
+        # A ratio of one laboratory and copies of another are no one count.
+        said = f"{ish_said(ours.ish)} against {ish_said(theirs.ish)}"
+        return joined.with_conflicts(Conflict(LABORATORIES_DIFFER, said))
+    return joined
+
+
 @dataclass
 class _Sum:
     """What all clauses of a text say together."""
@@ -151,10 +168,13 @@ class _Sum:
     groups: set[IshGroup] = field(default_factory=set)
     probes: set[Probe] = field(default_factory=set)
     not_done: set[Assay] = field(default_factory=set)
+    is_called_positive: bool = False
+    extent: bool = False
     population: bool = False
     population_percents: list[Measurement] = field(default_factory=list)
     other_tumour: bool = False
     differing: list[str] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
 
     @property
     def default(self) -> Assay:
@@ -162,12 +182,14 @@ class _Sum:
         return ASSAY_OF_ROLE.get(self.asked, Assay.OVERALL)
 
     def of(self, clauses: list[Clause]) -> Stated:
+        """Add up the clauses. Raises UnreadError."""
         for clause in clauses:
             if clause.recommendation:
                 self._recommended(clause)
             else:
                 self._take(clause)
         self._assign_words()
+        self._weigh_extent()
         ihc, ish, overall = self._ihc(), self._ish(), self._word(Assay.OVERALL)
         if ihc is None and ish is None and overall is None and not self.other_tumour:
             return self._nothing_but_not_done()
@@ -175,10 +197,10 @@ class _Sum:
             if said and assay in self.not_done:
                 self.differing.append(f"{said} against not done")
         stated = Stated(ihc, ish, overall, other_tumour=self.other_tumour)
-        if not self.differing:
-            return stated
-        differing = ", ".join(dict.fromkeys(self.differing))
-        return stated.with_conflicts(Conflict(CONTRADICTS_ITSELF, differing))
+        if self.differing:
+            differing = ", ".join(dict.fromkeys(self.differing))
+            stated = stated.with_conflicts(Conflict(CONTRADICTS_ITSELF, differing))
+        return stated.with_conflicts(*self.conflicts)
 
     def _recommended(self, clause: Clause) -> None:
         """Take "reflex FISH pending" for what it is: no result of the test it names."""
@@ -194,6 +216,7 @@ class _Sum:
             self.not_done.add(assay or self.default)
         elif clause.quantity_alone and not (clause.ish_words or clause.words):
             raise UnreadError
+        self._present(clause, assay)
         self.words.setdefault(assay, []).extend(clause.words)
         self.words.setdefault(Assay.ISH, []).extend(clause.ish_words)
         self.scores.update(clause.scores)
@@ -201,11 +224,34 @@ class _Sum:
         self.staining |= clause.staining
         self.groups.update(clause.groups)
         self.probes |= clause.probes
+        self.is_called_positive |= clause.is_called_positive
+        self.extent |= clause.extent
         self.population |= clause.population
         self.other_tumour |= clause.other_tumour
         (self.population_percents if assay is Assay.ISH else self.percents).extend(clause.percents)
         for quantity, number in clause.numbers:
             self._number(quantity, number, assay or self.default)
+
+    def _present(self, clause: Clause, assay: Assay | None) -> None:
+        """Read "detected" as a result of ISH; presence of the protein is no IHC result.
+
+        In "no amplification of HER2 detected" it only ends the sentence.
+        """
+        if not clause.presence or (clause.ish_words and ResultWord.NEGATIVE not in clause.presence):
+            return
+        is_asked = assay is None and self.asked in (TestRole.ISH, TestRole.PANEL)
+        if assay is not Assay.ISH and not is_asked:
+            raise UnreadError("presence-is-no-result")
+        self.words.setdefault(Assay.ISH, []).extend(clause.presence)
+
+    def _weigh_extent(self) -> None:
+        """Leave a focal or heterogeneous score to a person, unless the share of cells is stated."""
+        if not self.extent:
+            return
+        if not (self.scores or self.words.get(Assay.IHC)):
+            raise UnreadError
+        if not self.percents:
+            self.conflicts.append(Conflict("extent-not-stated"))
 
     def _assay(self, clause: Clause) -> Assay | None:
         """Find the one test that a clause speaks of; None where it names none."""
@@ -248,6 +294,10 @@ class _Sum:
         """Give the words of clauses that name no test to the test that they speak of."""
         says_ihc = bool(self.scores or self.off_scale or self.words.get(Assay.IHC))
         says_ish = bool(self.numbers or self.groups or self.words.get(Assay.ISH))
+        if self.is_called_positive:
+            if not (says_ihc or says_ish):
+                raise UnreadError("plus-alone")  # positive, or one plus of "+ ++ +++"
+            self.words.setdefault(None, []).append(ResultWord.POSITIVE)
         target = self.default
         if says_ihc and says_ish:
             target = Assay.OVERALL

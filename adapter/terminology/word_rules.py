@@ -29,6 +29,7 @@ MEANINGS: Final[Mapping[WordKind, frozenset[str]]] = {
     WordKind.IHC_SCORE: _values(IhcScore) | SCORE_RANGES | {Answer.OFF_SCALE.value},
     WordKind.RESULT: _values(ResultWord, ResultWord.NOT_DONE),
     WordKind.ISH_RESULT: frozenset({"positive", "negative", "equivocal"}) | ISH_GROUPS,
+    WordKind.PRESENCE: frozenset({"positive", "negative"}),
     WordKind.NOT_DONE: frozenset({ResultWord.NOT_DONE.value}),
     WordKind.STAINING: frozenset(
         {"none", "faint", "incomplete", "weak", "moderate", "intense", "complete"}

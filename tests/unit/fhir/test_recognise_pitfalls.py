@@ -175,7 +175,8 @@ def test_pitfall_12_carcinoma_in_situ_alone_is_not_applicable() -> None:
 
 def test_pitfall_13_another_laboratory_s_score_in_brackets_is_not_merged() -> None:
     result = recognised(observation(IHC, valueString="1+ (outside 3+)"))
-    assert result.outcome is Outcome.UNREADABLE
+    assert result.reason.code == "laboratories-differ"
+    assert result.reason.sentence.endswith(": IHC 1+ against IHC 3+.")
 
 
 def test_pitfall_14_both_generations_of_a_display_are_known() -> None:
