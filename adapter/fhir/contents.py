@@ -26,6 +26,8 @@ from adapter.terminology.vocabulary import TestRole, WordKind
 _MEASURED: Final = (TestRole.RATIO, TestRole.HER2_COPIES, TestRole.CEP17_COPIES)
 _CONTAINERS: Final = (None, TestRole.GENERIC, TestRole.DOCUMENT)
 """What may hold HER2 tests as components, and is none itself: a synoptic report, a marker panel."""
+_EARLIER_NOTES: Final = ("comment", "comments")
+"""What `note` was called in STU3 and DSTU2."""
 _REPLACES: Final = "-replaces"
 """End of the url of FHIR's extensions by which a result names the one that it replaces."""
 
@@ -101,6 +103,7 @@ class _Reader:
         self.components = objects(observation.get("component"))
         self.methods = texts(observation.get("method"))
         self.notes = [string(note, "text") for note in objects(observation.get("note"))]
+        self.notes += [string(observation, name) for name in _EARLIER_NOTES]
         self.remarks = remarks_in([*self.methods, *self.notes], terms)
         self.is_container = False
         self.stated = NOTHING

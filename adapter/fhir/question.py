@@ -3,7 +3,7 @@
 The deny list comes first: a serum or sequencing test is never IHC or ISH, whatever stands beside its
 code. A display that names another marker vetoes a HER2 code, because 85319-2 and its like are reused
 for Ki-67, PD-L1 and others (the codes themselves stand in mappings/). Text alone is enough where it
-is understood whole.
+is understood whole; a name that only begins with HER2 ("Her2neuXyz") is named and not understood.
 
 Source: rules text, Which results count, 8 [P].
 """
@@ -152,6 +152,9 @@ def _coded(
         return Question(TestRole.OTHER_ANALYTE, "other-analyte-named", rows=rows)
     conflicts = {Conflict("several-analytes-named")} if names.others else set()
     role = own[0]
+    if names.other_test:
+        other = names.other_test.replace("-", " ")
+        conflicts.add(Conflict(CODE_AGAINST_DISPLAY, f"{ASSAY_OF_ROLE[role].name} against {other}"))
     assays = {ASSAY_OF_ROLE[other] for other in own if other is not TestRole.OVERALL}
     if len(assays) > 1:
         conflicts.add(Conflict("test-codes-differ", " against ".join(named_tests(assays))))
@@ -171,6 +174,8 @@ def _named(names: _Names, question: Question, is_generic: bool) -> Question:
             generic = Question(TestRole.GENERIC, "generic-test", rows=rows, unknown=unknown)
             return replace(generic, assays=frozenset(names.assays))
         return Question(None, "no-her2-test", rows=rows, unknown=unknown)
+    if names.other_test:
+        return Question(TestRole.EXCLUDED, names.other_test, rows=rows)
     problem = "" if names.understood else "test-not-understood"
     if names.others:
         problem = "several-analytes-named"
@@ -187,6 +192,7 @@ class _Names:
         every = [token for tokens, _ in names for token in tokens]
         her2 = [tokens for tokens, is_her2 in names if is_her2]
         self.others = holds(every, WordKind.OTHER_ANALYTE)
+        self.other_test = min(meanings(every, WordKind.OTHER_TEST), default="")
         self.assays = methods | {Assay(meaning) for meaning in meanings(every, WordKind.ASSAY)}
         quantities = meanings(every, WordKind.QUANTITY) & set(_ROLE_OF_QUANTITY)
         self.assays |= {Assay.ISH} if quantities else set()

@@ -28,6 +28,8 @@ SENTENCES: Final = {
     "tissue-immunoassay": "HER2 by immunoassay; no IHC.",
     "mutation-test": "A mutation test of ERBB2; no ISH.",
     "sequencing-copy-number": "A sequencing result; no ISH.",
+    "expression-test": "Messenger RNA of HER2; no IHC or ISH.",
+    "treatment": "A treatment is named, and no test.",
     "other-analyte": "Another marker's test.",
     "other-analyte-named": "A HER2 test code under which another marker is named.",
     "other-gene": "Another gene was studied.",

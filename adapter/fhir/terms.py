@@ -34,8 +34,9 @@ class Terms:
         return self.lexicon.tokens(text[:_MAX_SCANNED])
 
     def names_her2(self, text: str) -> bool:
-        """Tell whether HER2 is named anywhere in a text, also inside a longer phrase."""
-        return holds(self.names.tokens(text[:_MAX_SCANNED]), WordKind.HER2)
+        """Tell whether HER2 is named anywhere in a text, also inside a longer phrase or word ("Her2status")."""
+        tokens = self.names.tokens(text[:_MAX_SCANNED], may_cut=True)
+        return holds(tokens, WordKind.HER2)
 
     def test_name(self, text: str) -> tuple[tuple[Token, ...], bool]:
         """Cut the name of a test into tokens, and tell whether it names HER2.

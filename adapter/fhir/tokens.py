@@ -32,7 +32,7 @@ _ATOM: Final = re.compile(
 _SAME_SIGN: Final = str.maketrans(
     dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
     | {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}  # full-width forms
-    | {"≥": ">=", "≤": "<=", "⩾": ">=", "⩽": "<=", "’": "'", "\r": "\n"}
+    | {"≥": ">=", "≤": "<=", "⩾": ">=", "⩽": "<=", "’": "'", "\r": "\n", "_": " "}
     | dict.fromkeys("\u00ad\u200b", "")
 )
 
@@ -108,24 +108,27 @@ class Lexicon:
         }
         return cls(longest_first)
 
-    def tokens(self, text: str) -> tuple[Token, ...]:
-        """Cut a text into tokens, in time linear in its length; all of it but blanks is kept."""
+    def tokens(self, text: str, *, may_cut: bool = False) -> tuple[Token, ...]:
+        """Cut a text into tokens, in time linear in its length; all of it but blanks is kept.
+
+        `may_cut`: a phrase is also found at the beginning of a longer word.
+        """
         atoms = _atoms(text)
         found: list[Token] = []
         position = 0
         while position < len(atoms):
-            length, token = self._token_at(atoms, position)
+            length, token = self._token_at(atoms, position, may_cut=may_cut)
             found.append(token)
             position += length
         return tuple(found)
 
-    def _token_at(self, atoms: list[_Atom], position: int) -> tuple[int, Token]:
+    def _token_at(self, atoms: list[_Atom], position: int, *, may_cut: bool) -> tuple[int, Token]:
         atom = atoms[position]
         for phrase, word in self._phrases.get(atom.text, ()):
             end = position + len(phrase)
             if tuple(part.text for part in atoms[position:end]) != phrase:
                 continue
-            if _cuts_word(atoms, end):
+            if not may_cut and _cuts_word(atoms, end):
                 continue
             kind = TokenKind.WORD if word else TokenKind.UNKNOWN
             return len(phrase), Token(kind, " ".join(phrase), word=word, glued=atom.glued)

@@ -145,7 +145,7 @@ def _unused_concepts(files: Sequence[MappingFile]) -> Iterator[str]:
         for f in files
         if is_word_file(f)
         for p in phrases(f)
-        if p.kind == WordKind.OTHER_ANALYTE
+        if p.kind in (WordKind.OTHER_ANALYTE, WordKind.OTHER_TEST)
     }
     concepts = _own_concepts(files)
     for code in sorted(concepts.get(systems.EXCLUSION_SYSTEM, set()) ^ (used - {""})):

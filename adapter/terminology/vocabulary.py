@@ -111,6 +111,8 @@ class WordKind(StrEnum):
     HER2 = "her2"
     """A name of the marker, gene, antibody or kit."""
     OTHER_ANALYTE = "other-analyte"
+    OTHER_TEST = "other-test"
+    """A test of HER2 that is no IHC or ISH, or no test (serum, mutation, treatment); meaning: why."""
     SITE_BREAST = "site-breast"
     SITE_OTHER = "site-other"
     """A primary tumour outside the breast, by name."""

@@ -44,10 +44,10 @@ MEANINGS: Final[Mapping[WordKind, frozenset[str]]] = {
     WordKind.SITE_BREAST: frozenset({"breast"}),
 }
 """What each kind of word can mean. A kind that is not here means itself ("negation"), or, for
-another analyte and another site, names which one in kebab-case.
+another analyte, test or site, names which one in kebab-case.
 """
 
-_NAMES_ONE = frozenset({WordKind.OTHER_ANALYTE, WordKind.SITE_OTHER})
+_NAMES_ONE = frozenset({WordKind.OTHER_ANALYTE, WordKind.OTHER_TEST, WordKind.SITE_OTHER})
 _KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 

@@ -162,6 +162,12 @@ def test_pitfall_11_a_category_object_as_in_dstu2_does_no_harm() -> None:
     assert evidence(given).unreadable is None
 
 
+@pytest.mark.parametrize("element", ["comment", "comments"])
+def test_pitfall_11_the_note_of_earlier_editions_can_contradict_the_value(element: str) -> None:
+    found = evidence(observation(IHC, valueString="2+", **{element: "HER2 3+"}))
+    assert conflicts(found) == ["note-against-value"]
+
+
 def test_pitfall_12_carcinoma_in_situ_alone_is_not_applicable() -> None:
     in_situ = {
         "resourceType": "Condition",

@@ -208,7 +208,7 @@ def test_a_test_named_only_in_text_is_recognised(text: str, assay: Assay) -> Non
     assert found.unreadable.code == "text-not-understood"
 
 
-@pytest.mark.parametrize("text", ["HER2 in serum", "HER2 mutation analysis", "HER2 vaccine trial"])
+@pytest.mark.parametrize("text", ["HER2 trial arm", "HER2 whatnot"])
 def test_a_her2_test_whose_name_is_not_understood_is_never_read(text: str) -> None:
     result = recognised(observation(concept(text=text), valueString="Positive"))
     assert (result.outcome, result.reason.code) == (Outcome.UNREADABLE, "test-not-understood")
@@ -347,3 +347,44 @@ def test_a_result_of_nobody_is_no_evidence(subject: Any, outcome: Outcome, reaso
     result = recognised(observation(IHC, valueString="3+", subject=subject))
     assert (result.outcome, result.reason.code) == (outcome, reason)
     assert result.evidence is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("HER2 in serum", "serum-test"),
+        ("HER2 sérique", "serum-test"),
+        ("ERBB2 mutation analysis", "mutation-test"),
+        ("HER2 exon 20", "mutation-test"),
+        ("ERBB2 copy number, NGS panel", "sequencing-copy-number"),
+        ("HER2 by immunoassay", "tissue-immunoassay"),
+        ("HER2 mRNA (RT-PCR)", "expression-test"),
+        ("HER2-targeted therapy", "treatment"),
+        ("Trastuzumab (anti-HER2)", "treatment"),
+    ],
+)
+def test_a_name_that_holds_her2_and_is_no_ihc_or_ish_is_not_ours(text: str, reason: str) -> None:
+    result = recognised(observation({"text": text}, valueString="positive"))
+    assert (result.outcome, result.reason.code) == (Outcome.NOT_HER2, reason)
+    assert result.evidence is None
+
+
+def test_a_her2_code_that_is_called_a_serum_test_goes_to_review() -> None:
+    named = {**concept(IHC), "text": "HER2 in serum"}
+    found = evidence(observation(named, valueString="positive"))
+    assert conflicts(found) == ["test-code-against-display"]
+    assert found.contradictions[0].sentence.endswith(": IHC against serum test.")
+
+
+@pytest.mark.parametrize("text", ["Her2neuXyz", "HER2statusQ", "her2_unknownthing"])
+def test_a_name_that_only_begins_with_her2_is_seen_and_not_read(text: str) -> None:
+    result = recognised(observation({"text": text}, valueString="positive"))
+    assert (result.outcome, result.reason.code) == (Outcome.UNREADABLE, "test-not-understood")
+
+
+@pytest.mark.parametrize(
+    "text", ["Her2neuStatus", "her2neu_herceptest", "Her2 Score", "her2neu_fish"]
+)
+def test_names_of_elements_and_columns_are_names_of_tests(text: str) -> None:
+    result = recognised(observation({"text": text}, valueString="negative"))
+    assert result.outcome is Outcome.EVIDENCE
