@@ -42,6 +42,7 @@ benchmark: $(VENV)/.dev ## The adapter beside the bare HTTP exchange, on a real 
 
 docs: $(VENV)/.dev ## Write the generated pages anew
 	@$(RUN)/her2-adapter table --output markdown > docs/decision-table.md
+	@$(RUN)/her2-adapter mappings list --output markdown > docs/clinical-input.md
 
 clean: ## Remove the environment and the caches
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache dist

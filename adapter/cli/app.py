@@ -48,7 +48,7 @@ command(app, outputs=table.TableOutput)(table.table)
 _mappings = typer.Typer(help="The vocabulary: check it, list it.", no_args_is_help=True)
 app.add_typer(_mappings, name="mappings")
 command(_mappings)(mappings.check)
-command(_mappings, "list")(mappings.list_files)
+command(_mappings, "list", outputs=mappings.ListOutput)(mappings.list_files)
 
 command(app)(operating.status)
 command(app)(operating.unmapped)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from adapter.cli.exit_codes import DONE, WRONG_USAGE
-from adapter.cli.printing import Block, number_of, print_blocks, say
+from adapter.cli.printing import Block, number_of, print_blocks, say, write_out
 from adapter.cli.shared import Shared
 
 Overlays = Annotated[
@@ -21,6 +22,16 @@ Overlays = Annotated[
         show_default=False,
     ),
 ]
+
+
+class ListOutput(StrEnum):
+    """The forms of output of `mappings list`: those of all, and the page of the documentation."""
+
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+    CSV = "csv"
+    MARKDOWN = "markdown"
 
 
 def check(shared: Shared, overlays: Overlays = None) -> int:
@@ -42,10 +53,18 @@ def check(shared: Shared, overlays: Overlays = None) -> int:
 
 
 def list_files(shared: Shared, overlays: Overlays = None) -> None:
-    """List the files of the mappings: what each is, its version, how many rows it has."""
+    """List the files of the mappings: what each is, its version, how many rows it has.
+
+    With markdown it is the page docs/clinical-input.md: everything that is read, and what is refused.
+    """
     from adapter.terminology.catalogue import load_catalogue
 
     catalogue = load_catalogue(overlays=_overlays(shared, overlays))
+    if shared.output == ListOutput.MARKDOWN:
+        from adapter.cli.input_page import page
+
+        write_out(page(catalogue).rstrip("\n"))
+        return
     rows = [
         {
             "name": file.name,

@@ -19,12 +19,14 @@ class CodeSystemNames:
     """Every known name of every known code system.
 
     `exact`: name in lower case → canonical url. `prefixes`: (beginning in lower case, canonical
-    url). `forms`: canonical url → name of the form of its codes ("loinc", "sctid").
+    url). `forms`: canonical url → name of the form of its codes ("loinc", "sctid"). `titles`:
+    canonical url → what a person calls it.
     """
 
     exact: Mapping[str, str] = field(default_factory=dict)
     prefixes: tuple[tuple[str, str], ...] = ()
     forms: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     def canonical(self, system: str) -> str:
         """Give a system's canonical url by any of its names; an unknown name only loses its blanks.
@@ -50,10 +52,12 @@ def read_names(files: Iterable[MappingFile]) -> CodeSystemNames:
     exact: dict[str, str] = {}
     prefixes: dict[str, str] = {}
     forms: dict[str, str] = {}
+    titles: dict[str, str] = {}
     for file in files:
         if file.kind != "NamingSystem":
             continue
         url = preferred_uri(file)
+        titles[url] = file.metadata("title")
         for name in objects(file.resource.get("uniqueId")):
             value = str(name.get("value", "")).strip().lower()
             if extension(name, PREFIX_EXTENSION) is True:
@@ -63,7 +67,9 @@ def read_names(files: Iterable[MappingFile]) -> CodeSystemNames:
         form = extension(file.resource, CODE_FORM_EXTENSION)
         if isinstance(form, str):
             forms[url] = form
-    return CodeSystemNames(exact=exact, prefixes=tuple(prefixes.items()), forms=forms)
+    return CodeSystemNames(
+        exact=exact, prefixes=tuple(prefixes.items()), forms=forms, titles=titles
+    )
 
 
 def preferred_uri(file: MappingFile) -> str:
