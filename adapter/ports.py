@@ -121,23 +121,6 @@ class ParkedCase:
     attempts: int = 1
 
 
-@dataclass(frozen=True)
-class UnmappedItem:
-    """A group of results that were not recognised or not readable; never patient data.
-
-    `pattern`: the shape of the text, what could be a value masked. `example`: "Observation/<id>".
-    """
-
-    reason: str
-    system: str
-    code: str
-    pattern: str
-    example: str
-    count: int
-    first_seen: datetime
-    last_seen: datetime
-
-
 class WorklistKind(StrEnum):
     """Why something is on the worklist."""
 
@@ -168,6 +151,15 @@ class WorklistEntry:
     pattern: str = ""
     suggestion: str = ""
     partner: str = ""
+
+
+@dataclass(frozen=True)
+class ListedEntry:
+    """An entry as the worklist keeps it: when it was first listed without a break, and last confirmed."""
+
+    entry: WorklistEntry
+    first_seen: datetime
+    last_seen: datetime
 
 
 @dataclass(frozen=True)
@@ -267,12 +259,31 @@ class StateStore(Protocol):
         """Forget earlier absences of these sources."""
         ...
 
-    def record_unmapped(self, items: Iterable[UnmappedItem]) -> None:
-        """Add to the worklist: counts add up per (reason, system, code, pattern), the first example stays."""
+    def replace_worklist(
+        self,
+        *,
+        subjects: Iterable[str],
+        references: Iterable[str],
+        entries: Iterable[WorklistEntry],
+        at: datetime,
+    ) -> None:
+        """Make these entries all there is about some patients and some resources; the others stay.
+
+        Args:
+            subjects: patients ("Patient/<id>") that were looked at whole.
+            references: resources that were looked at, whomever they belonged to before.
+            entries: what stands about them now; of several with one kind and reference the last counts.
+            at: when they were looked at; an entry that was there keeps its `first_seen`.
+
+        """
         ...
 
-    def unmapped(self) -> tuple[UnmappedItem, ...]:
-        """Give the worklist, most frequent first."""
+    def prune_worklist(self, before: datetime) -> None:
+        """Forget entries that were last seen before this instant: a sweep that saw everything did not see them."""
+        ...
+
+    def worklist(self) -> tuple[ListedEntry, ...]:
+        """Give the worklist: by kind, then longest listed first, then by reference."""
         ...
 
     def record_pass(self, record: PassRecord) -> None:

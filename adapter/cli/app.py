@@ -8,6 +8,7 @@ from adapter.cli import (
     classifying,
     demonstrating,
     explaining,
+    listing,
     mappings,
     operating,
     passes,
@@ -51,7 +52,7 @@ command(_mappings)(mappings.check)
 command(_mappings, "list", outputs=mappings.ListOutput)(mappings.list_files)
 
 command(app)(operating.status)
-command(app)(operating.unmapped)
+command(app)(listing.unmapped)
 _parked = typer.Typer(
     help="Results that the server refuses: list them, send them again.", no_args_is_help=True
 )

@@ -9,7 +9,7 @@ import typer
 
 from adapter.cli.exit_codes import DONE, INTERRUPTED, NEEDS_OPERATOR
 from adapter.cli.passes import instant
-from adapter.cli.printing import Block, number_of, print_blocks, say
+from adapter.cli.printing import Block, print_blocks, say
 from adapter.cli.progress import shown_progress
 from adapter.cli.shared import PolicyName, Shared
 from adapter.cli.signals import stop_on_signals
@@ -96,7 +96,7 @@ def _facts(store: StateStore, passes: Sequence[PassRecord], now: datetime) -> di
         "seconds_since": round((now - good).total_seconds()) if good else None,
         "queue": store.queue_length(),
         "parked": len(store.parked()),
-        "unmapped": sum(item.count for item in store.unmapped()),
+        "unmapped": sum(one.entry.kind == "not-read" for one in store.worklist()),
         "brake_engaged": bool(store.setting(BRAKE)) or bool(is_first),
         "read_up_to": watermark.isoformat() if watermark else None,
     }
@@ -131,41 +131,6 @@ def _troubles(facts: dict[str, Any], fresh_within: timedelta) -> list[str]:
             f"{fresh_within.total_seconds():.0f} s"
         )
     return troubles
-
-
-def unmapped(shared: Shared) -> None:
-    """List what was not recognised or not read, by code and text pattern, most frequent first.
-
-    This is the worklist for a site's own mappings; it holds no patient data.
-    """
-    from adapter.bootstrap import open_state
-
-    with open_state(shared.settings(quiet=True)) as store:
-        items = store.unmapped()
-    rows = [
-        {
-            "count": item.count,
-            "reason": item.reason,
-            "system": item.system,
-            "code": item.code,
-            "pattern": item.pattern,
-            "example": item.example,
-            "last_seen": item.last_seen.isoformat(timespec="seconds"),
-        }
-        for item in items
-    ]
-    columns = {
-        "count": "Count",
-        "reason": "Reason",
-        "system": "System",
-        "code": "Code",
-        "pattern": "Text pattern",
-        "example": "Example",
-        "last_seen": "Last seen",
-    }
-    print_blocks(shared.form, [Block("Not mapped", columns, rows)])
-    results = number_of(sum(item.count for item in items), "result")
-    say(f"{number_of(len(rows), 'pattern')}, {results}")
 
 
 def parked(shared: Shared) -> None:

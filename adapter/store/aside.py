@@ -1,20 +1,20 @@
-"""What is set aside: parked cases, sources that seem gone, results that nobody could map."""
+"""What is set aside: parked cases, sources that seem gone, what a person is to look at."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import case as sql_case
-from sqlalchemy import select
+from sqlalchemy import Column, Connection, delete, select
 
-from adapter.ports import ParkedCase, UnmappedItem
+from adapter.ports import ListedEntry, ParkedCase, WorklistEntry
 from adapter.store import rows, schema
 from adapter.store.database import Database, chunks, forget, present
 
 
 class AsideTables(Database):
-    """Parked cases, absences and the unmapped worklist."""
+    """Parked cases, absences and the worklist."""
 
     def park(self, case: ParkedCase) -> None:
         """Park a case; one parked already keeps its first instant and counts one attempt more."""
@@ -65,38 +65,74 @@ class AsideTables(Database):
             with self._writing() as connection:
                 forget(connection, schema.absence.c.reference, absent)
 
-    def record_unmapped(self, items: Iterable[UnmappedItem]) -> None:
-        """Add to the worklist: counts add up per group, the first example stays."""
-        table = schema.unmapped
-        insert = self._insert(table)
-        new = insert.excluded
-        earlier = sql_case(
-            (new.first_seen < table.c.first_seen, new.first_seen), else_=table.c.first_seen
-        )
-        later = sql_case(
-            (new.last_seen > table.c.last_seen, new.last_seen), else_=table.c.last_seen
-        )
-        added = [rows.unmapped_row(item) for item in items]
-        if not added:
+    def replace_worklist(
+        self,
+        *,
+        subjects: Iterable[str],
+        references: Iterable[str],
+        entries: Iterable[WorklistEntry],
+        at: datetime,
+    ) -> None:
+        """Make these entries all there is about some patients and resources; the others stay."""
+        table = schema.worklist
+        wanted = {(str(one.kind), rows.storable(one.reference)): one for one in entries}
+        looked_at = {
+            table.c.subject: _names(subjects),
+            table.c.reference: _names([*references, *(reference for _, reference in wanted)]),
+        }
+        with self._reading() as connection:
+            is_listed = any(_found(connection, column, looked_at[column]) for column in looked_at)
+        if not wanted and not is_listed:  # nearly always: a quiet pass then writes nothing
             return
         with self._writing() as connection:
-            connection.execute(
-                insert.on_conflict_do_update(
-                    index_elements=["digest"],
-                    set_={
-                        "count": table.c.count + new["count"],
-                        "first_seen": earlier,
-                        "last_seen": later,
-                    },
-                ),
-                added,
-            )
+            since: dict[tuple[str, str], datetime] = {}
+            for column, names in looked_at.items():
+                since |= _found(connection, column, names)
+                forget(connection, column, names)
+            added = [
+                rows.worklist_row(one, first_seen=since.get(key, at), at=at)
+                for key, one in wanted.items()
+            ]
+            if added:
+                connection.execute(self._insert(table), added)
 
-    def unmapped(self) -> tuple[UnmappedItem, ...]:
-        """Return the worklist, most frequent first."""
-        table = schema.unmapped
+    def prune_worklist(self, before: datetime) -> None:
+        """Forget entries that were last seen before this instant."""
+        old = schema.worklist.c.last_seen < before
         with self._reading() as connection:
-            found = connection.execute(
-                select(table).order_by(table.c["count"].desc(), table.c.first_seen, table.c.digest)
-            )
-            return tuple(rows.unmapped_item(row) for row in found.mappings())
+            is_there = connection.execute(
+                select(schema.worklist.c.kind).where(old).limit(1)
+            ).first()
+        if is_there:
+            with self._writing() as connection:
+                connection.execute(delete(schema.worklist).where(old))
+
+    def worklist(self) -> tuple[ListedEntry, ...]:
+        """Return the worklist: by kind, then longest listed first, then by reference."""
+        table = schema.worklist
+        with self._reading() as connection:
+            found = connection.execute(select(table))
+            listed = [rows.listed_entry(row) for row in found.mappings()]
+        # Ordered here, because two databases order texts differently.
+        return tuple(
+            sorted(listed, key=lambda one: (one.entry.kind, one.first_seen, one.entry.reference))
+        )
+
+
+def _names(texts: Iterable[str]) -> list[str]:
+    """Return each name once, as the database keeps it; an empty one names nothing."""
+    return sorted({rows.storable(text) for text in texts} - {""})
+
+
+def _found(
+    connection: Connection, column: Column[Any], names: list[str]
+) -> dict[tuple[str, str], datetime]:
+    """Return when each entry was first seen that has one of these names in a column."""
+    table = schema.worklist
+    return {
+        (row.kind, row.reference): row.first_seen
+        for chunk in chunks(names)
+        for row in connection.execute(
+            select(table.c.kind, table.c.reference, table.c.first_seen).where(column.in_(chunk))
+        )
+    }

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping
 
-from adapter.ports import FrozenBundle, ParkedCase, PassRecord, UnmappedItem
+from adapter.ports import (
+    FrozenBundle,
+    ListedEntry,
+    ParkedCase,
+    PassRecord,
+    WorklistEntry,
+    WorklistKind,
+)
 
 
 def storable(text: str) -> str:
@@ -82,22 +90,22 @@ def parked_case(row: RowMapping) -> ParkedCase:
     return ParkedCase(**row)
 
 
-def unmapped_row(item: UnmappedItem) -> dict[str, Any]:
-    """Return the worklist row of a group of results; its digest says which group it is."""
-    shape = [storable(text) for text in (item.reason, item.system, item.code, item.pattern)]
-    return {
-        "digest": hashlib.sha256(json.dumps(shape).encode()).hexdigest(),
-        **dict(zip(("reason", "system", "code", "pattern"), shape, strict=True)),
-        "example": storable(item.example),
-        "count": item.count,
-        "first_seen": item.first_seen,
-        "last_seen": item.last_seen,
-    }
+def worklist_row(entry: WorklistEntry, *, first_seen: datetime, at: datetime) -> dict[str, Any]:
+    """Return the row of a worklist entry that was looked at now."""
+    texts = {name: storable(str(value)) for name, value in vars(entry).items()}
+    return {**texts, "first_seen": first_seen, "last_seen": at}
 
 
-def unmapped_item(row: RowMapping) -> UnmappedItem:
-    """Return the worklist item of a row."""
-    return UnmappedItem(**{name: value for name, value in row.items() if name != "digest"})
+def listed_entry(row: RowMapping) -> ListedEntry:
+    """Return the worklist entry of a row.
+
+    Raises:
+        ValueError: it is of a kind that this release does not know.
+
+    """
+    texts = {name: value for name, value in row.items() if name not in ("first_seen", "last_seen")}
+    entry = WorklistEntry(**texts | {"kind": WorklistKind(row["kind"])})
+    return ListedEntry(entry, row["first_seen"], row["last_seen"])
 
 
 def pass_row(record: PassRecord) -> dict[str, Any]:

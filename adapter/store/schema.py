@@ -23,7 +23,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest migration that this release knows."""
 
 VERSION_TABLE = "her2_schema_version"
@@ -115,18 +115,18 @@ absence = Table(
     Column("first_absent_at", UtcInstant, nullable=False),
 )
 
-# `digest` is the hash of reason, system, code and pattern: together these may be longer than an
-# index entry can be.
-unmapped = Table(
-    "her2_unmapped",
+worklist = Table(
+    "her2_worklist",
     metadata,
-    Column("digest", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("reference", Text, primary_key=True),
+    Column("subject", Text, nullable=False, index=True),
     Column("reason", Text, nullable=False),
     Column("system", Text, nullable=False),
     Column("code", Text, nullable=False),
     Column("pattern", Text, nullable=False),
-    Column("example", Text, nullable=False),
-    Column("count", BigInteger, nullable=False),
+    Column("suggestion", Text, nullable=False),
+    Column("partner", Text, nullable=False),
     Column("first_seen", UtcInstant, nullable=False),
     Column("last_seen", UtcInstant, nullable=False),
 )

@@ -41,7 +41,7 @@ class SqlStateStore(WorkTables, AsideTables, LedgerTables):
     def _read_values(self) -> None:
         self.outbox()
         self.parked()
-        self.unmapped()
+        self.worklist()
         self.passes()
         lease = schema.lease
         with self._reading() as connection:

@@ -46,7 +46,6 @@ class Cycle:
             page_size=options.read.page_size,
         )
         self._recent = Recent()
-        self._listed: set[tuple[str, str]] = set()
 
     def run_pass(self, asked: PassOptions = _EVERYTHING_DUE) -> PassReport:
         """Run one pass.
@@ -69,7 +68,6 @@ class Cycle:
             searches=self.searches,
             recent=recent,
             interrupts=self.interrupts,
-            listed=self._listed,
         )
         report = one.run()
         self._recent = recent

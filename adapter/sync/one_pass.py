@@ -14,7 +14,6 @@ from typing import Final
 
 import structlog
 
-from adapter.fhir.recognise import Recognised
 from adapter.fhir.references import reference_to
 from adapter.ports import ParkedCase
 from adapter.sync.brakes import RELEASED, BrakeState, Load, judge, judge_first_contact, load_of
@@ -27,12 +26,13 @@ from adapter.sync.options import PassOptions, SyncOptions
 from adapter.sync.parts import Interrupts, Parts
 from adapter.sync.plan import Action, Planned
 from adapter.sync.pool import Gathered
+from adapter.sync.reconcile import Reconciled
 from adapter.sync.references import version_of
 from adapter.sync.report import PassOutcome, PassReport
 from adapter.sync.scope import DERIVED_COUNT, LAST_SWEEP, SINCE, Scope, Scoping
 from adapter.sync.searches import Searches
 from adapter.sync.tally import Tally
-from adapter.sync.worklist import unmapped_items
+from adapter.sync.worklist import worklist_entries
 from adapter.sync.write_back import Writer, settle_outbox
 
 log = structlog.get_logger(__name__)
@@ -51,7 +51,6 @@ class OnePass:
     searches: Searches
     recent: Recent
     interrupts: Interrupts = field(default_factory=Interrupts)
-    listed: set[tuple[str, str]] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
     pending: list[Planned] = field(default_factory=list)
     sent: list[Planned] = field(default_factory=list)
@@ -108,6 +107,7 @@ class OnePass:
                 self._take(gathered)
                 if self.load.first_contact and self.backfills and self.may_write:
                     self._write_pending(lanes)
+            self._prune_worklist(scope)
             brake = self._judge(scope)
             outcome = self._write(brake, lanes)
         if self.may_write and not (brake.engaged and self.load.first_contact):
@@ -152,19 +152,26 @@ class OnePass:
         self.looked_at |= gathered.patients
         self.tally.patients += len(gathered.patients)
         self.tally.add_candidates(found.fetched, found.outcomes, found.set_aside)
-        self._list_unmapped(found.recognised)
+        if not self.asked.dry_run:
+            self._list(gathered, found)
         wanted = [one for one in decided.planned if self._is_wanted(one)]
         self.load = self.load.plus(load_of(wanted, existing=decided.existing))
         if self.may_write and not self._is_over_first_contact():
             self.pending.extend(wanted)
 
-    def _list_unmapped(self, recognised: Iterable[Recognised]) -> None:
-        """Put what could not be read on the worklist, each result once in the life of the process."""
-        items = unmapped_items(recognised, self.parts.catalogue, self.started_at)
-        fresh = [item for item in items if (item.example, item.reason) not in self.listed]
-        if fresh and not self.asked.dry_run:
-            self.listed.update((item.example, item.reason) for item in fresh)
-            self.store.record_unmapped(fresh)
+    def _list(self, gathered: Gathered, found: Reconciled) -> None:
+        """Show on the worklist what stands about these patients now; also where nothing may be written."""
+        self.store.replace_worklist(
+            subjects=gathered.patients,
+            references=[one.reference for one in found.recognised],
+            entries=worklist_entries(found, self.parts.catalogue),
+            at=self.started_at,
+        )
+
+    def _prune_worklist(self, scope: Scope) -> None:
+        """Forget what a sweep did not come across: results that are gone, or name another patient now."""
+        if scope.sweep is not None and not self.asked.dry_run:
+            self.store.prune_worklist(self.started_at)
 
     def _is_over_first_contact(self) -> bool:
         """Tell whether the first pass will be stopped anyway: bodies need not be kept then."""

@@ -1,4 +1,4 @@
-"""The worklist of results that could not be read, grouped so that a mapping can be written for them. Pure.
+"""The worklist: what a person is to look at, as it stands now, and its groups. Pure.
 
 What a laboratory wrote is shown as a shape only: words of the vocabulary stand as they are, every other word
 becomes "…" and every digit "9". So no name, identifier or result can reach the worklist.
@@ -6,13 +6,19 @@ becomes "…" and every digit "9". So no name, identifier or result can reach th
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from adapter.fhir.recognise import Outcome, Recognised
-from adapter.ports import UnmappedItem
+from adapter.fhir.terms import Terms
+from adapter.ports import ListedEntry, WorklistEntry, WorklistKind
+from adapter.sync.reconcile import Reconciled
 from adapter.terminology.catalogue import Catalogue
 
 LONGEST_PATTERN: Final = 120
@@ -23,16 +29,41 @@ _SEVERAL_MASKED: Final = re.compile("…[… ]*…")
 _KEPT_SIGNS: Final = frozenset("+-%<>=.,:;/()[]")
 
 
-def unmapped_items(
-    recognised: Iterable[Recognised], catalogue: Catalogue, now: datetime
-) -> list[UnmappedItem]:
-    """Make the worklist's entries of results: those that nobody could read, one entry each.
+@dataclass(frozen=True)
+class WorklistGroup:
+    """Entries that one decision would deal with.
+
+    `row`: eight hexadecimal digits that name the group, from what it shows and nothing else, so that it keeps
+    its name as results come and go. `count`: distinct results. `example`: the first reference in order;
+    `partner`: that result's, where it is one of a likely pair.
+    """
+
+    row: str
+    count: int
+    kind: WorklistKind
+    reason: str
+    system: str
+    code: str
+    pattern: str
+    suggestion: str
+    example: str
+    partner: str
+    first_seen: datetime
+    last_seen: datetime
+
+
+def worklist_entries(found: Reconciled, catalogue: Catalogue) -> list[WorklistEntry]:
+    """List what of some patients' results a person is to look at; all there is about them, and no more."""
+    terms = Terms.of(catalogue)
+    return [*_not_read(found, terms)]
+
+
+def _not_read(found: Reconciled, terms: Terms) -> Iterable[WorklistEntry]:
+    """Give the results that nobody could read, one entry each.
 
     A result that is not HER2 is listed only where it holds a code that no row knows.
     """
-    listed = [one for one in recognised if _is_listed(one)]
-    known = known_words(catalogue) if listed else frozenset()
-    return [_item(one, known, now) for one in listed]
+    return (_entry(one, terms) for one in found.recognised if _is_listed(one))
 
 
 def _is_listed(one: Recognised) -> bool:
@@ -41,17 +72,51 @@ def _is_listed(one: Recognised) -> bool:
     return one.outcome is Outcome.NOT_HER2 and bool(one.unknown)
 
 
-def _item(one: Recognised, known: frozenset[str], now: datetime) -> UnmappedItem:
+def _entry(one: Recognised, terms: Terms) -> WorklistEntry:
     system, code = one.unknown[0] if one.unknown else ("", "")
-    return UnmappedItem(
+    return WorklistEntry(
+        kind=WorklistKind.NOT_READ,
+        subject=one.subject if one.subject.startswith("Patient/") else "",
+        reference=one.reference,
         reason=one.reason.code,
         system=system,
         code=code,
-        pattern=" | ".join(shape_of(text, known) for text in one.words)[:LONGEST_PATTERN],
-        example=one.reference,
-        count=1,
-        first_seen=now,
-        last_seen=now,
+        pattern=pattern_of(one.words, terms),
+    )
+
+
+def pattern_of(said: Iterable[str], terms: Terms) -> str:
+    """Give the shape of what a laboratory wrote, text by text; nothing in it is a patient's."""
+    known = _masked_by(terms)
+    return " | ".join(shape_of(text, known) for text in said)[:LONGEST_PATTERN]
+
+
+def grouped(listed: Iterable[ListedEntry]) -> list[WorklistGroup]:
+    """Group entries that one decision would deal with, most frequent first."""
+    groups: dict[tuple[str, ...], list[ListedEntry]] = {}
+    for one in listed:
+        entry = one.entry
+        shown = (entry.reason, entry.system, entry.code, entry.pattern, entry.suggestion)
+        groups.setdefault((entry.kind.value, *shown), []).append(one)
+    rows = [_group(key, members) for key, members in groups.items()]
+    return sorted(rows, key=lambda row: (-row.count, row.kind, row.row))
+
+
+def _group(key: tuple[str, ...], members: Sequence[ListedEntry]) -> WorklistGroup:
+    first = min((one.entry for one in members), key=lambda entry: (entry.reference, entry.partner))
+    return WorklistGroup(
+        row=hashlib.sha256(json.dumps(key).encode()).hexdigest()[:8],
+        count=len({one.entry.reference for one in members}),
+        kind=first.kind,
+        reason=first.reason,
+        system=first.system,
+        code=first.code,
+        pattern=first.pattern,
+        suggestion=first.suggestion,
+        example=first.reference,
+        partner=first.partner,
+        first_seen=min(one.first_seen for one in members),
+        last_seen=max(one.last_seen for one in members),
     )
 
 
@@ -78,3 +143,8 @@ def known_words(catalogue: Catalogue) -> frozenset[str]:
         for word in catalogue.words()
         for part in re.findall(r"[^\W\d_]+", word.phrase)
     )
+
+
+@lru_cache(maxsize=4)
+def _masked_by(terms: Terms) -> frozenset[str]:
+    return known_words(terms.catalogue)

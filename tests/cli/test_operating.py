@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter.ports import ParkedCase, PassRecord, StateStore, UnmappedItem
+from adapter.ports import ParkedCase, PassRecord, StateStore
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
 from adapter.sync.cycle import BRAKE
@@ -80,17 +80,6 @@ def test_status_tells_queue_parked_brake_and_the_last_passes(run: Run, tmp_path:
     table = run("status", "-o", "table").out
     assert "brake engaged" in table
     assert "incremental" in table
-
-
-def test_unmapped_lists_the_worklist(run: Run, tmp_path: Path) -> None:
-    item = UnmappedItem("text-not-understood", "s", "c", "aaa 9", "Observation/1", 3, NOW, NOW)
-    with state(tmp_path) as store:
-        store.record_unmapped([item])
-    ended = run("unmapped")
-
-    [line] = ended.lines
-    assert (line["count"], line["pattern"], line["example"]) == (3, "aaa 9", "Observation/1")
-    assert "1 pattern, 3 results" in ended.err
 
 
 def test_parked_results_are_listed_and_sent_again_on_request(run: Run, tmp_path: Path) -> None:

@@ -7,7 +7,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from adapter.errors import LeaseLost
-from adapter.ports import FrozenBundle, ParkedCase, PassRecord, UnmappedItem
+from adapter.ports import (
+    FrozenBundle,
+    ListedEntry,
+    ParkedCase,
+    PassRecord,
+    WorklistEntry,
+    WorklistKind,
+)
 
 from .crash import CrashPoints
 
@@ -23,7 +30,7 @@ class MemoryStore:
         self.frozen: dict[str, FrozenBundle] = {}
         self.parked_cases: dict[str, ParkedCase] = {}
         self.absences: dict[str, datetime] = {}
-        self.worklist: dict[tuple[str, str, str, str], UnmappedItem] = {}
+        self.listed: dict[tuple[WorklistKind, str], ListedEntry] = {}
         self.audit: list[PassRecord] = []
         self.settings: dict[str, str] = {}
         self.lease: tuple[str, int, datetime] | None = None
@@ -94,19 +101,44 @@ class MemoryStore:
         for reference in references:
             self.absences.pop(reference, None)
 
-    def record_unmapped(self, items: Iterable[UnmappedItem]) -> None:
+    def replace_worklist(
+        self,
+        *,
+        subjects: Iterable[str],
+        references: Iterable[str],
+        entries: Iterable[WorklistEntry],
+        at: datetime,
+    ) -> None:
+        wanted = {(entry.kind, entry.reference): entry for entry in entries}
+        patients = set(subjects) - {""}
+        resources = set(references) | {reference for _, reference in wanted}
+        old = {
+            key: one
+            for key, one in self.listed.items()
+            if one.entry.subject in patients or one.entry.reference in resources
+        }
+        if not old and not wanted:
+            return
         self.crash.step()
-        for item in items:
-            key = (item.reason, item.system, item.code, item.pattern)
-            known = self.worklist.get(key)
-            self.worklist[key] = (
-                replace(known, count=known.count + item.count, last_seen=item.last_seen)
-                if known
-                else item
-            )
+        for key in old:
+            del self.listed[key]
+        for key, entry in wanted.items():
+            self.listed[key] = ListedEntry(entry, old[key].first_seen if key in old else at, at)
 
-    def unmapped(self) -> tuple[UnmappedItem, ...]:
-        return tuple(sorted(self.worklist.values(), key=lambda item: -item.count))
+    def prune_worklist(self, before: datetime) -> None:
+        gone = [key for key, one in self.listed.items() if one.last_seen < before]
+        if gone:
+            self.crash.step()
+        for key in gone:
+            del self.listed[key]
+
+    def worklist(self) -> tuple[ListedEntry, ...]:
+        return tuple(
+            sorted(
+                self.listed.values(),
+                key=lambda one: (one.entry.kind, one.first_seen, one.entry.reference),
+            )
+        )
 
     def record_pass(self, record: PassRecord) -> None:
         self.crash.step()

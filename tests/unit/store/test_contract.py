@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from adapter.errors import LeaseLost
-from adapter.ports import ParkedCase, PassRecord, StateStore, UnmappedItem
+from adapter.ports import (
+    ListedEntry,
+    ParkedCase,
+    PassRecord,
+    StateStore,
+    WorklistEntry,
+    WorklistKind,
+)
 from adapter.store import SqlStateStore, ledger, open_store
 
 from .conftest import NOON, a_bundle
 
 LATER = NOON + timedelta(minutes=10)
 CASE = ParkedCase("case-1", "Patient/1", "refused-422", "print-1", NOON)
-ITEM = UnmappedItem(
-    "code-unknown", "http://lab.test/codes", "HER-2", "A+", "Observation/1", 3, NOON, NOON
+ENTRY = WorklistEntry(
+    kind=WorklistKind.NOT_READ,
+    subject="Patient/1",
+    reference="Observation/1",
+    reason="answer-not-known",
+    system="http://lab.test/codes",
+    code="HER-2",
+    pattern="… 9+",
+    suggestion="positive",
 )
+OTHERS = replace(ENTRY, subject="Patient/2", reference="Observation/2")
+PARTNER = replace(ENTRY, kind=WorklistKind.LIKELY_PARTNER, partner="Observation/9")
 PASS = PassRecord(NOON, LATER, "poll", "written", {"fetched": 5, "created": 2})
 
 
@@ -162,34 +178,92 @@ def test_the_first_absence_is_remembered_until_the_source_is_seen(store: SqlStat
     assert store.note_absent("Observation/1", LATER) == LATER
 
 
-def test_the_worklist_adds_up_and_keeps_the_first_example(store: SqlStateStore) -> None:
-    store.record_unmapped([ITEM])
-    again = replace(ITEM, example="Observation/9", count=2, first_seen=LATER, last_seen=LATER)
-    store.record_unmapped([again, again])
-    store.record_unmapped([])
-    assert store.unmapped() == (replace(ITEM, count=7, last_seen=LATER),)
+def look(
+    store: StateStore,
+    *entries: WorklistEntry,
+    subjects: tuple[str, ...] = ("Patient/1",),
+    references: tuple[str, ...] = (),
+    at: datetime = NOON,
+) -> None:
+    store.replace_worklist(subjects=subjects, references=references, entries=entries, at=at)
 
 
-def test_an_older_sighting_moves_only_the_first_seen(store: SqlStateStore) -> None:
-    earlier = NOON - timedelta(days=3)
-    store.record_unmapped([ITEM])
-    store.record_unmapped([replace(ITEM, count=1, first_seen=earlier, last_seen=earlier)])
-    assert store.unmapped() == (replace(ITEM, count=4, first_seen=earlier),)
+def test_an_entry_of_the_worklist_comes_back_whole(store: SqlStateStore) -> None:
+    look(store, PARTNER, ENTRY)
+    assert store.worklist() == (ListedEntry(PARTNER, NOON, NOON), ListedEntry(ENTRY, NOON, NOON))
 
 
-@pytest.mark.parametrize("part", ["reason", "system", "code", "pattern"])
-def test_groups_that_differ_in_one_part_stay_apart(store: SqlStateStore, part: str) -> None:
-    other = replace(ITEM, count=9, **{part: "other"})
-    store.record_unmapped([ITEM, other])
-    assert store.unmapped() == (other, ITEM)
+def test_an_entry_that_still_stands_keeps_when_it_was_first_seen(store: SqlStateStore) -> None:
+    look(store, ENTRY)
+    changed = replace(ENTRY, reason="text-not-understood")
+    look(store, changed, at=LATER)
+    assert store.worklist() == (ListedEntry(changed, NOON, LATER),)
+
+
+@pytest.mark.parametrize(
+    "looked_at",
+    [{"subjects": ("Patient/1",)}, {"subjects": (), "references": ("Observation/1",)}],
+    ids=["its patient", "the resource itself"],
+)
+def test_what_no_longer_stands_goes_and_what_was_not_looked_at_stays(
+    store: SqlStateStore, looked_at: dict[str, tuple[str, ...]]
+) -> None:
+    look(store, ENTRY, OTHERS)
+    look(store, at=LATER, **looked_at)
+    assert store.worklist() == (ListedEntry(OTHERS, NOON, NOON),)
+
+
+def test_a_result_that_moved_to_another_patient_is_listed_once(store: SqlStateStore) -> None:
+    look(store, ENTRY)
+    moved = replace(ENTRY, subject="Patient/2")
+    look(store, moved, subjects=("Patient/2",), at=LATER)
+    assert store.worklist() == (ListedEntry(moved, NOON, LATER),)
+
+
+def test_entries_without_a_patient_do_not_replace_each_other(store: SqlStateStore) -> None:
+    nobodys = [replace(ENTRY, subject="", reference=f"Observation/{n}") for n in (1, 2)]
+    look(store, nobodys[0], subjects=("",))
+    look(store, nobodys[1], subjects=("",))
+    assert [one.entry for one in store.worklist()] == nobodys
+
+
+def test_of_two_entries_about_one_thing_the_last_counts(store: SqlStateStore) -> None:
+    look(store, replace(ENTRY, reason="no-value"), ENTRY)
+    assert [one.entry for one in store.worklist()] == [ENTRY]
+
+
+def test_the_worklist_shows_first_what_is_listed_longest(store: SqlStateStore) -> None:
+    look(store, OTHERS, subjects=("Patient/2",))
+    look(store, ENTRY, at=LATER)
+    assert [one.entry for one in store.worklist()] == [OTHERS, ENTRY]
+
+
+def test_what_a_sweep_did_not_see_is_pruned(store: SqlStateStore) -> None:
+    look(store, ENTRY)
+    look(store, OTHERS, subjects=(), at=LATER)
+    store.prune_worklist(LATER)
+    assert [one.entry for one in store.worklist()] == [OTHERS]
+
+
+def test_a_worklist_longer_than_one_statement_takes_is_replaced_whole(store: SqlStateStore) -> None:
+    many = [
+        replace(ENTRY, subject=f"Patient/{n}", reference=f"Observation/{n}") for n in range(1200)
+    ]
+    subjects = tuple(one.subject for one in many)
+    look(store, *many, subjects=subjects)
+    look(store, *many[:1], subjects=subjects, at=LATER)
+    assert store.worklist() == (ListedEntry(many[0], NOON, LATER),)
 
 
 def test_hostile_text_in_the_worklist_is_kept_harmless(store: SqlStateStore) -> None:
     """NUL is refused by PostgreSQL, a lone surrogate by both: neither may stop a pass."""
     pattern = "A\0\ud800'; DROP TABLE her2_queue; --" + "x" * 10_000
-    store.record_unmapped([replace(ITEM, pattern=pattern)])
-    (found,) = store.unmapped()
-    assert found.pattern == pattern.replace("\0", "\ufffd").replace("\ud800", "?")
+    hostile = replace(ENTRY, reference="Observation/\0\ud800", pattern=pattern)
+    look(store, hostile)
+    look(store, hostile, at=LATER)
+    (found,) = store.worklist()
+    assert found.entry.pattern == pattern.replace("\0", "\ufffd").replace("\ud800", "?")
+    assert (found.first_seen, found.last_seen) == (NOON, LATER)
     assert store.queue_length() == 0
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -18,6 +19,7 @@ from adapter.errors import StoreError
 from adapter.store import open_store
 from adapter.store.migrate import migration_config
 from adapter.store.schema import SCHEMA_VERSION, VERSION_TABLE, metadata
+from adapter.sync.scope import LAST_SWEEP
 
 
 def test_migrations_from_empty_build_exactly_the_tables_of_the_schema(store_url: str) -> None:
@@ -54,6 +56,33 @@ def test_opening_again_keeps_what_is_there(store_url: str) -> None:
         first.set_setting("brake", "engaged")
     with open_store(store_url) as second:
         assert second.setting("brake") == "engaged"
+
+
+def test_the_old_worklist_is_dropped_and_a_sweep_made_due(store_url: str) -> None:
+    """Its counts cannot be told apart any more; everything else of the old store stays."""
+    engine = create_engine(store_url)
+    with engine.begin() as connection:
+        command.upgrade(migration_config(connection), "0001")
+        connection.execute(
+            text(
+                "INSERT INTO her2_unmapped VALUES ('d', 'no-value', '', '', '…', 'Observation/1', "
+                "3, '2026-01-01 00:00:00', '2026-01-02 00:00:00')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO her2_setting VALUES ('last-sweep', '2026-01-01'), ('brake', 'engaged')"
+            )
+        )
+        connection.execute(
+            text("INSERT INTO her2_queue (patient, reason, wakes) VALUES ('Patient/1', 'poll', 1)")
+        )
+    engine.dispose()
+    with open_store(store_url) as store:
+        assert store.worklist() == ()
+        assert store.setting(LAST_SWEEP) is None
+        assert store.setting("brake") == "engaged"
+        assert store.queued(9) == ("Patient/1",)
 
 
 def test_a_store_of_a_newer_release_is_refused_and_left_alone(store_url: str) -> None:
