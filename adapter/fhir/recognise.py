@@ -57,7 +57,8 @@ class Recognised:
     `reason`: stable code and sentence. `evidence`: for the core; given for evidence, and also for
     unreadable results and other tumours, whose presence matters to the rest of a sample.
     `words`: the texts it was read from (patient data: never for logs); `rows`: the rows of the
-    mappings that were used; `unknown`: (system, code) of codings that no row knows.
+    mappings that were used; `unknown`: (system, code) of codings that no row knows;
+    `unknown_answers`: those of them that stand as an answer and not as a test.
     """
 
     reference: str
@@ -68,6 +69,7 @@ class Recognised:
     words: tuple[str, ...] = ()
     rows: tuple[MapRow, ...] = ()
     unknown: tuple[tuple[str, str], ...] = ()
+    unknown_answers: tuple[tuple[str, str], ...] = ()
 
 
 def recognise(observation: JsonObject, context: Graph, catalogue: Catalogue) -> Recognised:
@@ -94,6 +96,7 @@ def recognise(observation: JsonObject, context: Graph, catalogue: Catalogue) -> 
         words=tuple(dict.fromkeys((*texts(observation.get("code")), *contents.words))),
         rows=tuple(dict.fromkeys((*question.rows, *contents.stated.rows))),
         unknown=tuple(dict.fromkeys((*question.unknown, *contents.unknown))),
+        unknown_answers=tuple(dict.fromkeys(contents.unknown)),
     )
     return _judged(observation, blank, contents, context, terms)
 

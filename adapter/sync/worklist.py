@@ -12,9 +12,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
+from adapter.fhir.nearest import (
+    code_elsewhere,
+    is_her2_test_elsewhere,
+    known_words,
+    names_other_analyte,
+    nearest_words,
+    nearly_her2,
+)
 from adapter.fhir.recognise import Outcome, Recognised
 from adapter.fhir.terms import Terms
 from adapter.ports import ListedEntry, WorklistEntry, WorklistKind
@@ -23,6 +30,10 @@ from adapter.terminology.catalogue import Catalogue
 
 LONGEST_PATTERN: Final = 120
 """Characters; a longer shape is cut, because it tells no more."""
+GENERIC: Final = "generic-test"
+_MIGHT_BE_HER2: Final = (GENERIC, "no-her2-test")
+_ABOUT_THE_TEST: Final = (*_MIGHT_BE_HER2, "test-not-understood", "several-analytes-named")
+"""Reasons that are about which test it is, and not about what it states."""
 _PARTS: Final = re.compile(r"[^\W\d_]+|\d|\s+|[^\w\s]|_")
 _SEVERAL_BLANKS: Final = re.compile(" +")
 _SEVERAL_MASKED: Final = re.compile("…[… ]*…")
@@ -59,21 +70,30 @@ def worklist_entries(found: Reconciled, catalogue: Catalogue) -> list[WorklistEn
 
 
 def _not_read(found: Reconciled, terms: Terms) -> Iterable[WorklistEntry]:
-    """Give the results that nobody could read, one entry each.
+    """Give the results that nobody could read, one entry each."""
+    return (_entry(one, terms) for one in found.recognised if _is_listed(one, terms))
 
-    A result that is not HER2 is listed only where it holds a code that no row knows.
+
+def _is_listed(one: Recognised, terms: Terms) -> bool:
+    """Tell what a mapping, or the laboratory, could make readable.
+
+    What is no HER2 result is listed only where something hints that it might be one: a laboratory's server
+    holds thousands of others for each.
     """
-    return (_entry(one, terms) for one in found.recognised if _is_listed(one))
-
-
-def _is_listed(one: Recognised) -> bool:
     if one.outcome is Outcome.UNREADABLE:
         return True
-    return one.outcome is Outcome.NOT_HER2 and bool(one.unknown)
+    if one.outcome is not Outcome.NOT_HER2 or one.reason.code not in _MIGHT_BE_HER2:
+        return False
+    if any(nearly_her2(text, terms) for text in one.words):
+        return True
+    if any(is_her2_test_elsewhere(code, terms) for _, code in one.unknown):
+        return True
+    is_generic = one.reason.code == GENERIC and bool(one.unknown)
+    return is_generic and not names_other_analyte(one.words, terms)
 
 
 def _entry(one: Recognised, terms: Terms) -> WorklistEntry:
-    system, code = one.unknown[0] if one.unknown else ("", "")
+    system, code = _code_in_question(one)
     return WorklistEntry(
         kind=WorklistKind.NOT_READ,
         subject=one.subject if one.subject.startswith("Patient/") else "",
@@ -82,12 +102,31 @@ def _entry(one: Recognised, terms: Terms) -> WorklistEntry:
         system=system,
         code=code,
         pattern=pattern_of(one.words, terms),
+        suggestion=_suggestion(one, code_elsewhere(system, code, terms) if code else "", terms),
     )
+
+
+def _code_in_question(one: Recognised) -> tuple[str, str]:
+    """Give the unknown code by which the result could be read: the test's or the answer's."""
+    answers = one.unknown_answers
+    if one.reason.code in _ABOUT_THE_TEST:
+        tests = [pair for pair in one.unknown if pair not in answers]
+        return tests[0] if tests else ("", "")
+    return answers[0] if answers else ("", "")
+
+
+def _suggestion(one: Recognised, known_code: str, terms: Terms) -> str:
+    if known_code:
+        return known_code
+    if one.reason.code in _ABOUT_THE_TEST:
+        name = next(filter(None, (nearly_her2(text, terms) for text in one.words)), "")
+        return f"almost “{name}”" if name else ""
+    return nearest_words(one.words, terms)
 
 
 def pattern_of(said: Iterable[str], terms: Terms) -> str:
     """Give the shape of what a laboratory wrote, text by text; nothing in it is a patient's."""
-    known = _masked_by(terms)
+    known = known_words(terms)
     return " | ".join(shape_of(text, known) for text in said)[:LONGEST_PATTERN]
 
 
@@ -134,17 +173,3 @@ def shape_of(text: str, known: frozenset[str]) -> str:
             masked = "…"
         shape.append(masked)
     return _SEVERAL_MASKED.sub("…", _SEVERAL_BLANKS.sub(" ", "".join(shape))).strip()
-
-
-def known_words(catalogue: Catalogue) -> frozenset[str]:
-    """Give the single words of the vocabulary's phrases."""
-    return frozenset(
-        part.casefold()
-        for word in catalogue.words()
-        for part in re.findall(r"[^\W\d_]+", word.phrase)
-    )
-
-
-@lru_cache(maxsize=4)
-def _masked_by(terms: Terms) -> frozenset[str]:
-    return known_words(terms.catalogue)

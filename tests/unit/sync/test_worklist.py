@@ -11,9 +11,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapter.ports import ListedEntry, WorklistEntry, WorklistKind
+from adapter.fhir.nearest import known_words
+from adapter.fhir.terms import Terms
+from adapter.her2.policy import ASCO_CAP_2023
+from adapter.ports import JsonObject, ListedEntry, WorklistEntry, WorklistKind
 from adapter.sync.cycle import SyncOptions
-from adapter.sync.worklist import grouped, known_words, shape_of
+from adapter.sync.pool import Gathered
+from adapter.sync.reconcile import reconcile
+from adapter.sync.worklist import grouped, shape_of, worklist_entries
 from tests.fakes.site import Site, catalogue
 
 
@@ -82,6 +87,101 @@ def test_a_dry_run_lists_nothing_and_an_observing_adapter_does() -> None:
     assert len(listed(site)) == 1
 
 
+def concept(text: str = "", **coding: str) -> JsonObject:
+    return {"coding": [coding] if coding else [], "text": text}
+
+
+def entries(*results: tuple[JsonObject, JsonObject]) -> list[WorklistEntry]:
+    """Look at one patient's results, each of a code and a value; they need no discovery."""
+    gathered = Gathered(
+        frozenset({"Patient/1"}),
+        tuple(
+            {
+                "resourceType": "Observation",
+                "id": str(number),
+                "status": "final",
+                "subject": {"reference": "Patient/1"},
+                "code": code,
+                "valueCodeableConcept": value,
+            }
+            for number, (code, value) in enumerate(results, start=1)
+        ),
+    )
+    found = reconcile(gathered, catalogue(), ASCO_CAP_2023, base_url="http://fhir.test")
+    return worklist_entries(found, catalogue())
+
+
+HER2_IHC = concept(system="http://loinc.org", code="85319-2")
+LOCAL_IHC = concept("HER2 immunohistochemistry", system="urn:lab:tests", code="H2")
+
+
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        (concept("Glucose", system="urn:lab", code="GLU"), concept("5.2")),
+        (concept("Glucose", system="http://loinc.org", code="2345-7"), concept("5.2")),
+        (concept("Estrogen receptor", system="urn:lab", code="ER"), concept("positive")),
+        (concept("HER3", system="urn:lab", code="H3"), concept("positive")),
+        (LOCAL_IHC, concept("2+")),
+        (HER2_IHC, concept(system="urn:lab", code="1") | {"text": "3+"}),
+    ],
+    ids=["glucose", "glucose-loinc", "oestrogen", "her3", "read-by-its-name", "read-by-its-text"],
+)
+def test_what_is_no_her2_result_or_was_read_is_not_listed(
+    code: JsonObject, value: JsonObject
+) -> None:
+    assert entries((code, value)) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "suggestion"),
+    [
+        (concept("HRE2", system="urn:lab", code="X"), "no-her2-test", "almost “her2”"),
+        (concept("HRE2 IHC"), "no-her2-test", "almost “her2”"),
+        (
+            concept(system="urn:ln", code="85319-2"),
+            "no-her2-test",
+            "85319-2 of http://loinc.org: add a name of the code system",
+        ),
+    ],
+    ids=["a-slip-beside-a-code", "a-slip-alone", "a-code-of-loinc-under-another-name"],
+)
+def test_a_test_that_might_be_her2_is_listed_with_what_it_is_near_to(
+    code: JsonObject, reason: str, suggestion: str
+) -> None:
+    (entry,) = entries((code, concept("2+")))
+    assert (entry.reason, entry.suggestion) == (reason, suggestion)
+
+
+def test_a_general_test_code_is_listed_only_where_a_local_code_could_tell_more() -> None:
+    general = {"system": "http://snomed.info/sct", "code": "1234806008"}
+    local = {"system": "urn:lab", "code": "IHC-7"}
+    (entry,) = entries(
+        ({"coding": [general]}, concept("2+")),
+        ({"coding": [general, local]}, concept("2+")),
+        ({"coding": [general, local], "text": "Ki-67"}, concept("2+")),
+    )
+    assert (entry.reference, entry.reason) == ("Observation/2", "generic-test")
+    assert (entry.system, entry.code) == ("urn:lab", "IHC-7")
+
+
+def test_the_code_shown_is_the_one_that_a_mapping_would_need() -> None:
+    answer = concept(system="urn:lab:answers", code="A7")
+    first, second = entries((LOCAL_IHC, answer), (LOCAL_IHC, concept("amplifed")))
+    assert (first.reason, first.system, first.code) == ("answer-not-known", "urn:lab:answers", "A7")
+    assert (second.reason, second.system, second.code) == ("text-not-understood", "", "")
+    assert second.suggestion == "almost “amplified”"
+
+
+def test_a_subject_that_is_no_patient_of_this_server_is_not_shown() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "gibberish", subject={"reference": "urn:svnr:1234 010150"})
+    site.settle()
+    assert [(entry.subject, entry.reference) for entry in listed(site)] == [
+        ("", "Observation/ihc-anna-a")
+    ]
+
+
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 ENTRY = WorklistEntry(
     kind=WorklistKind.NOT_READ,
@@ -132,4 +232,4 @@ def test_the_most_frequent_row_comes_first_and_rows_keep_their_names() -> None:
     ids=["known-words", "a-name-and-a-date", "mixed", "lines-and-accents", "empty"],
 )
 def test_only_words_of_the_vocabulary_are_shown(text: str, shape: str) -> None:
-    assert shape_of(text, known_words(catalogue())) == shape
+    assert shape_of(text, known_words(Terms.of(catalogue()))) == shape
