@@ -20,7 +20,7 @@ from adapter.fhir.tokens import Token, TokenKind
 from adapter.her2.model import Assay, Measurement, Probe, RepeatMarker
 from adapter.terminology.vocabulary import TestRole, WordKind
 
-_SENTENCE_END: Final = re.compile(r"[;\n]|\.(?=\s|\Z)")
+SENTENCE_END: Final = re.compile(r"[;\n]|\.(?=\s|\Z)")
 _DENIES: Final = (WordKind.NEGATION, WordKind.NOT_DONE, WordKind.RECOMMENDATION)
 
 
@@ -65,13 +65,13 @@ def understood_whole(texts: Iterable[str], terms: Terms, asked: TestRole) -> lis
 
 
 def _read_sentences(text: str, terms: Terms, asked: TestRole) -> list[Reading]:
-    sentences = (read(part, terms.lexicon, asked) for part in _SENTENCE_END.split(text))
+    sentences = (read(part, terms.lexicon, asked) for part in SENTENCE_END.split(text))
     return [reading for reading in sentences if reading.is_whole]
 
 
 def _sentences(texts: Iterable[str], terms: Terms) -> Iterator[tuple[Token, ...]]:
     for text in texts:
-        for sentence in _SENTENCE_END.split(text):
+        for sentence in SENTENCE_END.split(text):
             yield terms.tokens(sentence)
 
 
