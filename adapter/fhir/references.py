@@ -21,6 +21,7 @@ _ABSOLUTE: Final = re.compile(r"(?:https?|urn):\S{1,1000}", re.IGNORECASE)
 _CONTAINED: Final = re.compile(r"#[^\s#]{1,64}")
 _VERSION: Final = re.compile(r"/_history/[^/]*\Z")
 _WITHDRAWN: Final = "entered-in-error"
+_MOST_ANCESTORS: Final = 20
 
 
 def reference_to(resource: JsonObject) -> str:
@@ -151,6 +152,20 @@ class Graph:
             for member in self.normals(resource.get(element), within=resource):
                 listed.setdefault(member, set()).add(name)
         return {member: tuple(sorted(names)) for member, names in listed.items()}
+
+
+def with_parents(specimen: JsonObject | None, graph: Graph) -> list[JsonObject]:
+    """Give a specimen and those it was taken from, nearest first, as far as they are at hand.
+
+    A block says nothing of its own; the mastectomy that it was cut from does.
+    """
+    found: list[JsonObject] = []
+    edge = [specimen] if specimen else []
+    while edge and len(found) < _MOST_ANCESTORS:
+        found += [one for one in edge if one not in found]
+        parents = (graph.resolve_all(one.get("parent"), within=one) for one in edge)
+        edge = [one for several in parents for one in several if one not in found]
+    return found[:_MOST_ANCESTORS]
 
 
 def with_references(resource: JsonObject, rename: Callable[[str], str]) -> JsonObject:

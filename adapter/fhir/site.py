@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from adapter.fhir.clause import IN_SITU
-from adapter.fhir.references import Graph, reference_to
+from adapter.fhir.references import Graph, reference_to, with_parents
 from adapter.fhir.shapes import child, codings, objects, string, texts
 from adapter.fhir.sources import RELATED_CONDITION
 from adapter.fhir.strict_json import JsonObject
@@ -120,15 +120,34 @@ def tumour_site(
         focus.add(_condition_signs(condition, terms))
     if focus.found:
         return focus.reading()
+    reports = [graph.get(name) or {} for name in graph.reports_of(reference_to(observation))]
     reported = _Signs(terms)
-    for name in graph.reports_of(reference_to(observation)):
-        for concept in objects((graph.get(name) or {}).get("conclusionCode")):
+    for report in reports:
+        reported.take(report.get("code"))
+        for concept in objects(report.get("conclusionCode")):
             reported.take(concept)
     places = _Signs(terms)
     places.take(observation.get("bodySite"))
-    places.take((specimen or {}).get("type"))
-    places.take(child(specimen, "collection").get("bodySite"))
+    for taken in [specimen] if specimen else _specimens_of(reports, graph):
+        places.add(_specimen_signs(taken, graph, terms))
     return _together(reported.reading(), places.reading())
+
+
+def _specimens_of(reports: list[JsonObject], graph: Graph) -> list[JsonObject]:
+    """Give the specimens that reports name, for a result that names none itself."""
+    named = (graph.resolve_all(report.get("specimen"), within=report) for report in reports)
+    return [specimen for several in named for specimen in several]
+
+
+def _specimen_signs(specimen: JsonObject, graph: Graph, terms: Terms) -> _Signs:
+    """Read a specimen's type and site; where they say nothing, those of what it was taken from."""
+    signs = _Signs(terms)
+    for one in with_parents(specimen, graph):
+        signs.take(one.get("type"))
+        signs.take(child(one, "collection").get("bodySite"))
+        if signs.found:
+            break
+    return signs
 
 
 def _condition_signs(condition: JsonObject, terms: Terms) -> _Signs:

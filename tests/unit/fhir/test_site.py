@@ -202,3 +202,41 @@ def test_what_a_text_denies_is_no_sign() -> None:
 )
 def test_a_focus_of_any_shape_does_no_harm(focus: Any) -> None:
     assert site_of(focus=focus) is NOT_STATED
+
+
+def test_a_block_that_says_nothing_is_of_the_tumour_it_was_cut_from() -> None:
+    block = specimen(type={"text": "block"}, parent=[{"reference": "Specimen/part"}])
+    part = {"resourceType": "Specimen", "id": "part", "parent": [{"reference": "Specimen/whole"}]}
+    whole = {"resourceType": "Specimen", "id": "whole", "type": {"text": "gastric resection"}}
+    reference = {"reference": "Specimen/s1"}
+    assert site_of(block, part, whole, specimen=reference) is OTHER
+    breast = {**whole, "type": {"text": "mastectomy, left breast"}}
+    assert site_of(block, part, breast, specimen=reference) is BREAST
+
+
+def test_what_a_block_says_itself_outranks_what_it_was_cut_from() -> None:
+    block = specimen(type={"text": "breast tumour"}, parent=[{"reference": "Specimen/whole"}])
+    whole = {"resourceType": "Specimen", "id": "whole", "type": {"text": "gastric resection"}}
+    assert site_of(block, whole, specimen={"reference": "Specimen/s1"}) is BREAST
+
+
+def test_specimens_that_are_each_other_s_parents_do_no_harm() -> None:
+    first = specimen(parent=[{"reference": "Specimen/s2"}])
+    second = {"resourceType": "Specimen", "id": "s2", "parent": [{"reference": "Specimen/s1"}]}
+    assert site_of(first, second, specimen={"reference": "Specimen/s1"}) is NOT_STATED
+
+
+def test_the_report_s_specimens_and_name_speak_for_a_result_that_names_no_specimen() -> None:
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "r",
+        "result": [{"reference": "Observation/o1"}],
+        "specimen": [{"reference": "Specimen/s1"}],
+    }
+    assert site_of(report, specimen(type={"text": "gastric biopsy"})) is OTHER
+    both = [{"reference": "Specimen/s1"}, {"reference": "Specimen/s2"}]
+    breast = {"resourceType": "Specimen", "id": "s2", "type": {"text": "breast core biopsy"}}
+    two = report | {"specimen": both}
+    assert site_of(two, specimen(type={"text": "gastric biopsy"}), breast) is CONTRADICTORY
+    named = report | {"specimen": [], "code": {"text": "Breast pathology report"}}
+    assert site_of(named) is BREAST
