@@ -67,9 +67,13 @@ def _placed(data: bytes, name: str) -> tuple[list[tuple[str, Any]], list[str]]:
         items = read_json(b'{"array":' + data + b"}")["array"]
         return [(f"{name}, item {n}", item) for n, item in enumerate(items, start=1)], []
     lines = [(n, line) for n, line in enumerate(data.splitlines(), start=1) if line.strip()]
-    if len(lines) > 1 and all(line.lstrip().startswith(b"{") for _, line in lines):
-        return _lines(lines, name)
-    return [(name, read_json(data))], []
+    may_be_ndjson = len(lines) > 1 and all(line.lstrip().startswith(b"{") for _, line in lines)
+    try:
+        return [(name, read_json(data))], []  # one object, however its lines begin
+    except InputError:
+        if may_be_ndjson:
+            return _lines(lines, name)
+        raise
 
 
 def _lines(lines: list[tuple[int, bytes]], name: str) -> tuple[list[tuple[str, Any]], list[str]]:

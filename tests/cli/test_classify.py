@@ -90,8 +90,18 @@ def test_references_by_full_url_are_followed(run: Run) -> None:
         json.dumps({"resourceType": "Patient", "id": "1"}) + "\n\n" + json.dumps(ihc()),
         json.dumps(ihc(), indent=2),
         json.dumps([json.loads(bundle(ihc()))]),
+        bundle(ihc()).replace('"entry": [', '"entry": [\n'),
     ],
-    ids=["resource", "bundle", "array", "one-line", "ndjson", "indented", "array-of-bundles"],
+    ids=[
+        "resource",
+        "bundle",
+        "array",
+        "one-line",
+        "ndjson",
+        "indented",
+        "array-of-bundles",
+        "an-entry-a-line",
+    ],
 )
 def test_every_form_of_input_is_read(run: Run, text: str) -> None:
     ended = run("classify", "-", text=text)
