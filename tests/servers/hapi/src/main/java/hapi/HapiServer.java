@@ -17,6 +17,7 @@ import ca.uhn.fhir.jpa.model.config.PartitionSettings;
 import ca.uhn.fhir.jpa.model.config.SubscriptionSettings;
 import ca.uhn.fhir.jpa.model.dialect.HapiFhirH2Dialect;
 import ca.uhn.fhir.jpa.model.dialect.HapiFhirPostgresDialect;
+import ca.uhn.fhir.jpa.packages.IPackageInstallerSvc;
 import ca.uhn.fhir.jpa.provider.IJpaSystemProvider;
 import ca.uhn.fhir.jpa.provider.JpaCapabilityStatementProvider;
 import ca.uhn.fhir.jpa.search.DatabaseBackedPagingProvider;
@@ -196,6 +197,11 @@ public class HapiServer {
         new ServletRegistrationBean<>(server, "/fhir/*");
     servlet.setLoadOnStartup(1);
     return servlet;
+  }
+
+  @Bean
+  ServletRegistrationBean<PackageInstallation> packageServlet(IPackageInstallerSvc installer) {
+    return new ServletRegistrationBean<>(new PackageInstallation(installer), "/install-package");
   }
 
   /** Numbers every request at its arrival; answers /fence, which serves to learn a number. */
