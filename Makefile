@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check format lint types imports lock benchmark docs clean
+.PHONY: help demo test check format lint types imports lock benchmark docs package clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -43,6 +43,10 @@ benchmark: $(VENV)/.dev ## The adapter beside the bare HTTP exchange, on a real 
 docs: $(VENV)/.dev ## Write the generated pages anew
 	@$(RUN)/her2-adapter table --output markdown > docs/decision-table.md
 	@$(RUN)/her2-adapter mappings list --output markdown > docs/clinical-input.md
+
+package: $(VENV)/.runtime ## The mappings as a FHIR package for terminology servers, in dist/
+	@mkdir -p dist
+	@$(RUN)/her2-adapter mappings package --to dist
 
 clean: ## Remove the environment and the caches
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache dist

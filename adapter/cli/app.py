@@ -9,6 +9,7 @@ from adapter.cli import (
     demonstrating,
     explaining,
     listing,
+    mapping_package,
     mappings,
     operating,
     passes,
@@ -46,10 +47,11 @@ command(app)(classifying.derive)
 command(app)(explaining.explain)
 command(app, outputs=table.TableOutput)(table.table)
 
-_mappings = typer.Typer(help="The vocabulary: check it, list it.", no_args_is_help=True)
+_mappings = typer.Typer(help="The vocabulary: check it, list it, pack it.", no_args_is_help=True)
 app.add_typer(_mappings, name="mappings")
 command(_mappings)(mappings.check)
 command(_mappings, "list", outputs=mappings.ListOutput)(mappings.list_files)
+command(_mappings)(mapping_package.package)
 
 command(app)(operating.status)
 command(app)(listing.unmapped)
