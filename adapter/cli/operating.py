@@ -46,9 +46,11 @@ Preview = Annotated[bool, typer.Option("--preview", help="Show what would be wit
 def status(shared: Shared, check: Check = False) -> int:
     """Tell how it goes: the last passes, how fresh they are, the queue, what is parked, the brake.
 
-    Only the state store is asked, so it can serve as a health check.
+    And whether the decision table is the one that was signed. No server is asked, so it can serve as
+    a health check.
     """
     from adapter.bootstrap import open_state
+    from adapter.cli.signing import signature_facts
 
     settings = shared.settings(quiet=True)
     now = datetime.now(UTC)
@@ -58,6 +60,7 @@ def status(shared: Shared, check: Check = False) -> int:
         facts = _facts(store, passes, now)
     last = next((one.ended_at for one in passes if one.outcome in _GOOD), None)
     facts["fresh"] = last is not None and now - last <= fresh_within
+    facts |= signature_facts(settings)
     rows = [{"kind": "status", **facts}, *map(_pass_row, passes)]
     if shared.form.value == "table":
         listed = [{"fact": name.replace("_", " "), "value": facts[name]} for name in facts]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -37,12 +39,47 @@ class TableOutput(StrEnum):
     MARKDOWN = "markdown"
 
 
-def table(shared: Shared) -> None:
+SignedBy = Annotated[
+    str | None,
+    typer.Option(
+        "--sign", metavar="NAME", help="Record that this person has read the table as it is now."
+    ),
+]
+SignFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--sign-file",
+        metavar="FILE",
+        help="Where signatures are kept, instead of the site's folder of mappings.",
+        show_default=False,
+    ),
+]
+
+
+def table(shared: Shared, signed_by: SignedBy = None, sign_file: SignFile = None) -> None:
     """Print the decision table: 13 kinds of IHC against 13 of ISH.
 
     The cells are computed by the code that decides, so this is what a pathologist reads and signs.
     With markdown it is the page docs/decision-table.md, both policies and every rule.
     """
+    if signed_by is not None:
+        _sign(shared, signed_by, sign_file)
+    elif sign_file is not None:
+        raise typer.BadParameter("--sign-file goes with --sign NAME")
+    else:
+        _print(shared)
+
+
+def _sign(shared: Shared, name: str, file: Path | None) -> None:
+    from adapter.cli.signing import sign
+
+    if shared.output == TableOutput.MARKDOWN:
+        raise typer.BadParameter("--sign prints the signature alone; leave out -o markdown")
+    settings = shared.settings(policy__signatures=str(file) if file else None)
+    sign(settings, name, Output(shared.output) if shared.output else default_output())
+
+
+def _print(shared: Shared) -> None:
     from adapter.bootstrap import policy_of
     from adapter.cli.grid_pages import cell_line, cells, page
 

@@ -215,13 +215,17 @@ class PollSettings(Section):
 
 
 class PolicySettings(Section):
-    """Which rules decide, and the site's choices in them; `site_mappings` is a folder."""
+    """Which rules decide, and the site's choices in them; `site_mappings` is a folder.
+
+    `signatures`: the file that says who has read the decision table; None for the one in that folder.
+    """
 
     name: Literal["asco-cap-2023", "basic"] = "asco-cap-2023"
     earlier_editions: Literal["limit", "strict"] = "limit"
     zero_plus: Literal["dated", "ultralow", "zero"] = "dated"
     tumour_site: Literal["optional", "required"] = "optional"
     site_mappings: _Folder | None = None
+    signatures: Path | None = None
 
 
 class OutputSettings(Section):
