@@ -22,6 +22,8 @@ from adapter.sync.sweep import Sweep, read_everything
 
 LAST_SWEEP: Final = "last-sweep"
 """Setting: when everything was last read, as an ISO instant."""
+VOCABULARY: Final = "vocabulary"
+"""Setting: the version of the mappings with which everything was last read."""
 SINCE: Final = "since"
 """Setting: the day a site began from with --since; what is older stays untouched, by sweeps too."""
 DERIVED_COUNT: Final = "derived-count"
@@ -49,13 +51,17 @@ class Scope:
 
 @dataclass(frozen=True)
 class Scoping:
-    """Chooses the scope; `may_remember` is False for a dry run, which leaves no trace."""
+    """Chooses the scope.
+
+    `may_remember` is False for a dry run, which leaves no trace. `vocabulary`: version of the mappings.
+    """
 
     searches: Searches
     store: StateStore
     clock: Clock
     limits: ReadLimits
     may_remember: bool
+    vocabulary: str
 
     def choose(self, asked: PassOptions, recent: Recent, *, observe: bool) -> Scope:
         """Find the patients of a pass.
@@ -115,6 +121,8 @@ class Scoping:
         last = self.store.setting(LAST_SWEEP)
         if last is None or self.store.watermark(RESULTS) is None:
             return True
+        if self.store.setting(VOCABULARY) != self.vocabulary:
+            return True  # what nobody could read may be read now, and what was read may mean something else
         return self.clock.now() - datetime.fromisoformat(last) >= timedelta(
             hours=self.limits.sweep_hours
         )

@@ -15,7 +15,7 @@ from adapter.fhir.nearest import known_words
 from adapter.fhir.terms import Terms
 from adapter.her2.policy import ASCO_CAP_2023
 from adapter.ports import JsonObject, ListedEntry, WorklistEntry, WorklistKind
-from adapter.sync.cycle import SyncOptions
+from adapter.sync.cycle import PassKind, SyncOptions
 from adapter.sync.pool import Gathered
 from adapter.sync.reconcile import reconcile
 from adapter.sync.worklist import grouped, shape_of, worklist_entries
@@ -65,6 +65,18 @@ def test_a_result_that_is_deleted_is_listed_no_more_after_a_sweep() -> None:
         site.server.delete(reference)
     site.run(full_sweep=True)
     assert listed(site) == []
+
+
+def test_another_vocabulary_makes_a_sweep_due_once() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "gibberish")
+    site.settle()
+    assert site.run().kind is PassKind.INCREMENTAL
+    site.context = replace(site.context, overlay_versions=("0.1.0+12345678",))
+    site.restart()
+    assert site.run().kind is PassKind.SWEEP
+    site.restart()
+    assert site.run().kind is PassKind.INCREMENTAL
 
 
 def test_a_result_listed_again_keeps_when_it_was_first_seen() -> None:
