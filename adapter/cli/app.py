@@ -10,6 +10,7 @@ from adapter.cli import (
     explaining,
     listing,
     mapping_package,
+    mapping_rows,
     mappings,
     operating,
     passes,
@@ -47,11 +48,14 @@ command(app)(classifying.derive)
 command(app)(explaining.explain)
 command(app, outputs=table.TableOutput)(table.table)
 
-_mappings = typer.Typer(help="The vocabulary: check it, list it, pack it.", no_args_is_help=True)
+_mappings = typer.Typer(
+    help="The vocabulary: check it, list it, add to it, pack it.", no_args_is_help=True
+)
 app.add_typer(_mappings, name="mappings")
 command(_mappings)(mappings.check)
 command(_mappings, "list", outputs=mappings.ListOutput)(mappings.list_files)
 command(_mappings)(mapping_package.package)
+command(_mappings)(mapping_rows.add)
 
 command(app)(operating.status)
 command(app)(listing.unmapped)

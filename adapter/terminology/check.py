@@ -56,7 +56,13 @@ def check_mappings(folder: Path | None = None, overlays: Sequence[Path] = ()) ->
 
     """
     layers, defects = read_layers(folder, overlays)
+    return tuple(dict.fromkeys((*defects, *check_layers(layers))))
+
+
+def check_layers(layers: rules.Layers) -> tuple[str, ...]:
+    """List every defect of a set that was read or is about to be written, the shipped layer first."""
     files = [file for layer in layers for file in layer]
+    defects: list[str] = []
     for file in files:
         defects += _invalid_fhir(file)
     defects += rules.defects(layers)

@@ -17,7 +17,7 @@ from adapter.terminology.conceptmap import JsonObject
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
-_ARTIFACT = "http://hl7.org/fhir/StructureDefinition/artifact-"
+ARTIFACT = "http://hl7.org/fhir/StructureDefinition/artifact-"
 """R4's NamingSystem has no url, version and title; HL7's extensions artifact-url and so on carry them."""
 
 
@@ -42,7 +42,7 @@ class MappingFile:
         """Give a string element such as version, "" when missing; of a NamingSystem, extensions too."""
         value = self.resource.get(element)
         if value is None and self.kind == "NamingSystem":
-            url = _ARTIFACT + element
+            url = ARTIFACT + element
             value = next(
                 (
                     v

@@ -35,6 +35,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
 
     assert {path[0] for path in ALL} == set(promised.split())
     assert {" ".join(path) for path in ALL if len(path) == 2} == {
+        "mappings add",
         "mappings check",
         "mappings list",
         "mappings package",
