@@ -22,6 +22,7 @@ TERMS = Terms.of(catalogue())
         ("unamplifed", "almost “unamplified”"),
         ("nonamplified", ""),
         ("misamplified", ""),
+        ("unpositive", ""),
         ("amplifed, postive", ""),
         ("Meier", ""),
         ("psitv", ""),

@@ -185,9 +185,12 @@ def test_the_code_shown_is_the_one_that_a_mapping_would_need() -> None:
     assert second.suggestion == "almost “amplified”"
 
 
-def test_a_subject_that_is_no_patient_of_this_server_is_not_shown() -> None:
+@pytest.mark.parametrize(
+    "subject", ["urn:uuid:7ad", "https://other.test/fhir/Patient/9", "Patient?name=x"]
+)
+def test_a_subject_that_is_no_patient_of_this_server_is_not_shown(subject: str) -> None:
     site = Site()
-    site.laboratory.ihc("anna", "gibberish", subject={"reference": "urn:svnr:1234 010150"})
+    site.laboratory.ihc("anna", "gibberish", subject={"reference": subject})
     site.settle()
     assert [(entry.subject, entry.reference) for entry in listed(site)] == [
         ("", "Observation/ihc-anna-a")
