@@ -61,6 +61,7 @@ def sample_links(
         parents=frozenset(graph.normals(taken.get("parent"), within=taken)),
         accessions=_identifiers(child(taken, "accessionIdentifier")),
         reports=frozenset(graph.reports_of(own)),
+        reported_specimens=_reported_specimens(own, graph),
         orders=_orders(observation, graph),
         side=_side(observation, graph, terms, taken),
         body_site=_body_site(observation, terms, taken),
@@ -99,6 +100,17 @@ def day_of(date_time: str) -> str | None:
 def _identifiers(*values: object) -> frozenset[str]:
     listed = [item for value in values for item in (value if isinstance(value, list) else [value])]
     return frozenset(filter(None, map(identifier, objects(listed))))
+
+
+def _reported_specimens(own: str, graph: Graph) -> frozenset[str]:
+    """Name the specimens that the reports of a result are based on."""
+    reports = map(graph.get, graph.reports_of(own))
+    return frozenset(
+        specimen
+        for report in reports
+        if report is not None
+        for specimen in graph.normals(report.get("specimen"), within=report)
+    )
 
 
 def _orders(observation: JsonObject, graph: Graph) -> frozenset[str]:

@@ -73,11 +73,11 @@ def _keys(clusters: list[Cluster]) -> dict[str, str]:
 def _shared_keys(cluster: Cluster) -> list[str]:
     """Give the containers a cluster could be named by, best first; another cluster may lie in them too."""
     keys = [f"specimen:{parent}" for parent in sorted(cluster.of(_parents_only))]
-    if not cluster.specimens:
+    if not cluster.names_specimen:
         keys += [f"report:{report}" for report in sorted(cluster.of(reports_of))]
-    if len(cluster.specimens) != 1:
+    if len(cluster.specimens) > 1 or not cluster.names_specimen:
         keys += [f"accession:{value}" for value in sorted(cluster.of(accessions_of))]
-    if not cluster.specimens:
+    if not cluster.names_specimen:
         keys += [f"day:{day}" for day in sorted(cluster.of(days_of))]
     return keys
 
@@ -86,6 +86,9 @@ def _own_keys(cluster: Cluster) -> list[str]:
     """Give the names that no other cluster can have."""
     if cluster.specimens:
         return [f"specimen:{specimen}" for specimen in sorted(cluster.specimens)]
+    if cluster.names_specimen:
+        named = cluster.of(lambda e: e.links.specimen_identifiers)
+        return [f"specimen:{identifier}" for identifier in sorted(named)]
     return [f"observation:{cluster.first}"]
 
 
@@ -101,7 +104,7 @@ def _why_not_joined(cluster: Cluster, clusters: list[Cluster]) -> tuple[Reason, 
     """Name the other samples of this patient whose results might belong to this one [P]."""
     reasons = []
     for other in clusters:
-        if other is cluster or not _may_be_one_place(cluster, other):
+        if other is cluster or not may_be_one_place(cluster, other):
             continue
         sources = tuple(sorted(e.source.reference for e in (*cluster.counting, *other.counting)))
         if _complement_each_other(cluster, other):
@@ -113,7 +116,8 @@ def _why_not_joined(cluster: Cluster, clusters: list[Cluster]) -> tuple[Reason, 
     return tuple(reasons)
 
 
-def _may_be_one_place(one: Cluster, other: Cluster) -> bool:
+def may_be_one_place(one: Cluster, other: Cluster) -> bool:
+    """Whether two samples may be of one tumour: no other tumour, and no two sides or body sites, are named."""
     for cluster in (one, other):
         if not cluster.counting or site_of(cluster.counting) is TumourSite.OTHER:
             return False
@@ -121,8 +125,13 @@ def _may_be_one_place(one: Cluster, other: Cluster) -> bool:
 
 
 def _complement_each_other(one: Cluster, other: Cluster) -> bool:
-    """Whether one holds just what the other lacks: IHC and ISH, or tests and an overall result."""
+    """Whether one holds just what the other lacks: IHC and ISH, or tests and an overall result.
+
+    An overall result beside each of two tests changes nothing: each may be the conclusion from its own test alone.
+    """
     ours, theirs = _kinds(one), _kinds(other)
+    if ours - {"overall"} and theirs - {"overall"}:
+        return not ours & theirs - {"overall"}
     return bool(ours) and bool(theirs) and not ours & theirs
 
 
@@ -134,7 +143,7 @@ def _kinds(cluster: Cluster) -> frozenset[str]:
 
 
 def _share_a_container(one: Cluster, other: Cluster) -> bool:
-    if one.specimens or other.specimens:
+    if one.names_specimen or other.names_specimen:
         return False
     return any(
         one.of(container) & other.of(container)

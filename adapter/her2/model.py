@@ -251,6 +251,7 @@ class SampleLinks:
 
     `specimen_identifiers`: "system|value" of Specimen.identifier. `parents`: Specimen.parent references.
     `accessions`: "system|value" of Specimen.accessionIdentifier. `reports`: DiagnosticReports that list the result.
+    `reported_specimens`: every specimen that one of those reports is based on, whatever was tested on it.
     `orders`: accession without a specimen: basedOn references, Observation.identifier, panel parents.
     `side`: "left" or "right"; `body_site`: normalised site code or text; `collected_day`: YYYY-MM-DD of collection,
     else of effective; issued is no day of collection.
@@ -261,6 +262,7 @@ class SampleLinks:
     parents: frozenset[str] = frozenset()
     accessions: frozenset[str] = frozenset()
     reports: frozenset[str] = frozenset()
+    reported_specimens: frozenset[str] = frozenset()
     orders: frozenset[str] = frozenset()
     side: str | None = None
     body_site: str | None = None

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from adapter.her2.model import Evidence, IhcResult, IshResult
+from adapter.her2.model import Assay, Evidence, IhcResult, IshResult
 from adapter.her2.which_count import COUNTING, UNCLEAR
 
 
@@ -29,6 +29,11 @@ class Cluster:
     def specimens(self) -> frozenset[str]:
         """Every specimen its results name; empty where none does."""
         return frozenset(e.links.specimen for e in self.evidence if e.links.specimen)
+
+    @property
+    def names_specimen(self) -> bool:
+        """Whether a specimen is named, if only by an identifier."""
+        return any(e.links.specimen or e.links.specimen_identifiers for e in self.evidence)
 
     @property
     def counting(self) -> tuple[Evidence, ...]:
@@ -140,21 +145,38 @@ def _one_tumour_of_specimens(clusters: list[Cluster]) -> bool:
     """(c): IHC of one specimen only, ISH of one specimen only, and side and body site do not differ."""
     if not all(cluster.specimens for cluster in clusters):
         return False
-    with_ihc = sum(any(e.ihc for e in cluster.counting) for cluster in clusters)
-    with_ish = sum(any(e.ish for e in cluster.counting) for cluster in clusters)
+    with_ihc = sum(any(_is_of(Assay.IHC, e) for e in cluster.counting) for cluster in clusters)
+    with_ish = sum(any(_is_of(Assay.ISH, e) for e in cluster.counting) for cluster in clusters)
     return with_ihc <= 1 and with_ish <= 1 and _same_place(clusters)
+
+
+def _is_of(assay: Assay, evidence: Evidence) -> bool:
+    """Whether a result is one of this test; what could not be read is of the test it was sent as."""
+    if evidence.unreadable is not None:
+        return evidence.assay is assay
+    return (evidence.ihc if assay is Assay.IHC else evidence.ish) is not None
 
 
 def _one_tumour_or_one_specimen(clusters: list[Cluster]) -> bool:
     """Let a result without Specimen join the one specimen of its report, or its like under (c)."""
-    with_specimen = [cluster for cluster in clusters if cluster.specimens]
+    with_specimen = [cluster for cluster in clusters if cluster.names_specimen]
     if len(with_specimen) == 1:
-        return _same_place(clusters)
+        return _same_place(clusters) and _reports_name_no_other(clusters, with_specimen[0])
     return not with_specimen and _one_tumour_without_specimen(clusters)
 
 
+def _reports_name_no_other(clusters: list[Cluster], one: Cluster) -> bool:
+    """Whether the reports are based on this specimen alone: another one may hold another tumour."""
+    reported = {name for cluster in clusters for name in cluster.of(_reported)}
+    return reported <= one.of(parents_of)
+
+
+def _reported(evidence: Evidence) -> frozenset[str]:
+    return evidence.links.reported_specimens
+
+
 def _one_tumour_without_specimen(clusters: list[Cluster]) -> bool:
-    if any(cluster.specimens for cluster in clusters) or not _same_place(clusters):
+    if any(cluster.names_specimen for cluster in clusters) or not _same_place(clusters):
         return False
     results = [e for cluster in clusters for e in cluster.counting if e.marker is None]
     ihc = [e.ihc for e in results if e.ihc is not None]

@@ -75,6 +75,18 @@ def test_reports_that_list_the_result_or_its_panel_are_named() -> None:
     assert found.reports == {"DiagnosticReport/r1", "DiagnosticReport/r2"}
 
 
+def test_the_specimens_that_its_reports_are_based_on_are_named_whatever_was_tested_on_them() -> (
+    None
+):
+    based = [{"reference": "Specimen/s1"}, {"reference": "Specimen/s2/_history/4"}]
+    found = links(
+        report("Observation/o1", specimen=based),
+        report("Observation/other", name="r2", specimen=[{"reference": "Specimen/s3"}]),
+        specimen=S1,
+    )
+    assert found.reported_specimens == {"Specimen/s1", "Specimen/s2"}
+
+
 def test_orders_identifiers_and_panels_are_the_accession_without_a_specimen() -> None:
     panel = observation("74885-5", id="p", hasMember=[{"reference": "Observation/o1"}])
     found = links(

@@ -9,7 +9,7 @@ import pytest
 
 from adapter.her2 import classify
 from adapter.her2.cases import group
-from adapter.her2.model import SampleKind, SampleLinks, TumourSite
+from adapter.her2.model import Assay, Reason, SampleKind, SampleLinks, TumourSite
 from adapter.her2.rollup import roll_up
 from tests.unit.her2.builders import G, evidence, ihc, ish, overall
 
@@ -139,6 +139,124 @@ def test_a_result_without_specimen_joins_none_of_two_specimens_of_its_report() -
     )
 
     assert len(joined) == 3
+
+
+def test_a_report_based_on_two_specimens_tells_not_whose_an_unnamed_result_is() -> None:
+    report = {
+        "reports": {"DiagnosticReport/R"},
+        "reported_specimens": {"Specimen/S1", "Specimen/S2"},
+    }
+    joined = keys(
+        evidence(ihc("2+"), "1", links=links(**report)),
+        no_specimen(ish("negative"), "2", **report),
+    )
+
+    assert joined == {"specimen:Specimen/S1": ("1",), "report:DiagnosticReport/R": ("2",)}
+
+
+@pytest.mark.parametrize(
+    "based_on", [{"Specimen/S1"}, {"Specimen/P"}], ids=["itself", "its parent"]
+)
+def test_a_report_based_on_the_one_specimen_holds_exactly_one(based_on) -> None:
+    report = {"reports": {"DiagnosticReport/R"}, "reported_specimens": based_on}
+    joined = keys(
+        evidence(ihc("2+"), "1", links=links(parents={"Specimen/P"}, **report)),
+        no_specimen(ish("negative"), "2", **report),
+    )
+
+    assert joined == {"specimen:Specimen/P": ("1", "2")}
+
+
+SAME_PLACES = [
+    {"reports": {"DiagnosticReport/R"}},
+    {"orders": {"ServiceRequest/9"}},
+    {"collected_day": "2026-01-10", "side": "left"},
+]
+
+
+@pytest.mark.parametrize("where", SAME_PLACES, ids=["report", "order", "day"])
+def test_specimens_named_by_identifier_alone_are_two_where_these_differ(where) -> None:
+    joined = keys(
+        no_specimen(ihc("2+"), "1", specimen_identifiers={"urn:lab|B1"}, **where),
+        no_specimen(ish("negative"), "2", specimen_identifiers={"urn:lab|B2"}, **where),
+    )
+
+    assert joined == {"specimen:urn:lab|B1": ("1",), "specimen:urn:lab|B2": ("2",)}
+
+
+def test_a_specimen_named_by_its_identifier_alone_is_that_specimen() -> None:
+    assert keys(
+        evidence(ihc("2+"), "1", links=links(specimen_identifiers={"urn:lab|B1"})),
+        no_specimen(ish("negative"), "2", specimen_identifiers={"urn:lab|B1"}),
+    ) == {"specimen:Specimen/S1": ("1", "2")}
+    assert keys(
+        no_specimen(ihc("2+"), "1", specimen_identifiers={"urn:lab|B1"}),
+        no_specimen(ish("negative"), "2", specimen_identifiers={"urn:lab|B1"}),
+    ) == {"specimen:urn:lab|B1": ("1", "2")}
+
+
+@pytest.mark.parametrize("assay", [Assay.IHC, Assay.ISH], ids=["ihc", "ish"])
+def test_an_unreadable_test_of_a_third_specimen_splits_an_accession(assay: Assay) -> None:
+    shared = links(accessions={"a|1"})
+    unread = Reason("text-not-understood", "?")
+    joined = keys(
+        evidence(ihc("2+"), "1", links=shared),
+        evidence(ish("negative"), "2", specimen="S2", links=shared),
+        evidence(None, "3", specimen="S3", links=shared, assay=assay, unreadable=unread),
+    )
+
+    assert len(joined) == 3
+
+
+def test_an_accession_counts_for_each_test_what_was_stated_not_what_was_ordered() -> None:
+    shared = links(accessions={"a|1"})
+    word_under_ihc = evidence(ish("negative"), "2", specimen="S2", links=shared, assay=Assay.IHC)
+
+    assert len(keys(evidence(ihc("2+"), "1", links=shared), word_under_ihc)) == 1
+
+
+@pytest.mark.parametrize("place", ["side", "body_site"])
+@pytest.mark.parametrize(
+    "where",
+    [{"reports": {"DiagnosticReport/R"}}, {"orders": {"ServiceRequest/9"}}],
+    ids=["report", "order"],
+)
+def test_results_of_two_sides_or_sites_are_joined_by_no_report_or_order(where, place: str) -> None:
+    joined = keys(
+        no_specimen(ihc("2+"), "1", **where, **{place: "left"}),
+        no_specimen(ish("negative"), "2", **where, **{place: "right"}),
+    )
+
+    assert len(joined) == 2
+
+
+def test_a_result_without_specimen_joins_the_one_specimen_of_its_order() -> None:
+    assert keys(
+        evidence(ihc("2+"), "1", links=links(orders={"ServiceRequest/9"})),
+        no_specimen(ish("negative"), "2", orders={"ServiceRequest/9"}),
+    ) == {"specimen:Specimen/S1": ("1", "2")}
+
+
+def test_one_day_joins_no_result_to_a_specimen() -> None:
+    day = {"collected_day": "2026-01-10", "side": "left"}
+    joined = keys(
+        evidence(ihc("2+"), "1", links=links(**day)), no_specimen(ish("negative"), "2", **day)
+    )
+
+    assert len(joined) == 2
+
+
+def test_an_overall_result_beside_each_of_two_tests_hides_nothing() -> None:
+    cases = group(
+        [
+            evidence(ihc("2+"), "1"),
+            evidence(overall("equivocal"), "2"),
+            evidence(ish("negative"), "3", specimen="S2"),
+            evidence(overall("negative"), "4", specimen="S2"),
+        ]
+    )
+
+    assert [[reason.code for reason in case.join_reasons] for case in cases] == [["not-joined"]] * 2
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ sample_links = st.builds(
     parents=st.frozensets(st.sampled_from(["Specimen/1", "Specimen/9"]), max_size=1),
     accessions=some_references,
     reports=some_references,
+    reported_specimens=st.frozensets(st.sampled_from(["Specimen/1", "Specimen/2"]), max_size=2),
     orders=some_references,
     side=st.none() | st.sampled_from(["left", "right"]),
     collected_day=st.none() | st.just("2026-01-10"),
