@@ -8,9 +8,10 @@ Source: rules text, Which results count 1 [P].
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from adapter.her2.model import Case, Evidence, Reason, TumourSite
+from adapter.her2.joins import join_linked
+from adapter.her2.model import Case, Evidence, Link, Reason, TumourSite
 from adapter.her2.samples import (
     Cluster,
     accessions_of,
@@ -21,11 +22,12 @@ from adapter.her2.samples import (
 from adapter.her2.which_count import site_of
 
 
-def group(evidence: Iterable[Evidence]) -> tuple[Case, ...]:
+def group(evidence: Iterable[Evidence], links: Sequence[Link] = ()) -> tuple[Case, ...]:
     """Group results into cases.
 
     Args:
         evidence: results of any patients, in any order; never the adapter's own output.
+        links: a person's, of any patients; `joins.unused_links` says which of them joined nothing.
 
     Returns:
         One case per tumour sample, in a fixed order; each result is in exactly one. Results of different subjects are
@@ -36,22 +38,28 @@ def group(evidence: Iterable[Evidence]) -> tuple[Case, ...]:
     for e in evidence:
         by_subject[e.subject].append(e)
     return tuple(
-        case for subject in sorted(by_subject) for case in _cases_of(subject, by_subject[subject])
+        case
+        for subject in sorted(by_subject)
+        for case in _cases_of(subject, by_subject[subject], links)
     )
 
 
-def _cases_of(subject: str, evidence: list[Evidence]) -> list[Case]:
+def _cases_of(subject: str, evidence: list[Evidence], links: Sequence[Link]) -> list[Case]:
     clusters = clusters_of(evidence)
+    # What a person joins goes on under a name that one of its parts has already.
     keys = _keys(clusters)
+    samples = join_linked(clusters, links)
+    wholes = [sample.whole for sample in samples]
     return [
         Case(
             subject=subject,
-            key=keys[cluster.first],
-            evidence=cluster.evidence,
-            specimen=next(iter(cluster.specimens)) if len(cluster.specimens) == 1 else None,
-            join_reasons=_why_not_joined(cluster, clusters),
+            key=keys[sample.root.first],
+            evidence=whole.evidence,
+            specimen=next(iter(whole.specimens)) if len(whole.specimens) == 1 else None,
+            join_reasons=_why_not_joined(whole, wholes),
+            joined_by=sample.by,
         )
-        for cluster in clusters
+        for sample, whole in zip(samples, wholes, strict=True)
     ]
 
 

@@ -53,6 +53,10 @@ SCOPE = Reason(
     "invasive-breast-carcinoma-only",
     "The categories hold for the invasive component of breast carcinoma; no image was read.",
 )
+JOINED_BY_LINK = Reason(
+    "joined-by-link",
+    "A person, not the laboratory, joined these results to one sample.",
+)
 UNREADABLE_IHC = Reason(
     "unreadable-ihc",
     "An IHC result of this sample could not be read, so no kind of HER2-negative can follow.",
@@ -90,7 +94,8 @@ def classify(case: Case, policy: Policy = ASCO_CAP_2023) -> Classification:
         combine_overall(counting.results),
     )
     verdict = _decide(combined, policy)
-    return _classification(verdict, combined, policy)
+    answer = _classification(verdict, combined, policy)
+    return replace(answer, limits=(*answer.limits, JOINED_BY_LINK)) if case.joined_by else answer
 
 
 def verdict_of_tests(ihc: IhcReading, counts: IshCounts, policy: Policy) -> Verdict:

@@ -8,9 +8,12 @@ Source: docs/decision-table.md and the guideline it cites (ASCO/CAP 2018 focused
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from enum import Enum, StrEnum
+from typing import Final
 
 
 class Category(StrEnum):
@@ -270,6 +273,35 @@ class SampleLinks:
     kind: SampleKind = SampleKind.NOT_STATED
 
 
+LINK_END: Final = re.compile(r"(?:Observation|Specimen)/[A-Za-z0-9.\-]{1,64}")
+"""What a link may name, in full: the logical id of a result or of a specimen on the reading server."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A person's word that two results, or the results of two specimens, are of one tumour sample.
+
+    `first`, `second`: "Observation/<id>" or "Specimen/<id>". `by`: who says so, `on`: the day, `because`: why.
+    """
+
+    first: str
+    second: str
+    by: str
+    on: date
+    because: str
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The two ids, in an order that does not depend on how they were written."""
+        return (self.first, self.second) if self.first < self.second else (self.second, self.first)
+
+    @property
+    def sentence(self) -> str:
+        """Who joined what, when and why, for the record."""
+        first, second = self.ends
+        return f"{first} and {second}, by {self.by} on {self.on.isoformat()}: {self.because}"
+
+
 @dataclass(frozen=True)
 class Reason:
     """Why an answer is as it is: a stable code, a sentence a pathologist would accept, and whose results it is about.
@@ -370,6 +402,7 @@ class Case:
     "report:<reference>", "accession:<system|value>", "day:<day>:<side>" or "observation:<reference>"; never the
     specimen that happens to carry the deciding IHC. `specimen` is the one specimen that all results agree on, or None.
     `join_reasons` say why results that might belong together were not joined; any of them sets review.
+    `joined_by`: a person's links that joined what the laboratory's data do not; empty where they do it all.
     """
 
     subject: str
@@ -377,6 +410,7 @@ class Case:
     evidence: tuple[Evidence, ...]
     specimen: str | None = None
     join_reasons: tuple[Reason, ...] = ()
+    joined_by: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)

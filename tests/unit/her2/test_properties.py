@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from adapter.her2 import POLICIES, Category, classify
 from adapter.her2.cases import group
+from adapter.her2.joins import unused_links
 from adapter.her2.model import (
     Adjudication,
     Assay,
@@ -18,6 +20,7 @@ from adapter.her2.model import (
     IhcScore,
     IshGroup,
     IshResult,
+    Link,
     Measurement,
     OverallResult,
     Probe,
@@ -99,6 +102,29 @@ def all_evidence(draw: st.DrawFn) -> list[Evidence]:
         )
         for index in range(size)
     ]
+
+
+ends = st.sampled_from(["Specimen/1", "Specimen/2", "Specimen/3", "Observation/0", "Observation/1"])
+some_links = st.lists(
+    st.builds(Link, ends, ends, st.just("A"), st.just(date(2026, 11, 1)), st.just("one tumour")),
+    max_size=4,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(all_evidence(), some_links, st.randoms(use_true_random=False))
+def test_links_only_ever_join_whole_samples_of_one_patient(results, links, random) -> None:
+    plain, linked = group(results), group(results, links)
+
+    assert linked == group(random.sample(results, len(results)), random.sample(links, len(links)))
+    for case in plain:
+        [whole] = [one for one in linked if set(case.evidence) <= set(one.evidence)]
+        assert whole.subject == case.subject
+        assert whole.joined_by or len(whole.evidence) == len(case.evidence)
+    assert len({(case.subject, case.key) for case in linked}) == len(linked)
+    assert {case.key for case in linked} <= {case.key for case in plain}
+    used = {link for case in linked for link in case.joined_by}
+    assert not used & {one.link for one in unused_links(linked, links)}
 
 
 @settings(max_examples=300, deadline=None)
