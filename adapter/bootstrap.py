@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from adapter.fhir.derive import DeriveContext
-    from adapter.her2.model import Policy
+    from adapter.her2.model import Link, Policy
     from adapter.ports import Clock, FhirServer, StateStore
     from adapter.settings import AuthSettings, ServerSettings, Settings
     from adapter.sync.cycle import Parts
@@ -71,6 +71,14 @@ def catalogue_of(settings: Settings) -> Catalogue:
     """Load the vocabulary with the site's overlay; raises MappingError with every defect."""
     overlay = settings.policy.site_mappings
     return load_catalogue(overlays=(overlay,) if overlay else ())
+
+
+def links_of(settings: Settings) -> tuple[Link, ...]:
+    """Load the samples that a person joined in the site's overlay; raises MappingError with every defect."""
+    from adapter.terminology.links import load_links
+
+    overlay = settings.policy.site_mappings
+    return load_links((overlay,) if overlay else ())
 
 
 def context_of(settings: Settings, catalogue: Catalogue, now: datetime) -> DeriveContext:
@@ -189,7 +197,7 @@ def open_adapter(
     from adapter.sync.cycle import Parts
 
     clock = SystemClock(stop)
-    catalogue = catalogue_of(settings)
+    catalogue, links = catalogue_of(settings), links_of(settings)
     with ExitStack() as opened:
         source = opened.enter_context(server_of(settings.source, clock))
         target = source
@@ -205,6 +213,7 @@ def open_adapter(
             clock=clock,
             catalogue=catalogue,
             context=context_of(settings, catalogue, clock.now()),
+            links=links,
         )
         yield Adapter(settings, parts, options_of(settings))
 

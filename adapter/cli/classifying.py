@@ -59,14 +59,19 @@ def classify(shared: Shared, files: Files = None, fail_on_list: FailOnOption = N
     Prints one line for each tumour sample, and one for each Observation that was set aside, with
     the reason.
     """
-    from adapter.bootstrap import catalogue_of, policy_of
+    from adapter.bootstrap import catalogue_of, links_of, policy_of
     from adapter.cli.lines import ASIDE_COLUMNS, CASE_COLUMNS, aside_line, case_line, with_sample
     from adapter.offline.answers import answer
 
     conditions = fail_on(fail_on_list)
     settings = shared.settings()
     given = read_input(files)
-    answers = answer(given.documents.documents, catalogue_of(settings), policy_of(settings))
+    answers = answer(
+        given.documents.documents,
+        catalogue_of(settings),
+        policy_of(settings),
+        links=links_of(settings),
+    )
     cases = [case_line(one.case, one.classification) for one in answers.written]
     aside = [
         aside_line(fate.observation, fate.subject, fate.outcome, fate.reason)
@@ -78,7 +83,7 @@ def classify(shared: Shared, files: Files = None, fail_on_list: FailOnOption = N
         form,
         [Block("HER2 category", CASE_COLUMNS, shown), Block("Set aside", ASIDE_COLUMNS, aside)],
     )
-    say(summary(answers, given))
+    say(summary(answers, given), *(link.sentence for link in answers.unused_links))
     if given.refused:
         return WRONG_USAGE
     return FAIL_ON if _occurs(answers, conditions) else DONE
@@ -124,7 +129,7 @@ def derive(shared: Shared, files: Files = None, complete: Complete = False) -> i
     """
     from datetime import UTC, datetime
 
-    from adapter.bootstrap import catalogue_of, context_of, policy_of
+    from adapter.bootstrap import catalogue_of, context_of, links_of, policy_of
     from adapter.offline.answers import answer
     from adapter.offline.record import derived_collection, derived_transaction
 
@@ -137,11 +142,13 @@ def derive(shared: Shared, files: Files = None, complete: Complete = False) -> i
         )
     catalogue = catalogue_of(settings)
     context = context_of(settings, catalogue, datetime.now(UTC))
-    answers = answer(given.documents.documents, catalogue, policy_of(settings))
+    answers = answer(
+        given.documents.documents, catalogue, policy_of(settings), links=links_of(settings)
+    )
     make = derived_transaction if complete else derived_collection
     derived = make(answers, context)
     _print_bundle(derived.bundle, Output(shared.output) if shared.output else Output.JSON)
-    for problem in derived.problems:
+    for problem in (*derived.problems, *(link.sentence for link in answers.unused_links)):
         complain(problem)
     what = counted((f"to {name}" if complete else name, n) for name, n in derived.actions.items())
     say(f"{summary(answers, given)}; {what or 'nothing to write'}")

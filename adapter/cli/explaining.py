@@ -39,7 +39,7 @@ def explain(shared: Shared, what: What) -> None:
     An Observation may be the laboratory's or a derived one; the server is only read. What is shown
     holds the laboratory's own words, so it is as confidential as they are.
     """
-    from adapter.bootstrap import catalogue_of, policy_of
+    from adapter.bootstrap import catalogue_of, links_of, policy_of
     from adapter.cli.explanation import (
         chosen_cases,
         explanations,
@@ -55,7 +55,9 @@ def explain(shared: Shared, what: What) -> None:
         aside = [one for one in left_over(answers, told) if one["observation"] == what and not told]
     else:
         documents = read_input([what]).documents.documents
-        answers = answer(documents, catalogue_of(settings), policy_of(settings))
+        answers = answer(
+            documents, catalogue_of(settings), policy_of(settings), links=links_of(settings)
+        )
         told = explanations(answers, answers.answers)
         aside = left_over(answers, told)
     if not told and not aside:
@@ -66,7 +68,7 @@ def explain(shared: Shared, what: What) -> None:
         raise typer.BadParameter("an explanation is no table; use table, json or ndjson")
     else:
         _print(terminal(), told, aside)
-    say(*patients_together(answers))
+    say(*patients_together(answers), *(link.sentence for link in answers.unused_links))
 
 
 def _from_server(shared: Shared, reference: str) -> Answers:

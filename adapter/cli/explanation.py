@@ -9,7 +9,7 @@ from adapter.fhir.identity import is_own, relative_reference
 from adapter.fhir.narrative import all_reasons
 from adapter.fhir.recognise import Recognised
 from adapter.fhir.shapes import references
-from adapter.her2.model import Evidence, Reason
+from adapter.her2.model import Case, Evidence, Reason
 from adapter.her2.rollup import roll_up
 from adapter.her2.wording import ihc_said, ish_said
 from adapter.offline.answers import Answer, Answers, Fate
@@ -91,7 +91,7 @@ def _explained(
         "subject": case.subject,
         "specimen": case.specimen,
         "key": case.key,
-        "joined": _JOINED[case.key.partition(":")[0]] if len(case.evidence) > 1 else "",
+        "joined": _why_joined(case),
         "category": answer.category.value,
         "asco_cap": answer.asco_cap.value if answer.asco_cap else None,
         "ish_group": answer.ish_group.value if answer.ish_group else None,
@@ -111,6 +111,13 @@ def _explained(
             for evidence in case.evidence
         ],
     }
+
+
+def _why_joined(case: Case) -> str:
+    """Say what made several results one sample; "" for a single result."""
+    if case.joined_by:
+        return f"a person joined them: {'; '.join(link.sentence for link in case.joined_by)}"
+    return _JOINED[case.key.partition(":")[0]] if len(case.evidence) > 1 else ""
 
 
 def _result(

@@ -24,7 +24,7 @@ _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uff
 
 
 def notes(case: Case, classification: Classification, category_text: str) -> list[str]:
-    """Write the note's paragraphs: the answer and its rule, what to look at, limits, disclaimer.
+    """Write the note's paragraphs: the answer and its rule, what to look at, limits, links, disclaimer.
 
     `category_text` is the category as displayed ("HER2-low").
     """
@@ -41,6 +41,7 @@ def notes(case: Case, classification: Classification, category_text: str) -> lis
     ):
         if reasons:
             paragraphs.append(heading + " ".join(_unique(reason.sentence for reason in reasons)))
+    paragraphs += [f"Joined by a person: {link.sentence}" for link in case.joined_by]
     paragraphs.append(DISCLAIMER)
     return paragraphs
 
@@ -89,6 +90,7 @@ def result_rows(
         ("Reasons", _joined(all_reasons(case, classification))),
         ("Comments", _joined(classification.comments)),
         ("Limits", _joined(classification.limits)),
+        ("Joined by a person", "; ".join(link.sentence for link in case.joined_by)),
         ("Sources", ", ".join(sources)),
         ("Not used", " ".join(f"{ref}: {why.sentence}" for ref, why in classification.set_aside)),
     ]

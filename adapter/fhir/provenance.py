@@ -23,6 +23,7 @@ from adapter.fhir.identity import device_id, fingerprint, provenance_id
 from adapter.fhir.record_rules import rule_problems
 from adapter.fhir.sources import SourceFacts
 from adapter.fhir.strict_json import write_json
+from adapter.her2.model import Link
 from adapter.terminology.systems import (
     CASE_IDENTIFIER_SYSTEM,
     MAPPINGS_POLICY,
@@ -49,6 +50,7 @@ def provenance(
     replaced: str | None,
     sources: Sequence[SourceFacts],
     context: DeriveContext,
+    joined_by: Sequence[Link] = (),
 ) -> JsonObject:
     """Make the Provenance of one version of a derived Observation, for the same transaction.
 
@@ -57,6 +59,7 @@ def provenance(
         replaced: versionId of the version it replaces, or None when nothing stood there.
         sources: facts of every source used; on a withdrawal those that the server still has.
         context: see DeriveContext.
+        joined_by: a person's links that joined the sample: each becomes a reason, who, when and why.
 
     Source: docs/output.md, Provenance.
 
@@ -80,13 +83,16 @@ def provenance(
         "occurredDateTime": instant(context.now),
         "recorded": instant(context.now),
         "policy": _policies(context),
+        "reason": [_joined(link, context) for link in joined_by],
         "activity": {"coding": [_activity(observation, replaced, context)]},
         "agent": [agent],
     }
     entities = [
         _entity(source, context) for source in sorted(sources, key=lambda one: one.reference)
     ]
-    return {**made, "entity": entities} if entities else made
+    made["entity"] = entities
+    # FHIR knows no empty list.
+    return {key: value for key, value in made.items() if value != []}
 
 
 def provenance_key(
@@ -219,6 +225,11 @@ def _activity(
     if observation["status"] == "entered-in-error":
         return coding(output.activity_nullify)
     return coding(output.activity_create if replaced is None else output.activity_update)
+
+
+def _joined(link: Link, context: DeriveContext) -> JsonObject:
+    code = coding(context.output.joined_by_link)
+    return {"coding": [code], "text": f"Joined by a person: {link.sentence}"}
 
 
 def _entity(source: SourceFacts, context: DeriveContext) -> JsonObject:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from adapter.her2.joins import join_linked
+from adapter.her2.joins import join_linked, names_of
 from adapter.her2.model import Case, Evidence, Link, Reason, TumourSite
 from adapter.her2.samples import (
     Cluster,
@@ -37,11 +37,12 @@ def group(evidence: Iterable[Evidence], links: Sequence[Link] = ()) -> tuple[Cas
     by_subject: dict[str, list[Evidence]] = defaultdict(list)
     for e in evidence:
         by_subject[e.subject].append(e)
-    return tuple(
-        case
-        for subject in sorted(by_subject)
-        for case in _cases_of(subject, by_subject[subject], links)
-    )
+    linked = {end for link in links for end in link.ends}
+    cases: list[Case] = []
+    for subject, theirs in sorted(by_subject.items()):
+        is_linked = bool(linked) and not linked.isdisjoint(names_of(theirs))
+        cases += _cases_of(subject, theirs, links if is_linked else ())
+    return tuple(cases)
 
 
 def _cases_of(subject: str, evidence: list[Evidence], links: Sequence[Link]) -> list[Case]:

@@ -8,6 +8,7 @@ Source: rules text, Which results count 1 and 11 (c) [P].
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -96,19 +97,22 @@ def unused_links(cases: Iterable[Case], links: Iterable[Link]) -> tuple[UnusedLi
         links: the links given to it.
 
     """
-    grouped = list(cases)
+    holders: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        for name in names_of(case.evidence):
+            holders[name].append(case)
     found = []
     for link in sorted(set(links), key=_order):
-        ends = [[case for case in grouped if _holds(case.evidence, end)] for end in link.ends]
-        if any(link in case.joined_by for case in ends[0]) or not any(ends):
-            continue
-        found.append(UnusedLink(link, _why_unused(*ends)))
+        first, second = (holders.get(end, []) for end in link.ends)
+        if (first or second) and not any(link in case.joined_by for case in first):
+            found.append(UnusedLink(link, _why_unused(first, second)))
     return tuple(found)
 
 
-def is_about(case: Case, link: Link) -> bool:
-    """Whether an end of a link is a result of this case, or the specimen of one."""
-    return any(_holds(case.evidence, end) for end in link.ends)
+def names_of(evidence: Iterable[Evidence]) -> frozenset[str]:
+    """Give what a link may call these results by: their own references, and those of their specimens."""
+    names = ((e.source.reference, e.links.specimen) for e in evidence)
+    return frozenset(name for pair in names for name in pair if name)
 
 
 def _why_unused(first: list[Case], second: list[Case]) -> Reason:
@@ -130,14 +134,10 @@ def _order(link: Link) -> tuple[str, ...]:
 def _ends(clusters: Sequence[Cluster], link: Link) -> tuple[int, int] | None:
     """Find the two samples that a link names; None where it names none of these, or the same one."""
     first, second = (
-        next((n for n, one in enumerate(clusters) if _holds(one.evidence, end)), None)
+        next((n for n, one in enumerate(clusters) if end in names_of(one.evidence)), None)
         for end in link.ends
     )
     return None if first is None or second is None or first == second else (first, second)
-
-
-def _holds(evidence: Iterable[Evidence], end: str) -> bool:
-    return any(end in (e.source.reference, e.links.specimen) for e in evidence)
 
 
 def _is_one_tumour(parts: Sequence[Cluster]) -> bool:

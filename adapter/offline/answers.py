@@ -7,7 +7,7 @@ input leads nowhere, and what is not in the input is not known.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,8 @@ from adapter.fhir.references import Graph
 from adapter.fhir.strict_json import JsonObject
 from adapter.her2.cases import group
 from adapter.her2.classify import classify
-from adapter.her2.model import Case, Category, Classification, Evidence, Policy
+from adapter.her2.joins import UnusedLink, unused_links
+from adapter.her2.model import Case, Category, Classification, Evidence, Link, Policy
 from adapter.terminology.catalogue import Catalogue
 
 USED: Final = "used"
@@ -49,7 +50,8 @@ class Fate:
 class Answers:
     """Everything that documents gave.
 
-    `fates`: one for each Observation that was delivered, in the order of the input.
+    `fates`: one for each Observation that was delivered, in the order of the input. `unused_links`: a person's links
+    that lead to results at hand and joined nothing.
     """
 
     unpacked: Unpacked
@@ -57,6 +59,7 @@ class Answers:
     recognised: tuple[Recognised, ...]
     answers: tuple[Answer, ...]
     fates: tuple[Fate, ...]
+    unused_links: tuple[UnusedLink, ...] = ()
 
     @property
     def written(self) -> tuple[Answer, ...]:
@@ -75,7 +78,12 @@ class Answers:
 
 
 def answer(
-    documents: Iterable[JsonObject], catalogue: Catalogue, policy: Policy, *, base_url: str = ""
+    documents: Iterable[JsonObject],
+    catalogue: Catalogue,
+    policy: Policy,
+    *,
+    base_url: str = "",
+    links: Sequence[Link] = (),
 ) -> Answers:
     """Recognise, group and classify what documents hold.
 
@@ -84,16 +92,18 @@ def answer(
         catalogue: the vocabulary.
         policy: the rules.
         base_url: of the server they come from; references below it are the same as relative ones.
+        links: a person's, from the site's overlay; of any patients.
 
     """
     unpacked = unpack(documents)
     graph = unpacked.graph(base_url)
     recognised = tuple(gather_evidence(unpacked.observations, graph, catalogue))
     evidence = [one.evidence for one in recognised if one.evidence is not None]
-    answers = tuple(Answer(case, classify(case, policy)) for case in group(evidence))
+    cases = group(evidence, links)
+    answers = tuple(Answer(case, classify(case, policy)) for case in cases)
     by_result = _by_result(answers)
     fates = tuple(_fate(one, by_result) for one in recognised)
-    return Answers(unpacked, graph, recognised, answers, fates)
+    return Answers(unpacked, graph, recognised, answers, fates, unused_links(cases, links))
 
 
 def _by_result(answers: Iterable[Answer]) -> dict[str, Answer]:

@@ -38,4 +38,10 @@ def answers_around(parts: Parts, reference: str) -> Answers:
     for gathered in gatherer.patients([patient]):
         documents += [*gathered.results, *gathered.related, *gathered.derived]
     by_name = {reference_to(one): one for one in documents}
-    return answer(by_name.values(), parts.catalogue, parts.context.policy, base_url=source.base_url)
+    return answer(
+        by_name.values(),
+        parts.catalogue,
+        parts.context.policy,
+        base_url=source.base_url,
+        links=parts.links,
+    )

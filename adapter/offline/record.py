@@ -114,7 +114,9 @@ def _observation_and_provenance(
     body = derive(one.case, one.classification, facts=facts, existing=None, context=context)
     body = marked(body, context.namespace)
     sources = [facts[name] for name in _sources(one, facts)]
-    made = provenance(body, replaced=None, sources=sources, context=context)
+    made = provenance(
+        body, replaced=None, sources=sources, context=context, joined_by=one.case.joined_by
+    )
     for resource in (body, made):
         if problems := check_record(resource):
             raise InvalidRecord(reference_to(resource), problems)

@@ -43,7 +43,11 @@ class BundleMaker:
         if planned.body is None:
             raise ValueError(f"nothing is written for {planned.key}")
         made = provenance(
-            planned.body, replaced=planned.replaced, sources=planned.sources, context=self.context
+            planned.body,
+            replaced=planned.replaced,
+            sources=planned.sources,
+            context=self.context,
+            joined_by=planned.joined_by,
         )
         if self.source_url == self.target_url:
             return [transaction_entry(planned.body, planned.replaced), transaction_entry(made)]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from adapter.fhir.derive import DeriveContext
+from adapter.her2.model import Link
 from adapter.ports import FhirServer, JsonObject
 from adapter.sync.ownership import is_ours
 from adapter.sync.plan import WITHDRAWN, Action, Planned, plan
@@ -44,6 +45,7 @@ class Decider:
     catalogue: Catalogue
     context: DeriveContext
     base_url: str
+    links: Sequence[Link] = ()
     trusts_search: bool = False
     _is_probed: bool = False
 
@@ -62,6 +64,7 @@ class Decider:
             self.catalogue,
             self.context.policy,
             base_url=self.base_url,
+            links=self.links,
         )
         planned = plan(reconciled.desired, reconciled.standing, self.context)
         hidden = self._hidden([one.key for one in planned if one.action is Action.CREATE])

@@ -22,6 +22,7 @@ from adapter.sync.deciding import Decider
 from adapter.sync.delivery import Delivery
 from adapter.sync.discover import RESULTS, Recent
 from adapter.sync.lanes import Lanes
+from adapter.sync.link_watch import LinkWatch
 from adapter.sync.options import PassOptions, SyncOptions
 from adapter.sync.parts import Interrupts, Parts
 from adapter.sync.plan import Action, Planned
@@ -78,7 +79,10 @@ class OnePass:
             guard=self.interrupts.guard,
             stopped=self.interrupts.stopped,
         )
-        self.decider = Decider(parts.target, parts.catalogue, self.context, parts.source.base_url)
+        self.decider = Decider(
+            parts.target, parts.catalogue, self.context, parts.source.base_url, parts.links
+        )
+        self.links = LinkWatch(parts.links)
         self.parked: dict[str, ParkedCase] = {case.key: case for case in parts.store.parked()}
         self.backfills = (
             self.asked.backfill
@@ -108,6 +112,7 @@ class OnePass:
                 if self.load.first_contact and self.backfills and self.may_write:
                     self._write_pending(lanes)
             self._prune_worklist(scope)
+            self._warn(self.links.never_found() if scope.sweep is not None else ())
             brake = self._judge(scope)
             outcome = self._write(brake, lanes)
         if self.may_write and not (brake.engaged and self.load.first_contact):
@@ -164,10 +169,15 @@ class OnePass:
         self.tally.add_candidates(found.fetched, found.outcomes, found.set_aside)
         if not self.asked.dry_run:
             self._list(gathered, found)
+        self._warn(self.links.look_at(found))
         wanted = [one for one in decided.planned if self._is_wanted(one)]
         self.load = self.load.plus(load_of(wanted, existing=decided.existing))
         if self.may_write and not self._is_over_first_contact():
             self.pending.extend(wanted)
+
+    def _warn(self, sentences: Iterable[str]) -> None:
+        for sentence in sentences:
+            self.tally.warn(sentence)
 
     def _list(self, gathered: Gathered, found: Reconciled) -> None:
         """Show on the worklist what stands about these patients now; also where nothing may be written."""

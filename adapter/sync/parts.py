@@ -6,13 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from adapter.fhir.derive import DeriveContext
+from adapter.her2.model import Link
 from adapter.ports import Clock, FhirServer, StateStore
 from adapter.terminology.catalogue import Catalogue
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What passes work with. `context.now` and `base_urls` are replaced by those of each pass."""
+    """What passes work with. `context.now` and `base_urls` are replaced by those of each pass.
+
+    `links`: samples that a person joined, from the site's overlay.
+    """
 
     source: FhirServer
     target: FhirServer
@@ -20,6 +24,7 @@ class Parts:
     clock: Clock
     catalogue: Catalogue
     context: DeriveContext
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from adapter.fhir.derive import DeriveContext, derive, record_id, withdraw
 from adapter.fhir.identity import case_identifier, category_of, fingerprint, relative_reference
 from adapter.fhir.shapes import child, references, string
 from adapter.fhir.sources import SourceFacts
-from adapter.her2.model import Case, Category, Classification, Reason
+from adapter.her2.model import Case, Category, Classification, Link, Reason
 from adapter.ports import JsonObject
 from adapter.sync.continuity import Traces, kept_identities
 from adapter.sync.ownership import marked
@@ -107,6 +107,12 @@ class Planned:
     def is_for_absence(self) -> bool:
         """Whether it withdraws a result because a source is gone."""
         return self.action is Action.RETRACT and self.reason == GONE
+
+    @property
+    def joined_by(self) -> tuple[Link, ...]:
+        """A person's links that the version to be written rests on; none for a withdrawal."""
+        is_withdrawal = self.action in (Action.RETRACT, Action.REPAIR)
+        return () if self.desired is None or is_withdrawal else self.desired.case.joined_by
 
     @property
     def is_change(self) -> bool:
@@ -253,15 +259,20 @@ def _under_kept_identities(
     homeless = {
         identity: _traces_of_case(one.case)
         for identity, one in wanted.items()
-        if identity not in stands and one.classification.category.is_written
+        if not _stands(stands.get(identity, ())) and one.classification.category.is_written
     }
     orphans = {
         identity: _traces_of_derived(copies[0])
         for identity, copies in stands.items()
-        if identity not in wanted and any(copy.get("status") != WITHDRAWN for copy in copies)
+        if identity not in wanted and _stands(copies)
     }
     kept = kept_identities(homeless, orphans)
     return {kept.get(identity, identity): one for identity, one in wanted.items()}
+
+
+def _stands(copies: Sequence[JsonObject]) -> bool:
+    """Whether one of them is not withdrawn."""
+    return any(copy.get("status") != WITHDRAWN for copy in copies)
 
 
 def _traces_of_case(case: Case) -> Traces:

@@ -17,7 +17,8 @@ from adapter.fhir.shapes import child, string
 from adapter.fhir.sources import SourceFacts, source_facts
 from adapter.her2.cases import group
 from adapter.her2.classify import classify
-from adapter.her2.model import Case, Category, Classification, Evidence, Policy
+from adapter.her2.joins import UnusedLink, unused_links
+from adapter.her2.model import Case, Category, Classification, Evidence, Link, Policy
 from adapter.ports import JsonObject
 from adapter.sync.plan import Desired, Standing
 from adapter.sync.pool import Gathered
@@ -40,10 +41,16 @@ class Reconciled:
     outcomes: Mapping[str, int]
     set_aside: tuple[SetAside, ...]
     recognised: tuple[Recognised, ...] = ()
+    unused_links: tuple[UnusedLink, ...] = ()
 
 
 def reconcile(
-    gathered: Gathered, catalogue: Catalogue, policy: Policy, *, base_url: str
+    gathered: Gathered,
+    catalogue: Catalogue,
+    policy: Policy,
+    *,
+    base_url: str,
+    links: Sequence[Link] = (),
 ) -> Reconciled:
     """Decide what ought to stand for the patients that were gathered.
 
@@ -52,6 +59,7 @@ def reconcile(
         catalogue: the vocabulary.
         policy: the rules.
         base_url: of the source; references below it are relative in what comes out.
+        links: a person's, of any patients.
 
     """
     graph = Graph.of((*gathered.results, *gathered.related), base_url=base_url)
@@ -64,7 +72,8 @@ def reconcile(
         for reference, one in read.items()
         if one.evidence is not None and subjects[reference] is not None
     ]
-    answers = [(case, classify(case, policy)) for case in group(evidence)]
+    cases = group(evidence, links)
+    answers = [(case, classify(case, policy)) for case in cases]
     fates = _fates(read, subjects, answers)
     facts = _facts(gathered, graph, base_url)
     aside = [
@@ -90,6 +99,7 @@ def reconcile(
         outcomes=outcomes,
         set_aside=tuple(aside),
         recognised=tuple(read.values()),
+        unused_links=unused_links(cases, links),
     )
 
 

@@ -73,9 +73,7 @@ def read_links(table: JsonObject) -> tuple[list[Link], list[str]]:
 
 def _defects_of(entry: JsonObject) -> Iterator[str]:
     yield from (f"{key}: missing" for key in _KEYS if key not in entry)
-    yield from (
-        f"{key}: unknown; knows {', '.join(_KEYS)}" for key in entry if key not in _KEYS
-    )
+    yield from (f"{key}: unknown; knows {', '.join(_KEYS)}" for key in entry if key not in _KEYS)
     for key in _ENDS:
         end = entry.get(key, "Specimen/x")
         if not isinstance(end, str) or LINK_END.fullmatch(end) is None:

@@ -97,6 +97,11 @@ class OutputCodes:
         return self._outside(OUTPUT_RECORD_MAP, "assembler")
 
     @property
+    def joined_by_link(self) -> Coding:
+        """Provenance.reason: a person joined the sample; none of HL7's purposes of use says so."""
+        return self._adapter("joined-by-link")
+
+    @property
     def entity_role(self) -> str:
         """Provenance.entity.role (a code, no Coding): what was read is a source."""
         return self._outside(OUTPUT_RECORD_MAP, "source").code

@@ -8,7 +8,7 @@ from typing import Any
 
 from adapter.fhir.derive import DeriveContext
 from adapter.fhir.identity import category_of, is_own
-from adapter.her2.model import Policy
+from adapter.her2.model import Link, Policy
 from adapter.her2.policy import ASCO_CAP_2023
 from adapter.ports import JsonObject
 from adapter.sync.cycle import Cycle, Interrupts, Parts, PassOptions, PassReport, SyncOptions
@@ -52,12 +52,21 @@ class Site:
             **context,
         )
         self.interrupts = Interrupts()
+        self.links: tuple[Link, ...] = ()
         self.restart()
 
     @property
     def parts(self) -> Parts:
         """What a process is composed of."""
-        return Parts(self.server, self.target, self.store, self.clock, catalogue(), self.context)
+        return Parts(
+            self.server,
+            self.target,
+            self.store,
+            self.clock,
+            catalogue(),
+            self.context,
+            links=self.links,
+        )
 
     def restart(self) -> None:
         """Begin a new process: what was only in memory is lost."""

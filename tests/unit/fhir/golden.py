@@ -14,10 +14,15 @@ from typing import Any
 
 from adapter.fhir.derive import sources_used, withdraw
 from adapter.fhir.provenance import device, provenance
+from adapter.her2.classify import JOINED_BY_LINK
 from adapter.her2.model import Category, Reason, ResultStatus
 from tests.unit.fhir.record_builders import (
     ANSWERS,
+    IHC,
+    ISH,
     LATER,
+    LINK,
+    SCOPE,
     Json,
     answer,
     as_stored,
@@ -46,6 +51,7 @@ def golden_records() -> dict[str, list[Json]]:
         ]
     made |= _later_versions()
     made["low-everything"] = _with_every_element()
+    made["low-joined-by-link"] = _joined_by_a_person()
     made["device"] = [device("1.0.0")]
     return made
 
@@ -111,6 +117,20 @@ def _with_every_element() -> list[Json]:
         written,
         provenance(written, replaced=None, sources=used, context=context(**settings)),
     ]
+
+
+def _joined_by_a_person() -> list[Json]:
+    """IHC and FISH of two specimens, joined by a person's link."""
+    specimen = {"specimen": {"reference": "Specimen/s2"}}
+    sources = facts(observation(IHC), observation(ISH, **specimen))
+    of = case(specimen=None, joined_by=(LINK,))
+    linked = answer(limits=(SCOPE, JOINED_BY_LINK))
+    written = record(linked, of=of, sources=sources)
+    used = [sources[reference] for reference in sources_used(of, linked)]
+    made = provenance(
+        written, replaced=None, sources=used, context=context(), joined_by=of.joined_by
+    )
+    return [written, made]
 
 
 def _pretty(resources: list[Json]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +24,7 @@ from adapter.her2.model import (
     IhcScore,
     IshGroup,
     IshResult,
+    Link,
     Measurement,
     OverallResult,
     Reason,
@@ -39,6 +40,13 @@ Json = dict[str, Any]
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 LATER = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 IHC, ISH = "Observation/ihc-1", "Observation/ish-1"
+LINK = Link(
+    "Specimen/s1",
+    "Specimen/s2",
+    "Dr A. Example",
+    date(2026, 2, 20),
+    "FISH was done on the excision",
+)
 SCOPE = Reason("invasive-breast-carcinoma-only", "Invasive breast carcinoma only; no image read.")
 
 

@@ -7,6 +7,7 @@ that a golden file cannot be "updated" past one of them.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
@@ -35,6 +36,7 @@ from tests.unit.fhir.record_builders import (
     IHC,
     ISH,
     LATER,
+    LINK,
     Json,
     answer,
     as_stored,
@@ -261,6 +263,21 @@ def test_a_reason_without_review_is_a_remark_and_no_component() -> None:
     assert component(made, "review")[0]["valueBoolean"] is False
     assert component(made, "review-reason") == []
     assert made["note"][1]["text"] == "Remark: Staining was not stated."
+
+
+def test_a_person_s_link_stands_in_the_note_and_makes_another_fingerprint() -> None:
+    alone, joined, other = (
+        record(of=case(joined_by=links))
+        for links in ((), (LINK,), (replace(LINK, by="Dr B. Example"),))
+    )
+    assert joined["note"][-2]["text"] == f"Joined by a person: {LINK.sentence}"
+    assert len({fingerprint(one) for one in (alone, joined, other)}) == 3
+
+
+def test_markup_in_a_person_s_words_is_escaped_in_the_narrative() -> None:
+    made = record(of=case(joined_by=(replace(LINK, because="<script>"),)))
+    assert "&lt;script&gt;" in made["text"]["div"]
+    assert "<script>" not in made["text"]["div"]
 
 
 @pytest.mark.parametrize("name", ["pending-ihc", "needs-review"])

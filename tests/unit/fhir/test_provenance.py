@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -30,6 +31,7 @@ from tests.unit.fhir.record_builders import (
     IHC,
     ISH,
     LATER,
+    LINK,
     Json,
     as_stored,
     context,
@@ -46,6 +48,33 @@ def made(resource: Json | None = None, replaced: str | None = None, **changes: o
     return provenance(
         resource or record(), replaced=replaced, sources=SOURCES, context=context(**changes)
     )
+
+
+def test_each_link_of_a_person_is_a_reason_with_who_when_and_why() -> None:
+    links = (LINK, replace(LINK, second="Observation/ish-1", because="<b>One</b> tumour"))
+    written = provenance(
+        record(), replaced=None, sources=SOURCES, context=context(), joined_by=links
+    )
+    assert [one["text"] for one in written["reason"]] == [
+        "Joined by a person: Specimen/s1 and Specimen/s2, "
+        "by Dr A. Example on 2026-02-20: FISH was done on the excision",
+        "Joined by a person: Observation/ish-1 and Specimen/s1, "
+        "by Dr A. Example on 2026-02-20: <b>One</b> tumour",
+    ]
+    assert [one["coding"] for one in written["reason"]] == [
+        [
+            {
+                "system": f"{BASE}/CodeSystem/her2-adapter",
+                "code": "joined-by-link",
+                "display": "Joined by a person",
+            }
+        ]
+    ] * 2
+    assert check_record(written) == []
+
+
+def test_without_a_link_there_is_no_reason() -> None:
+    assert "reason" not in made()
 
 
 def test_each_source_is_an_entity_with_its_version_and_content_hash() -> None:
