@@ -24,7 +24,7 @@ def likely_partners(desired: Iterable[Desired]) -> list[WorklistEntry]:
 
     Returns:
         Entries that name logical ids only. `reference` and `partner` are laboratory results of the two samples;
-        `suggestion` is the entry of `links.toml` that would join them, for a person to sign.
+        `suggestion` is what `links.toml` would have to hold to join them, in one line and for a person to sign.
 
     """
     return [
@@ -56,5 +56,4 @@ def _end(case: Case, answer: Classification) -> str:
 
 def _link(first: str, second: str) -> str:
     """Write the entry with what only the person knows left blank; it is refused until that is filled in."""
-    ends = f'first = "{first}"\nsecond = "{second}"'
-    return f'[[link]]\n{ends}\nby = ""\non = ""\nbecause = ""'
+    return f'{{ first = "{first}", second = "{second}", by = "", on = "", because = "" }}'

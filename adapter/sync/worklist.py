@@ -25,6 +25,7 @@ from adapter.fhir.nearest import (
 from adapter.fhir.recognise import Outcome, Recognised
 from adapter.fhir.terms import Terms
 from adapter.ports import ListedEntry, WorklistEntry, WorklistKind
+from adapter.sync.partners import likely_partners
 from adapter.sync.reconcile import Reconciled
 from adapter.terminology.catalogue import Catalogue
 
@@ -66,7 +67,7 @@ class WorklistGroup:
 def worklist_entries(found: Reconciled, catalogue: Catalogue) -> list[WorklistEntry]:
     """List what of some patients' results a person is to look at; all there is about them, and no more."""
     terms = Terms.of(catalogue)
-    return [*_not_read(found, terms)]
+    return [*_not_read(found, terms), *likely_partners(found.desired)]
 
 
 def _not_read(found: Reconciled, terms: Terms) -> Iterable[WorklistEntry]:

@@ -5,19 +5,13 @@ from __future__ import annotations
 import tomllib
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
 import pytest
 
 from adapter.fhir.identity import category_of
 from adapter.her2.model import Link
-from adapter.ports import WorklistKind
+from adapter.ports import WorklistEntry, WorklistKind
 from adapter.sync.cycle import PassKind
-from adapter.sync.gather import Gatherer
-from adapter.sync.options import ReadLimits
-from adapter.sync.partners import likely_partners
-from adapter.sync.reconcile import reconcile
-from adapter.sync.searches import Searches
 from adapter.terminology.links import read_links
 from tests.fakes.site import Site
 
@@ -199,28 +193,14 @@ def test_a_pass_over_some_patients_says_nothing_of_links_of_others() -> None:
     assert (report.kind, report.warnings) == (PassKind.INCREMENTAL, ())
 
 
-def entries(site: Site, *links: Link) -> list[Any]:
-    """The worklist's likely partners of everything that the server holds."""
-    searches = Searches(site.server, site.target, site.parts.catalogue.search_codes())
-    searches.prepare()
-    gatherer = Gatherer(searches, site.store, site.clock, ReadLimits())
-    found = []
-    for gathered in gatherer.patients(["Patient/anna"]):
-        reconciled = reconcile(
-            gathered,
-            site.parts.catalogue,
-            site.context.policy,
-            base_url=site.server.base_url,
-            links=links,
-        )
-        found += likely_partners(reconciled.desired)
-    return found
+def listed(site: Site) -> list[WorklistEntry]:
+    return [one.entry for one in site.store.worklist()]
 
 
 def test_the_worklist_shows_the_likely_partner_until_a_person_joins_it() -> None:
     site = two_samples()
 
-    [entry] = entries(site)
+    [entry] = listed(site)
 
     assert entry.kind is WorklistKind.LIKELY_PARTNER
     assert (entry.subject, entry.reason) == ("Patient/anna", "likely-partner")
@@ -228,21 +208,26 @@ def test_the_worklist_shows_the_likely_partner_until_a_person_joins_it() -> None
         "Observation/ihc-anna-a",
         "Observation/fish-anna-b",
     )
-    assert entries(site, LINK) == []
+    linked(site, LINK)
+    site.settle()
+    assert listed(site) == []
+    linked(site)
+    site.settle()
+    assert listed(site) == [entry]
 
 
 def test_the_suggested_lines_join_the_two_once_a_person_has_signed_them() -> None:
     site = two_samples()
-    [entry] = entries(site)
+    [entry] = listed(site)
 
-    _, defects = read_links(tomllib.loads(entry.suggestion))
+    _, defects = read_links(tomllib.loads(f"link = [{entry.suggestion}]"))
     assert len(defects) == 3, "by, on and because are for the person to say"
     signed = (
         entry.suggestion.replace('by = ""', 'by = "Dr A. Example"')
         .replace('on = ""', "on = 2026-11-01")
         .replace('because = ""', 'because = "One tumour"')
     )
-    assert read_links(tomllib.loads(signed)) == ([LINK], [])
+    assert read_links(tomllib.loads(f"link = [{signed}]")) == ([LINK], [])
 
 
 def test_a_sample_without_a_specimen_of_its_own_is_suggested_by_its_result() -> None:
@@ -251,7 +236,8 @@ def test_a_sample_without_a_specimen_of_its_own_is_suggested_by_its_result() -> 
     site.server.put(
         {**site.laboratory.result("anna", "85318-4", "Not amplified"), "specimen": {"display": "?"}}
     )
+    site.settle()
 
-    [entry] = entries(site)
+    [entry] = listed(site)
 
     assert 'second = "Observation/fish-anna-a"' in entry.suggestion

@@ -117,6 +117,8 @@ def test_every_defect_of_every_link_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_the_lines_of_the_worklist_are_refused_until_a_person_signs_them(tmp_path: Path) -> None:
-    blank = '[[link]]\nfirst = "Specimen/a"\nsecond = "Specimen/b"\nby = ""\non = ""\nbecause = ""'
+    blank = (
+        'link = [{ first = "Specimen/a", second = "Specimen/b", by = "", on = "", because = "" }]'
+    )
 
     assert [one.split(":")[2] for one in defects(tmp_path, blank)] == [" by", " because", " on"]
