@@ -121,6 +121,8 @@ def _join(
             inside[value].append(index)
     joined = {index: {index} for index in range(len(clusters))}
     for value in sorted(inside):
+        if any(_is_crossed(inside[value], other, clusters, allowed) for other in inside.values()):
+            continue
         members = sorted({i for index in inside[value] for i in joined[index]})
         if len(members) > 1 and allowed([clusters[i] for i in members]):
             together = set(members)
@@ -131,6 +133,20 @@ def _join(
         (_together([clusters[i] for i in group]) for group in groups.values()),
         key=lambda cluster: cluster.first,
     )
+
+
+def _is_crossed(
+    ours: list[int], theirs: list[int], clusters: list[Cluster], allowed: Proviso
+) -> bool:
+    """Whether a result without specimen lies in another container too, which would join it otherwise.
+
+    A container within the other is the closer one, and crosses nothing.
+    """
+    one, other = set(ours), set(theirs)
+    shared = [index for index in one & other if not clusters[index].names_specimen]
+    if not shared or one <= other or other <= one:
+        return False
+    return not allowed([clusters[index] for index in sorted(one | other)])
 
 
 def _together(clusters: list[Cluster]) -> Cluster:

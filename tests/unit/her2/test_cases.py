@@ -167,6 +167,50 @@ def test_a_report_based_on_the_one_specimen_holds_exactly_one(based_on) -> None:
     assert joined == {"specimen:Specimen/P": ("1", "2")}
 
 
+def test_a_result_of_two_reports_with_a_specimen_each_joins_neither() -> None:
+    joined = keys(
+        evidence(ihc("2+"), "1", links=links(reports={"DiagnosticReport/A"})),
+        evidence(ihc("3+"), "2", specimen="S2", links=links(reports={"DiagnosticReport/B"})),
+        no_specimen(ish("negative"), "3", reports={"DiagnosticReport/A", "DiagnosticReport/B"}),
+    )
+
+    assert sorted(joined.values()) == [("1",), ("2",), ("3",)]
+
+
+def test_a_result_of_two_reports_with_a_fish_each_joins_neither() -> None:
+    joined = keys(
+        no_specimen(ihc("2+"), "1", reports={"DiagnosticReport/A", "DiagnosticReport/B"}),
+        no_specimen(ish("negative"), "2", reports={"DiagnosticReport/A"}),
+        no_specimen(ish("positive"), "3", reports={"DiagnosticReport/B"}),
+    )
+
+    assert sorted(joined.values()) == [("1",), ("2",), ("3",)]
+
+
+def test_two_reports_that_agree_are_one_sample() -> None:
+    joined = keys(
+        no_specimen(ihc("2+"), "1", reports={"DiagnosticReport/A", "DiagnosticReport/B"}),
+        no_specimen(ish("negative"), "2", reports={"DiagnosticReport/A"}),
+        no_specimen(overall("negative"), "3", reports={"DiagnosticReport/B"}),
+    )
+
+    assert list(joined.values()) == [("1", "2", "3")]
+
+
+def test_panels_within_one_order_each_are_a_sample() -> None:
+    joined = keys(
+        no_specimen(ihc("2+"), "1", orders={"ServiceRequest/9", "Observation/left"}),
+        no_specimen(ish("negative"), "2", orders={"ServiceRequest/9", "Observation/left"}),
+        no_specimen(ihc("3+"), "3", orders={"ServiceRequest/9", "Observation/right"}),
+        no_specimen(ish("positive"), "4", orders={"ServiceRequest/9", "Observation/right"}),
+    )
+
+    assert joined == {
+        "accession:Observation/left": ("1", "2"),
+        "accession:Observation/right": ("3", "4"),
+    }
+
+
 SAME_PLACES = [
     {"reports": {"DiagnosticReport/R"}},
     {"orders": {"ServiceRequest/9"}},
