@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Run
+from adapter.sandbox.server import Sandbox
+from tests.cli.conftest import Run, put
 from tests.unit.terminology.mapping_sets import overlay, site_map
 
 LOCAL = site_map("ihc-answers", ("urn:local", "A", "1+"))
@@ -69,6 +70,27 @@ def test_explain_says_that_a_person_joined_them_who_when_and_why(
         "One sample because: a person joined them: Specimen/a and Specimen/b, "
         "by Dr A. Example on 2026-11-01: FISH was done on the excision"
     ) in " ".join(told.split())
+
+
+def test_the_server_s_results_are_listed_as_likely_partners_then_joined_and_explained(
+    run: Run, sandbox: Sandbox, site: dict[str, str]
+) -> None:
+    put(sandbox, {"resourceType": "Patient", "id": "1"})
+    for specimen in ("a", "b"):
+        put(sandbox, {"resourceType": "Specimen", "id": specimen})
+    for text in BOTH.splitlines():
+        put(sandbox, json.loads(text))
+    run("sync", HER2_FHIR_URL=sandbox.base_url)
+    [row] = run("unmapped", "--kind", "likely-partner").lines
+    assert (row["example"], row["partner"]) == ("Observation/ihc", "Observation/fish")
+    assert 'first = "Specimen/a", second = "Specimen/b"' in row["suggestion"]
+
+    run("sync", "--patient", "1", **site)
+
+    assert run("unmapped", "--kind", "likely-partner").lines == []
+    [told] = run("explain", "Observation/fish").lines
+    assert (told["category"], told["key"]) == ("low", "specimen:Specimen/a")
+    assert told["joined"].startswith("a person joined them: Specimen/a and Specimen/b, by Dr A.")
 
 
 @pytest.mark.parametrize("options", [[], ["--complete"]], ids=["collection", "transaction"])
