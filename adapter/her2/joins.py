@@ -97,12 +97,15 @@ def unused_links(cases: Iterable[Case], links: Iterable[Link]) -> tuple[UnusedLi
         links: the links given to it.
 
     """
+    ordered = sorted(set(links), key=_order)
+    if not ordered:
+        return ()
     holders: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         for name in names_of(case.evidence):
             holders[name].append(case)
     found = []
-    for link in sorted(set(links), key=_order):
+    for link in ordered:
         first, second = (holders.get(end, []) for end in link.ends)
         if (first or second) and not any(link in case.joined_by for case in first):
             found.append(UnusedLink(link, _why_unused(first, second)))
