@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from functools import lru_cache
+from string import digits
 from typing import Final
 
 from adapter.fhir.terms import Terms, holds
@@ -104,7 +105,7 @@ def _likeness(word: str, known: str) -> float:
 def _nearly_her2(terms: Terms, text: str) -> str:
     # "ER2" is the oestrogen receptor and a number that belongs to it.
     known = _phrases(terms)
-    runs = {run for run in _runs(text) if run.rstrip("0123456789") not in known}
+    runs = {run for run in _runs(text) if run.rstrip(digits) not in known}
     return next((name for name in _her2_names(terms) if any(_slips(name, run) for run in runs)), "")
 
 
