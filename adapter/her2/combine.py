@@ -58,8 +58,9 @@ def combine_ihc(results: Iterable[Evidence], policy: Policy) -> CombinedIhc:
     stated = [e for e in results if e.ihc is not None and _is_of_the_test(e.ihc)]
     kept = replace_repeated(stated, markers=(RepeatMarker.REPEAT, RepeatMarker.RECOUNT))
     supporting = [e.ihc for e in kept.results if e.ihc is not None and _is_supporting(e.ihc)]
+    supported = _supported_by(kept.results)
     readings = [
-        read_ihc(_with_support(e.ihc, supporting), policy, e.scored_at)
+        read_ihc(_with_support(e.ihc, supporting if supported(e.ihc) else []), policy, e.scored_at)
         for e in kept.results
         if e.ihc is not None and not _is_supporting(e.ihc)
     ]
@@ -83,6 +84,12 @@ def _is_not_done(ish: IshResult) -> bool:
 
 def _is_supporting(ihc: IhcResult) -> bool:
     return not ihc.scores and ihc.word is None and not ihc.off_scale
+
+
+def _supported_by(results: Iterable[Evidence]) -> Callable[[IhcResult], bool]:
+    """Choose what a percentage of its own belongs to: the score, and a mere word only where there is none."""
+    has_score = any(e.ihc is not None and e.ihc.scores for e in results)
+    return lambda ihc: bool(ihc.scores) or not has_score
 
 
 def _shows_overexpression(ihc: IhcResult) -> bool:

@@ -231,3 +231,17 @@ def test_a_little_intense_staining_without_a_score_is_no_ihc() -> None:
     little = type(ihc())(uniform_intense_percent=ihc("1+", uniform="5").uniform_intense_percent)
 
     assert classify(case(evidence(little))).category == "no-result"
+
+
+@pytest.mark.parametrize(
+    ("score", "word", "percent", "category"),
+    [("0", "negative", "5", "ultralow"), ("2+", "equivocal", "<10", "equivocal")],
+)
+def test_a_percentage_of_its_own_belongs_to_the_score_and_not_to_the_word_beside_it(
+    score: str, word: str, percent: str, category: str
+) -> None:
+    """ "Negative" alone stands for 1+ too, which 5 % would contradict; the score says which it is."""
+    share = type(ihc())(percent=ihc("0", percent=percent).percent)
+
+    assert classify(case(ihc(score), ihc(word), share)).category == category
+    assert classify(case(ihc("1+"), ihc("negative"), share)).category == "needs-review"
