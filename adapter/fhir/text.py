@@ -321,6 +321,8 @@ class _Sum:
     def _ihc(self) -> IhcResult | None:
         percent, staining, word = self._percent(), self._staining(), self._word(Assay.IHC)
         if self.asked is TestRole.IHC_UNIFORM_INTENSE_PERCENT and percent and not self.scores:
+            if staining not in (None, Staining.INTENSE_COMPLETE):
+                raise UnreadError("staining-not-understood")  # another pattern than was asked for
             return IhcResult(word=word, uniform_intense_percent=percent, text=self.text)
         if len(self.scores) > 1 or (self.scores and self.off_scale):
             raise UnreadError("several-scores")

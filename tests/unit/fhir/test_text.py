@@ -288,6 +288,12 @@ def test_a_share_of_uniform_intense_staining_may_be_a_bare_number() -> None:
         assert digits(found.uniform_intense_percent) == ("=", "60")
 
 
+def test_another_pattern_than_uniform_intense_is_not_read_as_its_share() -> None:
+    for text in ("5 % faint incomplete", "40 % weak to moderate complete"):
+        found = reading(text, TestRole.IHC_UNIFORM_INTENSE_PERCENT)
+        assert found.problem == "staining-not-understood"
+
+
 def test_low_under_an_ish_test_is_the_laboratory_s_overall_result() -> None:
     stated = reading("HER2-low", TestRole.ISH).stated
     assert (stated.ish, stated.overall) == (None, ResultWord.LOW)
