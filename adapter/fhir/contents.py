@@ -11,6 +11,7 @@ from typing import Final
 
 from adapter.fhir.agreement import note_differs
 from adapter.fhir.answer import Answer, answer_of, concept_answer
+from adapter.fhir.cells import is_count_of_cells, is_number, share_of_cells
 from adapter.fhir.question import ROLE_OF_ASSAY, Question, question_of
 from adapter.fhir.references import Graph, reference_to
 from adapter.fhir.remarks import remarks_in, understood_whole
@@ -57,10 +58,10 @@ def contents_of(
 ) -> Contents:
     """Read all that an Observation states, as answers to the test it names."""
     reader = _Reader(observation, terms)
-    question = reader.clearer(question)
+    question = reader.without_count(reader.clearer(question))
     if question.assay is None or question.role is None:
         return Contents(question)
-    reader.read(question.role)
+    reader.read(question)
     stated = reader.stated.with_conflicts(*question.conflicts)
     problem = question.problem or reader.problem
     remarks = reader.remarks
@@ -171,11 +172,20 @@ class _Reader:
                     found.add(is_her2)
         return found
 
-    def read(self, role: TestRole) -> None:
+    def without_count(self, question: Question) -> Question:
+        """Set a count of cells aside, which a name of cells makes of a number; it is no ratio."""
+        if not question.names_cells or not is_number(self.observation):
+            return question
+        if is_count_of_cells(self.observation) and not self._holds_her2():
+            return replace(question, role=TestRole.CELLS_COUNTED, problem="cells-counted")
+        return replace(question, problem="number-without-meaning")
+
+    def read(self, question: Question) -> None:
         """Read every place under the test that was asked."""
+        role = question.role or TestRole.OVERALL
         value = Answer(problem="no-value", is_absent=True)
         if not self.is_container:
-            value = answer_of(self.observation, role, self.terms)
+            value = self._answer(self.observation, question)
             self._take(value)
         for component in self.components:
             self._component(component)
@@ -225,8 +235,10 @@ class _Reader:
             return
         if is_filled(component.get("modifierExtension")):
             self._conflict("modifier-extension")
+        if question.names_cells and is_count_of_cells(component):
+            return
         self.stated = self.stated.with_conflicts(*question.conflicts)
-        answer = answer_of(component, question.role, self.terms)
+        answer = self._answer(component, question)
         self._take(answer)
         is_missing = answer.problem == "data-absent"
         is_missing |= answer.problem == "no-value" and question.role in _MEASURED
@@ -235,6 +247,14 @@ class _Reader:
             own = absent if answer.problem == "no-value" else answer.problem
             self.problem = question.problem or own
             self.ihc_unread |= question.assay is Assay.IHC
+
+    def _answer(self, element: JsonObject, question: Question) -> Answer:
+        """Read a value as what its test's name makes of it: a share of cells, a count, or a result."""
+        if question.names_share:
+            return share_of_cells(element, self.terms)
+        if question.names_cells and is_number(element):
+            return Answer(problem="number-without-meaning")
+        return answer_of(element, question.role or TestRole.OVERALL, self.terms)
 
     def _interpretation(self, role: TestRole) -> None:
         """Read the interpretation as a word on what is stated; a code such as "abnormal" says nothing."""

@@ -19,7 +19,7 @@ from adapter.fhir.stated import Conflict
 from adapter.fhir.terms import Terms, holds, meanings
 from adapter.fhir.text import ASSAY_OF_ROLE
 from adapter.fhir.tokens import Token, TokenKind
-from adapter.her2.model import Assay
+from adapter.her2.model import Assay, ResultWord
 from adapter.terminology.vocabulary import MapRow, TestCode, TestRole, WordKind
 
 CODE_AGAINST_DISPLAY: Final = "test-code-against-display"
@@ -68,7 +68,8 @@ class Question:
     `role`: None when no HER2 test is named. `problem`: reason code when it is a HER2 test that could
     not be understood, or none at all; "" when all is well. `conflicts`: with both sides. `unknown`:
     (system, code) of codings that no row knows. `assays`: every one that the words and method codes
-    beside the test code name.
+    beside the test code name. `names_cells`: the name speaks of cells and of no other quantity, so a
+    number may count them. `names_share`: it asks which share of the cells stains, not for the result.
     """
 
     role: TestRole | None
@@ -77,6 +78,8 @@ class Question:
     rows: tuple[MapRow, ...] = ()
     unknown: tuple[tuple[str, str], ...] = ()
     assays: frozenset[Assay] = frozenset()
+    names_cells: bool = False
+    names_share: bool = False
 
     @property
     def assay(self) -> Assay | None:
@@ -147,9 +150,8 @@ def _coded(
     own: Sequence[TestRole], roles: set[TestRole], names: _Names, question: Question
 ) -> Question:
     """Judge a HER2 code by what stands beside it."""
-    rows, unknown = question.rows, question.unknown
     if TestRole.OTHER_ANALYTE in roles or (names.others and not names.her2_named):
-        return Question(TestRole.OTHER_ANALYTE, "other-analyte-named", rows=rows)
+        return Question(TestRole.OTHER_ANALYTE, "other-analyte-named", rows=question.rows)
     conflicts = {Conflict("several-analytes-named")} if names.others else set()
     role = own[0]
     if names.other_test:
@@ -163,7 +165,8 @@ def _coded(
     elif names.assays and ASSAY_OF_ROLE[role] not in names.assays:
         named = " and ".join(named_tests(names.assays))
         conflicts.add(Conflict(CODE_AGAINST_DISPLAY, f"{ASSAY_OF_ROLE[role].name} against {named}"))
-    return Question(role, "", tuple(sorted(conflicts)), rows, unknown)
+    question = replace(question, role=role, conflicts=tuple(sorted(conflicts)))
+    return names.of_cells(question)
 
 
 def _named(names: _Names, question: Question, is_generic: bool) -> Question:
@@ -179,7 +182,7 @@ def _named(names: _Names, question: Question, is_generic: bool) -> Question:
     problem = "" if names.understood else "test-not-understood"
     if names.others:
         problem = "several-analytes-named"
-    return Question(names.role or TestRole.OVERALL, problem, rows=rows, unknown=unknown)
+    return names.of_cells(replace(question, role=names.role or TestRole.OVERALL, problem=problem))
 
 
 class _Names:
@@ -199,8 +202,20 @@ class _Names:
         implied = her2_implied and bool(self.assays) and not self.others
         self.her2_named = bool(her2) or implied
         named = [tokens for tokens, _ in names] if implied else her2
-        self.understood = all(map(_is_name, named))
+        of_cells = meanings(every, WordKind.QUANTITY)
+        self.cells = of_cells == {"cells"}
+        self.share = not quantities and ("percent" in of_cells or _has_percent_sign(every))
+        self.understood = all(_is_name(tokens, of_share=self.share) for tokens in named)
         self.role = self._role(quantities)
+
+    def of_cells(self, question: Question) -> Question:
+        """Say of a test what its name says of cells; a share is one of IHC, a count one of ISH."""
+        may_count = question.role in (TestRole.ISH, TestRole.OVERALL)
+        return replace(
+            question,
+            names_cells=self.cells and may_count,
+            names_share=self.share and question.role is TestRole.IHC,
+        )
 
     def _role(self, quantities: set[str]) -> TestRole | None:
         """Give the one test that is named; IHC and ISH together name none."""
@@ -214,5 +229,15 @@ class _Names:
         return TestRole.RATIO if "ratio" in quantities else ROLE_OF_ASSAY[assay]
 
 
-def _is_name(tokens: tuple[Token, ...]) -> bool:
-    return all(token.kind is TokenKind.SIGN or token.is_word(*_IN_NAMES) for token in tokens)
+def _is_name(tokens: tuple[Token, ...], *, of_share: bool) -> bool:
+    """Tell whether every word can stand in a test's name; a share is one of "positive" cells."""
+    return all(
+        token.kind is TokenKind.SIGN
+        or token.is_word(*_IN_NAMES)
+        or (of_share and token.meaning == ResultWord.POSITIVE)
+        for token in tokens
+    )
+
+
+def _has_percent_sign(tokens: Iterable[Token]) -> bool:
+    return any(token.is_sign("%") for token in tokens)

@@ -65,6 +65,7 @@ SENTENCES: Final = {
     "criterion-not-result": "A cut-off is explained, and no result is stated.",
     "presence-is-no-result": "Detected or not detected is a result of ISH only.",
     "plus-alone": "A plus behind the marker may mean positive or 1+.",
+    "share-of-cells-not-understood": "The share of stained cells is not understood.",
     "no-score": "Staining is described, but no score is stated.",
     "nothing-stated": "The text states no result.",
     "component-without-value": "A component for a HER2 test has no value.",
