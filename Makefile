@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check format lint types imports lock benchmark docs package clean
+.PHONY: help demo test check format lint types imports lock benchmark tcga docs package clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -39,6 +39,9 @@ lock: $(VENV)/.dev ## Write the hash-locked dependency sets anew
 
 benchmark: $(VENV)/.dev ## The adapter beside the bare HTTP exchange, on a real HAPI server
 	@$(RUN)/python -m benchmarks.live
+
+tcga: $(VENV)/.dev ## TCGA-BRCA, where HER2_TCGA_FILE is at hand: docs/tcga-brca.md anew
+	@$(RUN)/python -m tests.registries.tcga --write docs/tcga-brca.md
 
 docs: $(VENV)/.dev ## Write the generated pages anew
 	@$(RUN)/her2-adapter table --output markdown > docs/decision-table.md

@@ -1,0 +1,1 @@
+"""Registries' own files turned into FHIR: real input that nobody here wrote."""
