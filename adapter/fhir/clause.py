@@ -36,6 +36,7 @@ IN_SITU: Final = "in-situ"
 _BOUNDARIES: Final = (";", ",", ".", "(", ")", "[", "]", "\n")
 _NEUTRAL: Final = (
     WordKind.FILLER,
+    WordKind.METHOD,
     WordKind.HER2,
     WordKind.SITE_BREAST,
     WordKind.SIDE,
@@ -364,7 +365,7 @@ class _ClauseReader:
     def _negated(self, position: int) -> int:
         """Read what a negation denies: only "amplified" has a plain opposite."""
         token = self._at(position)
-        while token is not None and token.is_word(WordKind.FILLER, WordKind.HER2):
+        while token is not None and token.is_word(WordKind.FILLER, WordKind.METHOD, WordKind.HER2):
             position += 1
             token = self._at(position)
         if token is None or not token.is_word(WordKind.ISH_RESULT):

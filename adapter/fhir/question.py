@@ -43,6 +43,7 @@ _ROLE_OF_QUANTITY: Final = {
 _IN_NAMES: Final = (
     WordKind.HER2,
     WordKind.FILLER,
+    WordKind.METHOD,
     WordKind.ASSAY,
     WordKind.QUANTITY,
     WordKind.PROBE,
@@ -180,6 +181,8 @@ def _named(names: _Names, question: Question, is_generic: bool) -> Question:
     if names.other_test:
         return Question(TestRole.EXCLUDED, names.other_test, rows=rows)
     problem = "" if names.understood else "test-not-understood"
+    if names.method:
+        problem = "method-named"
     if names.others:
         problem = "several-analytes-named"
     return names.of_cells(replace(question, role=names.role or TestRole.OVERALL, problem=problem))
@@ -206,6 +209,7 @@ class _Names:
         self.cells = of_cells == {"cells"}
         self.share = not quantities and ("percent" in of_cells or _has_percent_sign(every))
         self.understood = all(_is_name(tokens, of_share=self.share) for tokens in named)
+        self.method = any(map(_ends_with_method, named))
         self.role = self._role(quantities)
 
     def of_cells(self, question: Question) -> Question:
@@ -237,6 +241,12 @@ def _is_name(tokens: tuple[Token, ...], *, of_share: bool) -> bool:
         or (of_share and token.meaning == ResultWord.POSITIVE)
         for token in tokens
     )
+
+
+def _ends_with_method(tokens: tuple[Token, ...]) -> bool:
+    """Tell whether a name asks how it was tested: "HER2 FISH method" is answered by a kit or a cut-off."""
+    words = [token for token in tokens if token.kind is not TokenKind.SIGN]
+    return bool(words) and words[-1].is_word(WordKind.METHOD)
 
 
 def _has_percent_sign(tokens: Iterable[Token]) -> bool:

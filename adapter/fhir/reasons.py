@@ -39,6 +39,7 @@ SENTENCES: Final = {
     # What could not be read
     "subject-not-identified": "Whose result this is cannot be told.",
     "test-not-understood": "HER2 is named, but which test this is could not be understood.",
+    "method-named": "Its name asks how HER2 was tested; what stands there may be a cut-off.",
     "test-not-r4": "The test code is not written as FHIR R4 has it.",
     "no-value": "It states no value.",
     "data-absent": "The laboratory says that there is no value.",

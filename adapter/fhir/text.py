@@ -121,7 +121,7 @@ def read(text: str, lexicon: Lexicon, asked: TestRole) -> Reading:
     except UnreadError as unread:
         return Reading(NOTHING, problem=unread.problem, tokens=tokens)
     results = [clause for clause in clauses if not clause.recommendation]
-    neutral = (WordKind.FILLER, WordKind.HER2)
+    neutral = (WordKind.FILLER, WordKind.METHOD, WordKind.HER2)
     return Reading(
         stated.with_rows(*(t.word.row for t in tokens if t.word and not t.is_word(*neutral))),
         marker=marker_of(marker for clause in results for marker in clause.markers),

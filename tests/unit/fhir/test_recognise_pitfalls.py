@@ -275,3 +275,25 @@ def test_a_codes_own_published_display_says_nothing_beyond_the_code() -> None:
 
     assert category(published) == ("negative", False)
     assert category(otherwise) == ("needs-review", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("HER2 fish method", ">=2.0 Positive", id="a cut-off"),
+        pytest.param("her2_fish_method", "Positive >2.2", id="a column's name"),
+        pytest.param("HER2 IHC method", "3+ Positive", id="a scale"),
+        pytest.param("HER2 IHC kit", "3+ Positive", id="a kit"),
+    ],
+)
+def test_what_counts_as_positive_is_no_positive_result(name: str, value: str) -> None:
+    """Forms of TCGA-BRCA hold the criterion in the field for the method."""
+    result = recognised(observation(concept(text=name), valueString=value))
+    assert (result.outcome, result.reason.code) == (Outcome.UNREADABLE, "method-named")
+
+
+def test_a_method_within_a_name_does_not_hide_its_result() -> None:
+    found = evidence(
+        observation(concept(text="HER2, FISH method, result"), valueString="amplified")
+    )
+    assert found.ish is not None
