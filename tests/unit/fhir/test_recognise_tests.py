@@ -388,3 +388,16 @@ def test_a_name_that_only_begins_with_her2_is_seen_and_not_read(text: str) -> No
 def test_names_of_elements_and_columns_are_names_of_tests(text: str) -> None:
     result = recognised(observation({"text": text}, valueString="negative"))
     assert result.outcome is Outcome.EVIDENCE
+
+
+@pytest.mark.parametrize("name", ["her2_cent17_ratio", "HER2 cent17 ratio", "HER2/CENT17 ratio"])
+def test_a_registry_s_name_for_the_ratio_is_known(name: str) -> None:
+    found = evidence(observation(concept(text=name), valueString="2.2"))
+    assert found.ish is not None
+    assert found.ish.ratio is not None
+
+
+def test_a_registry_s_name_for_cep17_copies_beside_her2_is_known() -> None:
+    found = evidence(observation(concept(text="HER2 FISH CENT17 copy number"), valueString="1.8"))
+    assert found.ish is not None
+    assert found.ish.cep17_copies is not None
