@@ -25,6 +25,7 @@ UNDECIDED_BY = {
     "test-code-against-method",  # CISH as the method of IHC
     "note-against-value",  # "3+ Positive" in a note beside another score
     "component-not-read",  # "polisomy" where the CEP17 copies belong
+    "unreadable-ihc",  # a method's column sent as a result of IHC
     "percent-against-score",  # "10-19%" begins at the cut-off; "negative" in "<10%"
 }
 """Reasons for which the adapter may leave open what the fields alone would decide."""
@@ -41,7 +42,7 @@ def test_the_file_holds_what_its_description_says(tcga_samples: list[Sample]) ->
 
 def test_every_observation_is_accounted_for(answered: Run) -> None:
     assert sum(answered.answers.outcomes.values()) == answered.sent
-    assert answered.answers.outcomes["used"] > 0.9 * answered.sent
+    assert answered.answers.outcomes["used"] > 0.8 * answered.sent
 
 
 def test_every_sample_gives_one_case(answered: Run) -> None:
@@ -102,7 +103,7 @@ def test_all_scores_up_to_2013_are_limited_to_their_edition(answered: Run) -> No
     assert {one.category for one in scored if one not in limited} <= {"needs-review"}
 
 
-@pytest.mark.parametrize("encoding", ["coded", "text"])
+@pytest.mark.parametrize("encoding", ["coded", "text", "columns"])
 def test_methods_cut_offs_and_other_scales_never_make_a_category(
     encoding: str, tcga_samples: list[Sample], runs: dict[str, Run], catalogue: Catalogue
 ) -> None:

@@ -8,6 +8,8 @@ Numbers are Decimals with the digits they came with; `write_json` of the adapter
   with site and procedure; `[Not Evaluated]` as the reason why there is no value.
 - `text`: a registry that exports its form. One Observation for each field, named in words alone, with
   a text for a value, `[Not Evaluated]` among them; methods and other scales as `note`; a bare Specimen.
+- `columns`: a plain dump of the table. As `text`, but each test is named as its column is, and the
+  columns for methods and other scales are sent as results too, which they are not.
 - `overall`: as `coded`, but the word on IHC is sent as the overall HER2 status, which many mappings do.
 
 Ids are made from the row's place in the file, never from a barcode.
@@ -20,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from tests.registries.tcga.fields import NOT_EVALUATED, Sample
+from tests.registries.tcga.fields import COLUMNS, NOT_EVALUATED, Sample
 
 Json = dict[str, Any]
 
@@ -75,9 +77,16 @@ def text(sample: Sample) -> list[Json]:
     return [*_surroundings(sample, tidy=False), *_text_results(sample)]
 
 
+def columns(sample: Sample) -> list[Json]:
+    """Send every column as a result under its own name."""
+    results = _named_results(sample, COLUMNS, notes={})
+    return [*_surroundings(sample, tidy=False), *results]
+
+
 ENCODINGS: Final[Mapping[str, Callable[[Sample], list[Json]]]] = {
     "coded": coded,
     "text": text,
+    "columns": columns,
     "overall": overall,
 }
 
@@ -166,11 +175,21 @@ def _text_results(sample: Sample) -> Iterator[Json]:
     }
     carrier = "score" if sample.score else "status"
     notes[carrier] = notes.pop("score")
-    for name, called in NAMES.items():
+    return _named_results(sample, NAMES, notes=notes)
+
+
+def _named_results(
+    sample: Sample, names: Mapping[str, str], *, notes: Mapping[str, list[Json] | None]
+) -> Iterator[Json]:
+    for name, called in names.items():
         given = getattr(sample, name) or (NOT_EVALUATED if name in sample.not_evaluated else "")
         if given:
             yield _observation(
-                sample, name, {"text": called}, valueString=given, note=notes.get(name)
+                sample,
+                name.replace("_", "-"),
+                {"text": called},
+                valueString=given,
+                note=notes.get(name),
             )
 
 

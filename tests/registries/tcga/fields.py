@@ -42,7 +42,7 @@ NOT_EVALUATED = "[Not Evaluated]"
 DISCREPANCY = "[Discrepancy]"
 NO_ENTRY = (NOT_AVAILABLE, NOT_EVALUATED, DISCREPANCY, "")
 
-_PRIMARY = {
+COLUMNS = {
     "status": "her2_status_by_ihc",
     "percent": "her2_ihc_percent_positive",
     "score": "her2_ihc_score",
@@ -56,6 +56,7 @@ _PRIMARY = {
     "fish_scale": "her2_and_cent17_scale_other",
     "fish_method": "her2_fish_method",
 }
+"""What each field of a sample is called in the file."""
 _LATER = {
     "status": "nte_her2_status",
     "score": "nte_her2_positivity_ihc_score",
@@ -131,9 +132,9 @@ def _of_row(number: int, row: Mapping[str, str]) -> Iterator[Sample]:
         number,
         year=_entry(row["initial_pathologic_dx_year"]),
         procedure=_entry(row["method_initial_path_dx"]),
-        not_evaluated=_not_evaluated(row, _PRIMARY),
+        not_evaluated=_not_evaluated(row, COLUMNS),
     )
-    yield replace(first, **_entries(row, _PRIMARY))
+    yield replace(first, **_entries(row, COLUMNS))
     if later := {name: entry for name, entry in _entries(row, _LATER).items() if entry}:
         not_evaluated = _not_evaluated(row, _LATER)
         yield replace(Sample(number, is_later=True, not_evaluated=not_evaluated), **later)

@@ -21,11 +21,12 @@ this repository; this page holds counts and kinds only.
 **These are no diagnoses.** No pathologist has verified them; the laboratory's report is the result of record. Most
 scores were read under ASCO/CAP 2007, and the forms were filled in by hand.
 
-Three ways to send the same fields:
+Four ways to send the same fields:
 
 - **coded**: LOINC's codes, one Observation of IHC (score, share of cells), one of the word on IHC, one of FISH (word,
   numbers); methods as `method`, other scales as `note`;
 - **text**: each field an Observation of its own, named in words alone; methods and other scales as `note`;
+- **columns**: a plain dump: each column an Observation under the column's name, methods and other scales among them;
 - **overall**: as coded, but the word on IHC is sent as the overall HER2 status.
 
 The coded way also runs end to end on HAPI FHIR, with the same answers."""

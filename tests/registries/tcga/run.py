@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from adapter.fhir.strict_json import read_any, write_json
@@ -19,11 +19,16 @@ __all__ = ["ENCODINGS", "Ended", "Run", "against_their_fields", "as_received", "
 
 OVERALL: Final = "overall"
 """The encoding that makes the word on IHC the laboratory's conclusion."""
+COLUMNS: Final = "columns"
+"""The encoding in which `cent17_copy_number` names no HER2: it may be of any test, and is not HER2's."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How one sample ended: its classification, None where nothing was sent for it that says HER2."""
+    """How one sample ended: its classification, None where nothing was sent for it that says HER2.
+
+    `sample`: the fields that the encoding lets anyone take for HER2's.
+    """
 
     sample: Sample
     classification: Classification | None
@@ -73,11 +78,11 @@ def run(samples: Iterable[Sample], encoding: str, catalogue: Catalogue) -> Run:
     as_overall = encoding == OVERALL
     ended = tuple(
         Ended(
-            sample,
-            by_specimen.pop(specimen_of(sample), None),
-            tuple(found_in(sample, as_overall=as_overall)),
+            seen,
+            by_specimen.pop(specimen_of(seen), None),
+            tuple(found_in(seen, as_overall=as_overall)),
         )
-        for sample in samples
+        for seen in (replace(one, cep17="") if encoding == COLUMNS else one for one in samples)
     )
     assert not by_specimen, "every case is of one of the samples"
     sent = sum(one["resourceType"] == "Observation" for one in documents)
