@@ -6,6 +6,7 @@ overlay; reading a text with them is the recogniser's work.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from adapter.terminology.systems import ROW_SOURCE_EXTENSION, WORD_SYSTEM
 from adapter.terminology.vocabulary import MapRow, Word, WordKind
 
 ANY_LANGUAGE = "*"
+
+_PART = re.compile(r"\d+|[^\W\d_]+|[^\w\s-]")
 
 
 @dataclass(frozen=True)
@@ -60,17 +63,31 @@ def phrases(file: MappingFile) -> Iterator[Phrase]:
 def words(files: Iterable[MappingFile]) -> tuple[Word, ...]:
     """Build every word, longest phrase first: "not amplified" is found before "amplified".
 
-    A phrase of a later file replaces the same phrase of the same kind.
+    A phrase of a later file replaces the same phrase whole, whatever kind and meaning it had: two
+    meanings of one phrase would leave it understood as nothing.
     """
-    found: dict[tuple[str, WordKind], Word] = {}
-    for file in files:
-        for phrase in phrases(file) if is_word_file(file) else ():
-            kind = WordKind(phrase.kind)
-            row = MapRow(
-                map=phrase.map, system=WORD_SYSTEM, code=phrase.concept, meaning=phrase.meaning
-            )
-            found[phrase.text, kind] = Word(phrase.text, kind, phrase.meaning, phrase.language, row)
+    found: dict[str, Word] = {}
+    for file in filter(is_word_file, files):
+        said = {phrase.text: _word(phrase) for phrase in phrases(file)}
+        if found:
+            replaced = {spelling(text) for text in said}
+            found = {text: w for text, w in found.items() if spelling(text) not in replaced}
+        found |= said
     return tuple(sorted(found.values(), key=lambda w: (-len(w.phrase), w.phrase, w.kind)))
+
+
+def spelling(text: str) -> tuple[str, ...]:
+    """Give what is the same for phrases that are one to the reader: "her2-neu" and "her2neu".
+
+    Blanks, hyphens, and the seam between letters and digits part a phrase; none of them counts.
+    """
+    return tuple(_PART.findall(text))
+
+
+def _word(phrase: Phrase) -> Word:
+    row = MapRow(map=phrase.map, system=WORD_SYSTEM, code=phrase.concept, meaning=phrase.meaning)
+    kind = WordKind(phrase.kind)
+    return Word(phrase.text, kind, phrase.meaning, phrase.language, row)
 
 
 def property_value(concept: JsonObject, code: str) -> str:

@@ -154,6 +154,32 @@ def test_a_supplement_holds_words_and_wins() -> None:
     assert word.row.map == "http://hospital.test/words"
 
 
+@pytest.mark.parametrize("phrase", ["her2-neu", "her2 neu", "her2neu", "her 2 neu"])
+def test_a_later_file_overrides_a_phrase_whole_in_every_spelling(phrase: str) -> None:
+    shipped = file_of(concept("her2", "her2", "her2-neu"), concept("result", "positive", "p"))
+    site = file_of(concept("filler", "filler", phrase), url="u", supplements=WORD_SYSTEM)
+
+    found = {word.phrase: word.kind.value for word in words([shipped, site])}
+
+    assert found == {phrase: "filler", "p": "result"}
+
+
+@pytest.mark.parametrize("other", ["her2 new", "her22neu", "her2/neu", "not her2 neu"])
+def test_another_phrase_is_left_alone(other: str) -> None:
+    shipped = file_of(concept("her2", "her2", "her2-neu"))
+    site = file_of(concept("filler", "filler", other), url="u", supplements=WORD_SYSTEM)
+
+    assert {word.phrase for word in words([shipped, site])} == {"her2-neu", other}
+
+
+def test_a_phrase_in_two_spellings_may_not_have_two_meanings() -> None:
+    same = found(concept("her2", "her2", "her2-neu", "her2neu"))
+    (defect,) = found(concept("her2", "her2", "her2-neu"), concept("filler", "filler", "her2neu"))
+
+    assert same == []
+    assert "contradictory phrase 'her2neu'" in defect
+
+
 def test_other_code_systems_hold_no_words() -> None:
     other = file_of(concept("result", "positive", "P"), url="http://hospital.test/other")
 
