@@ -14,12 +14,16 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import adapter
+from adapter.errors import MappingError
 from adapter.her2.policy import POLICIES
 from adapter.terminology.catalogue import load_catalogue
+from adapter.terminology.layers import all_defects, read_site_of
+from adapter.terminology.mapping_files import SITE_TABLE
 from adapter.terminology.systems import OBSERVATION_PROFILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from adapter.fhir.derive import DeriveContext
     from adapter.her2.model import Link, Policy
@@ -56,9 +60,58 @@ class Adapter:
     options: SyncOptions
 
 
-def policy_of(settings: Settings) -> Policy:
-    """Choose the policy, with the site's choices in it."""
-    chosen = settings.policy
+def overlays_of(settings: Settings) -> tuple[Path, ...]:
+    """Give the folders of the site's own maps; none where no site has any."""
+    overlay = settings.policy.site_mappings
+    return (overlay,) if overlay else ()
+
+
+def with_site(settings: Settings, overlays: Sequence[Path] | None = None) -> Settings:
+    """Fill in the policies of site.toml where nobody set them; their origin is then that file.
+
+    Args:
+        settings: what was set by flag, variable or file stays.
+        overlays: folders, a later one wins; None for the settings' own.
+
+    Raises:
+        MappingError: with every defect of the maps, when a site.toml has one.
+
+    """
+    chosen: dict[str, str] = {}
+    for name, value in _site_choices(settings, overlays):
+        if f"policy.{name}" not in settings.origins:
+            chosen[name] = value
+    if not chosen:
+        return settings
+    policy = settings.policy.model_copy(update=chosen)
+    origins = {f"policy.{name}": SITE_TABLE for name in chosen}
+    filled = settings.model_copy(update={"policy": policy})
+    return filled.with_origins({**settings.origins, **origins})
+
+
+def overruled(settings: Settings) -> tuple[str, ...]:
+    """Say which policy of site.toml has no effect, because something else was set explicitly."""
+    return tuple(
+        f"policy.{name} is {getattr(settings.policy, name)} "
+        f"({settings.origins[f'policy.{name}']}), not {value} as {SITE_TABLE} has it"
+        for name, value in _site_choices(settings, None)
+        if settings.origins.get(f"policy.{name}", SITE_TABLE) != SITE_TABLE
+        and getattr(settings.policy, name) != value
+    )
+
+
+def _site_choices(settings: Settings, overlays: Sequence[Path] | None) -> Iterator[tuple[str, str]]:
+    folders = overlays_of(settings) if overlays is None else overlays
+    for folder in folders:
+        site, defects = read_site_of(folder)
+        if defects:
+            raise MappingError(all_defects(folders))
+        yield from site.policy.items()
+
+
+def policy_of(settings: Settings, overlays: Sequence[Path] | None = None) -> Policy:
+    """Choose the policy, with the site's choices in it; arguments and errors as `with_site`."""
+    chosen = with_site(settings, overlays).policy
     return replace(
         POLICIES[chosen.name],
         earlier_editions=chosen.earlier_editions,
@@ -67,18 +120,19 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
-def catalogue_of(settings: Settings) -> Catalogue:
-    """Load the vocabulary with the site's overlay; raises MappingError with every defect."""
-    overlay = settings.policy.site_mappings
-    return load_catalogue(overlays=(overlay,) if overlay else ())
+def catalogue_of(settings: Settings, overlays: Sequence[Path] | None = None) -> Catalogue:
+    """Load the vocabulary with the site's overlays; raises MappingError with every defect.
+
+    `overlays`: other folders than the settings' own.
+    """
+    return load_catalogue(overlays=overlays_of(settings) if overlays is None else overlays)
 
 
-def links_of(settings: Settings) -> tuple[Link, ...]:
-    """Load the samples that a person joined in the site's overlay; raises MappingError with every defect."""
+def links_of(settings: Settings, overlays: Sequence[Path] | None = None) -> tuple[Link, ...]:
+    """Load the samples that a person joined in the site's overlays; arguments and errors as `catalogue_of`."""
     from adapter.terminology.links import load_links
 
-    overlay = settings.policy.site_mappings
-    return load_links((overlay,) if overlay else ())
+    return load_links(overlays_of(settings) if overlays is None else overlays)
 
 
 def context_of(settings: Settings, catalogue: Catalogue, now: datetime) -> DeriveContext:
@@ -197,6 +251,7 @@ def open_adapter(
     from adapter.sync.cycle import Parts
 
     clock = SystemClock(stop)
+    settings = with_site(settings)
     catalogue, links = catalogue_of(settings), links_of(settings)
     with ExitStack() as opened:
         source = opened.enter_context(server_of(settings.source, clock))

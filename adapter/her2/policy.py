@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from adapter.her2.model import Policy
 
 ASCO_CAP_2023 = Policy(
@@ -22,3 +25,20 @@ BASIC = Policy(
 
 POLICIES = {policy.name: policy for policy in (ASCO_CAP_2023, BASIC)}
 """By name, as the setting `policy.name` spells it."""
+
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "earlier_editions": ("limit", "strict"),
+    "zero_plus": ("dated", "ultralow", "zero"),
+    "tumour_site": ("optional", "required"),
+}
+"""What a site may choose within a policy, and the values of each choice, the default first."""
+
+
+def choices(policy: Policy) -> dict[str, str]:
+    """Give every choice of a policy with its value, by the attribute's name."""
+    return {name: str(getattr(policy, name)) for name in CHOICES}
+
+
+def departures(policy: Policy) -> dict[str, str]:
+    """Give the choices that are not the default; the policy's version alone does not tell them."""
+    return {name: value for name, value in choices(policy).items() if value != CHOICES[name][0]}

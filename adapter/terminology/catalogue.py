@@ -8,23 +8,18 @@ network, no fhir.resources: it must load at every start of the command.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from adapter.errors import MappingError
 from adapter.her2.model import TumourSite
-from adapter.terminology import rules, systems
+from adapter.terminology import systems
 from adapter.terminology.code_systems import CodeSystemNames, read_names
 from adapter.terminology.conceptmap import Entry, entries, index
-from adapter.terminology.mapping_files import (
-    MappingFile,
-    content_hash,
-    objects,
-    read_folder,
-    shipped_folder,
-)
+from adapter.terminology.layers import Layer, defects_of, read_layers
+from adapter.terminology.mapping_files import MappingFile, objects
 from adapter.terminology.output import OutputCodes
 from adapter.terminology.vocabulary import (
     AnswerKind,
@@ -62,11 +57,18 @@ nothing but noise.
 _ICD_CODE = re.compile(r"([A-Z][0-9][0-9A-Z])\.?[0-9A-Z]{0,4}-?[+*!]?")
 """An ICD-10 code with its three-character category; the point may be missing (C509)."""
 
+_ESCAPED = re.compile(r"[\\,|$]")
+"""What a FHIR search value needs a backslash before (R4, search, Escaping Search Parameters)."""
+
 
 @dataclass(frozen=True)
 class CatalogueFile:
-    """One file of the set, for a list: where it stands, what it is, how many rows it has."""
+    """One file of the set, for a list: where it stands, what it is, how many rows it has.
 
+    `layer`: "shipped", or the name of the site.
+    """
+
+    layer: str
     name: str
     kind: str
     url: str
@@ -81,16 +83,19 @@ class Catalogue:
 
     `version`: semantic version of the shipped set and eight digits of its content's hash,
     "1.0.0+1a2b3c4d". `overlay_versions`: the same for each overlay. Both go into Provenance.policy,
-    so neither holds a blank.
+    so neither holds a blank. `overlay_names`: what people call each overlay. `aliases`: the names
+    of code systems that a site added, with the canonical url of each.
     """
 
     version: str
     overlay_versions: tuple[str, ...]
+    overlay_names: tuple[str, ...]
     files: tuple[CatalogueFile, ...]
     output: OutputCodes
     names: CodeSystemNames
     maps: Mapping[str, Index]
     vocabulary: tuple[Word, ...]
+    aliases: Mapping[str, str]
 
     def canonical_system(self, system: str) -> str:
         """Name a code system by its canonical url; an unknown name only loses its outer blanks."""
@@ -170,12 +175,20 @@ class Catalogue:
         return tuple(word for word in self.vocabulary if word.kind is kind)
 
     def search_codes(self) -> tuple[str, ...]:
-        """Give "system|code" of every test code worth searching a server for, sorted."""
+        """Give "system|code" of every test code worth searching a server for, sorted.
+
+        A server compares systems letter by letter, so each code stands there under a site's own
+        names of its system too.
+        """
+        names: dict[str, list[str]] = {}
+        for name, url in self.aliases.items():
+            names.setdefault(url, []).append(_ESCAPED.sub(r"\\\g<0>", name.strip()))
         return tuple(
             sorted(
-                f"{system}|{code}"
+                f"{name}|{code}"
                 for (system, code), entry in self.maps.get(systems.TEST_ROLES, {}).items()
                 if TestRole(entry.row.meaning) in _SEARCHED_ROLES
+                for name in (system, *names.get(system, ()))
             )
         )
 
@@ -205,35 +218,29 @@ def load_catalogue(folder: Path | None = None, overlays: Sequence[Path] = ()) ->
 
     """
     layers, defects = read_layers(folder, overlays)
-    defects += rules.defects(layers)
+    defects += defects_of(layers)
     if defects:
         raise MappingError(defects)
-    files = [file for layer in layers for file in layer]
-    version, *overlay_versions = (
-        f"{layer[0].metadata('version')}+{content_hash(layer)}" for layer in layers
-    )
+    return _catalogue(layers)
+
+
+def _catalogue(layers: Sequence[Layer]) -> Catalogue:
+    files = [file for layer in layers for file in layer.files]
+    version, *overlay_versions = (layer.version for layer in layers)
+    names = read_names(files)
+    for layer in layers:
+        names = names.and_also(layer.site.aliases)
     return Catalogue(
         version=version,
         overlay_versions=tuple(overlay_versions),
-        files=tuple(_listed(file) for file in files),
+        overlay_names=tuple(layer.name for layer in layers[1:]),
+        files=tuple(listed for layer in layers for listed in _listed(layer)),
         output=_output_codes(files),
-        names=read_names(files),
-        maps=_maps(layers),
+        names=names,
+        maps=_maps([layer.files for layer in layers]),
         vocabulary=words(files),
+        aliases={name: url for layer in layers for name, url in layer.site.aliases.items()},
     )
-
-
-def read_layers(
-    folder: Path | None = None, overlays: Sequence[Path] = ()
-) -> tuple[list[list[MappingFile]], list[str]]:
-    """Read the shipped folder and each overlay as one layer each, and what cannot be read."""
-    layers: list[list[MappingFile]] = []
-    defects: list[str] = []
-    for path in (folder or shipped_folder(), *overlays):
-        files, unreadable = read_folder(path)
-        layers.append(files)
-        defects += unreadable
-    return layers, defects
 
 
 def _maps(layers: Sequence[Sequence[MappingFile]]) -> dict[str, Index]:
@@ -271,17 +278,37 @@ def _output_codes(files: Sequence[MappingFile]) -> OutputCodes:
     return OutputCodes(concepts=concepts, outside=outside, unit_texts=unit_texts)
 
 
-def _listed(file: MappingFile) -> CatalogueFile:
-    rows = {
-        "ConceptMap": lambda: sum(1 for _ in entries(file.resource)),
-        "CodeSystem": lambda: sum(1 for _ in objects(file.resource.get("concept"))),
-        "NamingSystem": lambda: sum(1 for _ in objects(file.resource.get("uniqueId"))),
-    }.get(file.kind, lambda: 0)()
-    return CatalogueFile(
-        name=file.name,
-        kind=file.kind,
-        url=file.url,
-        version=file.metadata("version"),
-        title=file.metadata("title"),
-        rows=rows,
-    )
+def _listed(layer: Layer) -> Iterator[CatalogueFile]:
+    for file in layer.files:
+        yield CatalogueFile(
+            layer=layer.name,
+            name=file.name,
+            kind=file.kind,
+            url=file.url,
+            version=file.metadata("version"),
+            title=file.metadata("title"),
+            rows=_row_count(file),
+        )
+    for name, table in layer.tables.items():
+        rows = sum(len(part) for part in table.values() if isinstance(part, dict | list))
+        yield CatalogueFile(
+            layer=layer.name,
+            name=name,
+            kind="TOML",
+            url="",
+            version=layer.site.version,
+            title=layer.site.name,
+            rows=rows,
+        )
+
+
+def _row_count(file: MappingFile) -> int:
+    match file.kind:
+        case "ConceptMap":
+            return sum(1 for _ in entries(file.resource))
+        case "CodeSystem":
+            return sum(1 for _ in objects(file.resource.get("concept")))
+        case "NamingSystem":
+            return sum(1 for _ in objects(file.resource.get("uniqueId")))
+        case _:
+            return 0

@@ -14,10 +14,10 @@ from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 
 from adapter.her2.model import AscoCapStatus, Category, IhcScore, IshGroup, ResultWord
-from adapter.terminology import rules, systems
-from adapter.terminology.catalogue import read_layers
+from adapter.terminology import systems
 from adapter.terminology.code_systems import read_names
 from adapter.terminology.conceptmap import Entry, entries
+from adapter.terminology.layers import Layer, defects_of, read_layers
 from adapter.terminology.mapping_files import MappingFile, objects
 from adapter.terminology.rules import value_sets
 from adapter.terminology.vocabulary import Answer, TestRole, WordKind
@@ -59,14 +59,14 @@ def check_mappings(folder: Path | None = None, overlays: Sequence[Path] = ()) ->
     return tuple(dict.fromkeys((*defects, *check_layers(layers))))
 
 
-def check_layers(layers: rules.Layers) -> tuple[str, ...]:
+def check_layers(layers: Sequence[Layer]) -> tuple[str, ...]:
     """List every defect of a set that was read or is about to be written, the shipped layer first."""
-    files = [file for layer in layers for file in layer]
+    files = [file for layer in layers for file in layer.files]
     defects: list[str] = []
     for file in files:
         defects += _invalid_fhir(file)
-    defects += rules.defects(layers)
-    shipped = layers[0]
+    defects += defects_of(layers)
+    shipped = layers[0].files
     defects += _unlisted_concepts(shipped)
     defects += _value_sets_that_differ(shipped)
     defects += _unreached(shipped)

@@ -8,7 +8,7 @@ found.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from adapter.terminology.mapping_files import MappingFile, extension, objects
 from adapter.terminology.systems import CODE_FORM_EXTENSION, PREFIX_EXTENSION
@@ -42,6 +42,26 @@ class CodeSystemNames:
     def form(self, system: str) -> str:
         """Give the name of the form of this system's codes, "" when none is stated."""
         return self.forms.get(self.canonical(system), "")
+
+    def and_also(self, aliases: Mapping[str, str]) -> CodeSystemNames:
+        """Add a site's names: name → canonical url."""
+        added = {name.strip().lower(): url for name, url in aliases.items()}
+        return replace(self, exact={**self.exact, **added}) if added else self
+
+
+def system_named(name: str, names: CodeSystemNames, systems: Iterable[str]) -> str | None:
+    """Give the code system that a name stands for, None when it stands for none.
+
+    Args:
+        name: as a server or a site writes it.
+        names: the names that are known.
+        systems: canonical urls in use; one that no NamingSystem lists is its own name.
+
+    """
+    canonical = names.canonical(name)
+    folded = canonical.lower()
+    own = {system.lower(): system for system in systems}
+    return canonical if canonical != name.strip() else own.get(folded, names.exact.get(folded))
 
 
 def read_names(files: Iterable[MappingFile]) -> CodeSystemNames:

@@ -21,8 +21,9 @@ from typing import Final
 from adapter.errors import MappingError
 from adapter.her2.model import LINK_END, Link
 from adapter.terminology.conceptmap import JsonObject
+from adapter.terminology.mapping_files import LINKS_TABLE
 
-FILE_NAME: Final = "links.toml"
+FILE_NAME: Final = LINKS_TABLE
 LONGEST_TEXT: Final = 500
 """Characters of `by` and `because`: they are copied into a note that people read."""
 _ENDS: Final = ("first", "second")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from adapter.terminology.conceptmap import JsonObject
 
@@ -19,6 +20,14 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 ARTIFACT = "http://hl7.org/fhir/StructureDefinition/artifact-"
 """R4's NamingSystem has no url, version and title; HL7's extensions artifact-url and so on carry them."""
+
+
+SITE_TABLE: Final = "site.toml"
+"""Who the site is, its policies, and its names of code systems: site.py."""
+LINKS_TABLE: Final = "links.toml"
+"""Results that a person of the site joined."""
+TABLES: Final = (LINKS_TABLE, SITE_TABLE)
+"""The TOML files that a site's folder may hold beside its maps."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,12 @@ def shipped_folder() -> Path:
     return packed if packed.is_dir() else _PACKAGE.parent / "mappings"
 
 
-def read_folder(folder: Path) -> tuple[list[MappingFile], list[str]]:
+def read_folder(folder: Path, *, may_be_empty: bool = False) -> tuple[list[MappingFile], list[str]]:
     """Read the JSON files of a folder, not of its subfolders, in the order of their names.
+
+    Args:
+        folder: where they stand.
+        may_be_empty: something else of use is in it, so that no map need be.
 
     Returns:
         The files that are JSON objects, and the defects as "file: JSON path: what is wrong".
@@ -85,15 +98,41 @@ def read_folder(folder: Path) -> tuple[list[MappingFile], list[str]]:
             files.append(MappingFile(name=path.name, resource=parsed))
         else:
             defects.append(f"{path.name}: $: not a JSON object")
-    if not files and not defects:
+    if not files and not defects and not may_be_empty:
         defects.append(f"{folder}: $: holds no mappings (*.json)")
     return files, defects
 
 
-def content_hash(files: Iterable[MappingFile]) -> str:
+def read_tables(folder: Path) -> tuple[dict[str, JsonObject], list[str]]:
+    """Read the TOML files of a site's folder, not of its subfolders.
+
+    Returns:
+        What each file holds by its name, and the defects as "file: path: what is wrong"; a name
+        that nobody reads is one, since what stands there would be without effect.
+
+    """
+    tables: dict[str, JsonObject] = {}
+    defects: list[str] = []
+    for path in sorted(folder.glob("*.toml")):
+        if path.name not in TABLES:
+            defects.append(f"{path.name}: $: is none of {', '.join(TABLES)}")
+            continue
+        try:
+            tables[path.name] = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            defects.append(f"{path.name}: $: cannot be read as TOML: {error}")
+    return tables, defects
+
+
+def content_hash(
+    files: Iterable[MappingFile], tables: Mapping[str, JsonObject] | None = None
+) -> str:
     """Give eight digits of the SHA-256 of what the files say, whatever their layout and order."""
+    said = [json.dumps(file.resource, sort_keys=True) for file in files]
+    for name, table in (tables or {}).items():
+        said.append(json.dumps({name: table}, sort_keys=True, default=str))  # TOML knows dates
     digest = hashlib.sha256()
-    for text in sorted(json.dumps(file.resource, sort_keys=True) for file in files):
+    for text in sorted(said):
         digest.update(text.encode())
     return digest.hexdigest()[:8]
 

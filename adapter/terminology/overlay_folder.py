@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from adapter.errors import MappingError
 from adapter.terminology import rules
 from adapter.terminology.additions import ANSWER_TARGETS, Meanings
-from adapter.terminology.catalogue import Catalogue, load_catalogue, read_layers
+from adapter.terminology.catalogue import Catalogue, load_catalogue
+from adapter.terminology.layers import Layer, read_layers
 from adapter.terminology.mapping_files import MappingFile
 from adapter.terminology.overlay import Addition, Stamp, extended
 
@@ -23,8 +25,8 @@ _UNFINISHED: Final = ".new"
 
 
 def holds_files(folder: Path) -> bool:
-    """Tell whether a folder holds mappings already; one that is not there holds none."""
-    return any(folder.glob("*.json"))
+    """Tell whether a folder holds anything of an overlay already; one that is not there holds none."""
+    return any(any(folder.glob(pattern)) for pattern in ("*.json", "*.toml"))
 
 
 def catalogue_with(folder: Path) -> Catalogue:
@@ -34,18 +36,13 @@ def catalogue_with(folder: Path) -> Catalogue:
 
 def overlay_files(folder: Path) -> Sequence[MappingFile]:
     """Give the overlay's files; raises MappingError where one cannot be read."""
-    if not holds_files(folder):
-        return ()
-    layers, defects = read_layers(overlays=(folder,))
-    if defects:
-        raise MappingError(defects)
-    return layers[1]
+    return _overlay(folder).files
 
 
 def possible_meanings() -> Meanings:
     """Give what an answer can mean under each kind of test, from the shipped value sets."""
     layers, _ = read_layers()
-    listed = rules.value_sets(layers[0])
+    listed = rules.value_sets(layers[0].files)
     return {
         kind: frozenset(code for _, code in listed.get(target, ()))
         for kind, target in ANSWER_TARGETS.items()
@@ -69,14 +66,24 @@ def add_rows(
         check_layers,  # needs fhir.resources, which is slow to import
     )
 
-    before = overlay_files(folder)
-    after = extended(before, additions, stamp)
+    before = _overlay(folder)
+    after = extended(before.files, additions, stamp)
     shipped, unreadable = read_layers()
-    defects = (*unreadable, *check_layers([*shipped, after]))
+    defects = (*unreadable, *check_layers([*shipped, replace(before, files=after)]))
     if defects:
         raise MappingError(defects)
     _write(folder, after)
-    return before, after
+    return before.files, after
+
+
+def _overlay(folder: Path) -> Layer:
+    """Read an overlay, an empty one where the folder holds none; raises MappingError."""
+    if not holds_files(folder):
+        return Layer((), folder)
+    layers, defects = read_layers(overlays=(folder,))
+    if defects:
+        raise MappingError(defects)
+    return layers[1]
 
 
 def _write(folder: Path, files: Iterable[MappingFile]) -> None:

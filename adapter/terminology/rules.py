@@ -12,11 +12,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from adapter.terminology import systems
-from adapter.terminology.code_systems import CodeSystemNames, preferred_uri, read_names, well_formed
+from adapter.terminology.code_systems import (
+    CodeSystemNames,
+    preferred_uri,
+    read_names,
+    system_named,
+    well_formed,
+)
 from adapter.terminology.conceptmap import Entry, entries
-from adapter.terminology.mapping_files import MappingFile, objects
-from adapter.terminology.vocabulary import TestRole
+from adapter.terminology.mapping_files import MappingFile, extension, objects
+from adapter.terminology.site import Site, alias_defects
+from adapter.terminology.vocabulary import TestRole, WordKind
 from adapter.terminology.word_rules import word_defects
+from adapter.terminology.words import is_word_file, phrases, spelling
 
 Layers = Sequence[Sequence[MappingFile]]
 
@@ -30,6 +38,10 @@ _EQUIVALENCES = frozenset(
     {"relatedto", "equivalent", "equal", "wider", "subsumes", "narrower", "specializes", "inexact"}
 )
 _NOT_RESULTS = frozenset({TestRole.EXCLUDED.value, TestRole.OTHER_ANALYTE.value})
+
+_KEEPING_OUT = frozenset(
+    {WordKind.OTHER_ANALYTE, WordKind.OTHER_TEST, WordKind.SITE_OTHER, WordKind.NEGATION}
+)
 
 
 @dataclass(frozen=True)
@@ -45,11 +57,22 @@ class _Placed:
         return f"{self.file.name}: {self.entry.path}"
 
 
-def defects(layers: Layers) -> list[str]:
-    """List every defect of the shipped set (first layer) and a site's overlays (the others)."""
+def defects(layers: Layers, sites: Sequence[Site] = ()) -> list[str]:
+    """List every defect of the shipped set (first layer) and a site's overlays (the others).
+
+    Args:
+        layers: the files of each.
+        sites: what the overlays' site.toml say; their names of code systems hold for all rows.
+
+    """
     files = [file for layer in layers for file in layer]
-    names = read_names(files)
-    found: list[str] = []
+    found = list(_renamed_systems(layers))
+    # A system that lost its name would make every row of the shipped maps a defect too.
+    names = read_names(layers[0] if found else files)
+    for site in sites:
+        wrong = list(alias_defects(site, names, _systems_used(files, names)))
+        names = names if wrong else names.and_also(site.aliases)
+        found += wrong
     for number, layer in enumerate(layers):
         for file in layer:
             found += _file_defects(file, is_overlay=number > 0)
@@ -59,6 +82,7 @@ def defects(layers: Layers) -> list[str]:
     found += _repeated_urls(files)
     found += _row_defects(files, names)
     found += _undeniable(layers)
+    found += _site_words(layers)
     if layers:
         found += _missing_parts(layers[0])
     return found
@@ -188,6 +212,60 @@ def _undeniable(layers: Layers) -> Iterator[str]:
             was = denied.get(placed.entry.key) if placed.target == systems.TEST_ROLES else None
             if was and placed.entry.row.meaning not in _NOT_RESULTS:
                 yield f"{placed.at}: {placed.entry.row.code} is {was} and cannot become {placed.entry.row.meaning}"
+
+
+def _site_words(layers: Layers) -> Iterator[str]:
+    """Keep a site from taking away the words that keep a foreign or denied result out.
+
+    Nor may it write words that the reader does not ask for.
+    """
+    denied = {
+        spelling(p.text): p
+        for file in (layers[0] if layers else ())
+        for p in (phrases(file) if is_word_file(file) else ())
+        if p.kind in _KEEPING_OUT
+    }
+    for layer in layers[1:]:
+        for file in filter(is_word_file, layer):
+            for phrase in phrases(file):
+                if _is_of_the_grammar(phrase.text):
+                    yield (
+                        f"{file.name}: {phrase.path}: {phrase.text!r} has digits and no letter: that "
+                        "is read by the grammar, so it would be without effect"
+                    )
+                was = denied.get(spelling(phrase.text))
+                if was is not None and phrase.kind != was.kind:
+                    yield (
+                        f"{file.name}: {phrase.path}: {phrase.text!r} is {was.kind} and cannot "
+                        f"become {phrase.kind}"
+                    )
+
+
+def _is_of_the_grammar(phrase: str) -> bool:
+    return any(map(str.isdigit, phrase)) and not any(map(str.isalpha, phrase))
+
+
+def _renamed_systems(layers: Layers) -> Iterator[str]:
+    """Keep a site from giving the name of one code system to another."""
+    for number, layer in enumerate(layers[1:], start=1):
+        below = [file for earlier in layers[:number] for file in earlier]
+        names = read_names(below)
+        used = _systems_used(below, names)
+        for file in layer:
+            url = preferred_uri(file) if file.kind == "NamingSystem" else ""
+            for name in objects(file.resource.get("uniqueId")) if url else ():
+                value = str(name.get("value", "")).strip()
+                named = {system_named(value, names, used)} - {None}
+                if extension(name, systems.PREFIX_EXTENSION) is True:
+                    named |= {one for one in used if one.lower().startswith(value.lower())}
+                for was in sorted(filter(None, named - {url})):
+                    yield f"{file.name}: $.uniqueId: {value} names {was} already, and cannot name {url}"
+
+
+def _systems_used(files: Iterable[MappingFile], names: CodeSystemNames) -> frozenset[str]:
+    """Collect the canonical urls of code systems that rows and NamingSystems use."""
+    named = {*names.exact.values(), *(url for _, url in names.prefixes)}
+    return frozenset(named | {placed.entry.row.system for placed in _placed(files)})
 
 
 def _missing_parts(shipped: Sequence[MappingFile]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from time import monotonic
+from typing import get_args
 
 import pytest
 
@@ -17,12 +18,16 @@ from adapter.bootstrap import (
     context_of,
     open_adapter,
     options_of,
+    overruled,
     policy_of,
+    with_site,
 )
-from adapter.errors import ConfigError
-from adapter.settings import AuthSettings, Settings, load_settings
+from adapter.errors import ConfigError, MappingError
+from adapter.her2.policy import ASCO_CAP_2023, CHOICES
+from adapter.settings import AuthSettings, PolicySettings, Settings, load_settings
 from adapter.terminology.systems import OBSERVATION_PROFILE
 from adapter.transport.auth import BasicAuth, BearerAuth, HeaderAuth, NoAuth, TokenFileAuth
+from tests.unit.terminology.mapping_sets import site_toml
 
 URL = "https://fhir.test/r4"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -106,6 +111,68 @@ def test_the_sites_choices_arrive_in_the_policy() -> None:
 
     assert (policy.name, policy.earlier_editions) == ("asco-cap-2023", "strict")
     assert (policy.zero_plus, policy.tumour_site) == ("zero", "required")
+
+
+def test_a_sites_policies_count_where_nobody_set_them(tmp_path: Path) -> None:
+    site_toml(tmp_path, '[policy]\nzero_plus = "zero"\ntumour_site = "required"')
+    given = settings(policy__site_mappings=str(tmp_path), policy__tumour_site="optional")
+    filled = with_site(given)
+
+    policy = policy_of(given)
+    assert (policy.zero_plus, policy.tumour_site) == ("zero", "optional")
+    assert policy_of(filled) == policy
+    assert filled.origins["policy.zero_plus"] == "site.toml"
+    assert filled.origins["policy.tumour_site"] == "flag"
+    said = "policy.tumour_site is optional (flag), not required as site.toml has it"
+    assert overruled(given) == overruled(filled) == (said,)
+
+
+def test_a_site_that_agrees_with_the_settings_has_nothing_to_say(tmp_path: Path) -> None:
+    site_toml(tmp_path, '[policy]\nzero_plus = "zero"')
+    given = settings(policy__site_mappings=str(tmp_path), policy__zero_plus="zero")
+
+    assert overruled(given) == ()
+    assert with_site(given) is given
+    assert with_site(settings()).policy.zero_plus == "dated"
+
+
+def test_the_sites_policies_arrive_in_the_passes(tmp_path: Path) -> None:
+    site_toml(tmp_path, '[policy]\nzero_plus = "zero"')
+    with open_adapter(settings(policy__site_mappings=str(tmp_path)), Event()) as whole:
+        context = whole.parts.context
+        assert context.policy.zero_plus == "zero"
+        assert context.overlay_versions == whole.parts.catalogue.overlay_versions
+        assert context.overlay_versions[0].startswith("1.0.0+")
+        assert whole.settings.policy.zero_plus == "zero"
+
+
+def test_of_several_folders_the_last_has_the_policy(tmp_path: Path) -> None:
+    folders = [
+        site_toml(tmp_path / value, f'[policy]\nzero_plus = "{value}"')
+        for value in ("zero", "ultralow")
+    ]
+
+    assert policy_of(settings(), folders).zero_plus == "ultralow"
+    assert policy_of(settings(), []).zero_plus == "dated"
+
+
+def test_a_broken_site_toml_stops_the_policy_with_all_defects(tmp_path: Path) -> None:
+    site_toml(tmp_path, "[policy]\nzero_plus = 'low'")
+    (tmp_path / "map.json").write_text("{")
+
+    with pytest.raises(MappingError) as refused:
+        policy_of(settings(policy__site_mappings=str(tmp_path)))
+    assert {defect.partition(":")[0] for defect in refused.value.defects} == {
+        "map.json",
+        "site.toml",
+    }
+
+
+def test_the_settings_know_the_choices_of_the_core() -> None:
+    fields = PolicySettings.model_fields
+    for name, values in CHOICES.items():
+        assert set(get_args(fields[name].annotation)) == set(values)
+        assert fields[name].default == values[0] == getattr(ASCO_CAP_2023, name)
 
 
 def test_the_record_says_what_the_settings_ask_for() -> None:

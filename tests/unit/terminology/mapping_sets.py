@@ -70,3 +70,63 @@ def overlay(folder: Path, *resources: JsonObject) -> Path:
     for number, resource in enumerate(resources):
         (folder / f"{number}.json").write_text(json.dumps(resource), encoding="utf-8")
     return folder
+
+
+def site_words(kind: str, meaning: str, *phrases: str, **changes: Any) -> JsonObject:
+    """A site's own phrases of one kind and meaning."""
+    source = "https://w3id.org/her2-adapter/StructureDefinition/row-source"
+    concept = {
+        "code": f"{kind}.{meaning}",
+        "property": [
+            {"code": "kind", "valueCode": kind},
+            {"code": "meaning", "valueString": meaning},
+        ],
+        "designation": [
+            {"value": phrase, "extension": [{"url": source, "valueString": "us"}]}
+            for phrase in phrases
+        ],
+    }
+    resource = {
+        **_metadata("CodeSystem", "words"),
+        "content": "supplement",
+        "supplements": "https://w3id.org/her2-adapter/CodeSystem/her2-word",
+        "concept": [concept],
+    }
+    return {**resource, **changes}
+
+
+def naming_system(url: str, *names: str, prefix: str = "") -> JsonObject:
+    """Names that a site's servers have for one code system, and a beginning of further ones."""
+    base = "https://w3id.org/her2-adapter/StructureDefinition"
+    unique = [{"type": "uri", "value": url, "preferred": True}]
+    unique += [{"type": "other", "value": name} for name in names]
+    if prefix:
+        mark = [{"url": f"{base}/identifies-by-prefix", "valueBoolean": True}]
+        unique.append({"type": "other", "value": prefix, "extension": mark})
+    resource = _metadata("NamingSystem", "names")
+    artifact = "http://hl7.org/fhir/StructureDefinition/artifact-"
+    moved = ("url", "version", "title")
+    extensions = [{"url": artifact + key, "valueString": resource.pop(key)} for key in moved]
+    return {**resource, "extension": extensions, "uniqueId": unique}
+
+
+def site_toml(folder: Path, text: str = "", *, version: str = "1.0.0") -> Path:
+    """Write a site.toml into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    head = f'name = "St. Example\'s"\nversion = "{version}"\n'
+    (folder / "site.toml").write_text(head + text, encoding="utf-8")
+    return folder
+
+
+def _metadata(kind: str, name: str) -> JsonObject:
+    return {
+        "resourceType": kind,
+        "url": f"{SITE}/{kind}/{name}",
+        "version": "0.1.0",
+        "name": name.title(),
+        "title": name.title(),
+        "status": "active",
+        "date": "2026-02-01",
+        "publisher": "Hospital",
+        "description": "Of a hospital.",
+    }

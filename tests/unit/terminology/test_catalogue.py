@@ -11,9 +11,25 @@ import pytest
 from adapter.errors import MappingError
 from adapter.terminology.catalogue import load_catalogue
 from adapter.terminology.vocabulary import AnswerKind, TestRole
-from tests.unit.terminology.mapping_sets import SITE, change, copy_of_shipped, overlay, site_map
+from tests.unit.terminology.mapping_sets import (
+    SITE,
+    change,
+    copy_of_shipped,
+    overlay,
+    site_map,
+    site_toml,
+    site_words,
+)
 
 LOCAL = f"{SITE}/CodeSystem/her2"
+LINK = """
+[[link]]
+first = "Specimen/core"
+second = "Specimen/block"
+by = "Dr A. Example"
+on = 2026-11-01
+because = "One tumour"
+"""
 
 
 def test_the_shipped_set_loads_without_being_told_where_it_is() -> None:
@@ -118,45 +134,11 @@ def test_an_overlay_can_name_a_test_and_is_searched_for(tmp_path: Path) -> None:
 
 
 def test_an_overlay_adds_words_as_a_supplement(tmp_path: Path) -> None:
-    words = {
-        "resourceType": "CodeSystem",
-        "url": f"{SITE}/CodeSystem/words",
-        "version": "0.1.0",
-        "name": "Words",
-        "title": "Words",
-        "status": "active",
-        "date": "2026-02-01",
-        "publisher": "Hospital",
-        "description": "Words of a hospital.",
-        "content": "supplement",
-        "supplements": "https://w3id.org/her2-adapter/CodeSystem/her2-word",
-        "concept": [
-            {
-                "code": "result.negative",
-                "property": [
-                    {"code": "kind", "valueCode": "result"},
-                    {"code": "meaning", "valueString": "negative"},
-                ],
-                "designation": [
-                    {
-                        "language": "it",
-                        "value": "negativa assoluta",
-                        "extension": [
-                            {
-                                "url": "https://w3id.org/her2-adapter/StructureDefinition/row-source",
-                                "valueString": "us",
-                            }
-                        ],
-                    }
-                ],
-            }
-        ],
-    }
-
+    words = site_words("result", "negative", "negativa assoluta")
     found = load_catalogue(overlays=[overlay(tmp_path, words)]).words()
 
     (word,) = (word for word in found if word.phrase == "negativa assoluta")
-    assert (word.language, word.meaning) == ("it", "negative")
+    assert (word.language, word.meaning) == ("*", "negative")
     assert word.row.map == f"{SITE}/CodeSystem/words"
 
 
@@ -175,3 +157,76 @@ def test_an_overlay_cannot_make_a_result_of_a_serum_test(tmp_path: Path) -> None
 def test_an_empty_overlay_is_a_slip_and_refused(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match="holds no mappings"):
         load_catalogue(overlays=[tmp_path])
+
+
+def test_an_overlay_may_be_a_site_toml_alone(tmp_path: Path) -> None:
+    catalogue = load_catalogue(overlays=[site_toml(tmp_path, version="2.1.0")])
+
+    (version,) = catalogue.overlay_versions
+    assert version.startswith("2.1.0+")
+    assert catalogue.overlay_names == ("St. Example's",)
+    (listed,) = (file for file in catalogue.files if file.layer != "shipped")
+    assert (listed.layer, listed.name) == ("St. Example's", "site.toml")
+
+
+def test_without_a_site_toml_the_folder_names_the_overlay_and_its_maps_the_version(
+    tmp_path: Path,
+) -> None:
+    catalogue = load_catalogue(
+        overlays=[overlay(tmp_path / "lab", site_map("ihc-answers", (LOCAL, "x", "1+")))]
+    )
+
+    assert catalogue.overlay_names == ("lab",)
+    assert catalogue.overlay_versions[0].startswith("0.1.0+")
+
+
+def test_links_alone_have_a_version_too(tmp_path: Path) -> None:
+    (tmp_path / "links.toml").write_text("")
+
+    assert load_catalogue(overlays=[tmp_path]).overlay_versions[0].startswith("0.0.0+")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("site.toml", 'name = "x"\nversion = "1.0.0"\n[policy]\nzero_plus = "zero"\n'),
+        ("links.toml", LINK),
+    ],
+)
+def test_the_overlays_version_follows_its_toml_files(tmp_path: Path, name: str, text: str) -> None:
+    local = overlay(tmp_path, site_map("ihc-answers", (LOCAL, "x", "1+")))
+    before = load_catalogue(overlays=[local])
+    (local / name).write_text(text)
+    after = load_catalogue(overlays=[local])
+
+    assert before.overlay_versions != after.overlay_versions
+    assert before.version == after.version
+
+
+def test_a_broken_site_toml_is_refused_with_the_defects_of_the_maps(tmp_path: Path) -> None:
+    local = overlay(tmp_path, site_map("ihc-answers", (LOCAL, "x", "9+")))
+    (local / "site.toml").write_text("colour = 1")
+    (local / "other.toml").write_text("")
+    (local / "links.toml").write_text("[[link]]")
+
+    with pytest.raises(MappingError) as refused:
+        load_catalogue(overlays=[local])
+
+    assert {defect.partition(":")[0] for defect in refused.value.defects} == {
+        "0.json",
+        "site.toml",
+        "links.toml",
+        "other.toml",
+    }
+
+
+def test_a_sites_name_of_a_code_system_is_known_and_searched_for(tmp_path: Path) -> None:
+    alias = "urn:lab,1|2"
+    local = site_toml(tmp_path, f'[code_systems]\n"{alias}" = "http://loinc.org"')
+    catalogue = load_catalogue(overlays=[local])
+
+    found = catalogue.test_code(alias.upper(), "85319-2")
+    assert found is not None
+    assert found.role is TestRole.IHC
+    assert {"http://loinc.org|85319-2", "urn:lab\\,1\\|2|85319-2"} <= set(catalogue.search_codes())
+    assert load_catalogue().test_code(alias, "85319-2") is None

@@ -12,6 +12,7 @@ from adapter.terminology.mapping_files import (
     content_hash,
     extension,
     read_folder,
+    read_tables,
     shipped_folder,
 )
 
@@ -79,6 +80,41 @@ def test_the_hash_follows_the_content_and_not_its_layout() -> None:
     assert content_hash([one, two]) == content_hash([two, MappingFile("z.json", {"b": 2, "a": 1})])
     assert content_hash([one]) != content_hash([two])
     assert len(content_hash([one])) == 8
+
+
+def test_the_hash_follows_what_toml_files_say_and_not_their_layout(tmp_path: Path) -> None:
+    write(tmp_path, "links.toml", "when = 2026-01-01\n")
+    dated, defects = read_tables(tmp_path)
+    write(tmp_path, "links.toml", "# why\nwhen   = 2026-01-01\n")
+    commented, _ = read_tables(tmp_path)
+    write(tmp_path, "links.toml", "when = 2026-01-02\n")
+    changed, _ = read_tables(tmp_path)
+
+    assert defects == []
+    assert content_hash([], dated) == content_hash([], commented) != content_hash([])
+    assert content_hash([], dated) != content_hash([], changed)
+    assert content_hash([], dated) != content_hash([], {"site.toml": dated["links.toml"]})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("sites.toml", "", "sites.toml: $: is none of links.toml, site.toml"),
+        ("site.toml", "a = ", "site.toml: $: cannot be read as TOML: "),
+        ("site.toml", "a = 1\na = 2", "site.toml: $: cannot be read as TOML: "),
+        ("site.toml", b"\xff", "site.toml: $: cannot be read as TOML: "),
+    ],
+    ids=["a-name-that-nobody-reads", "half-a-line", "said-twice", "not-utf-8"],
+)
+def test_a_doubtful_toml_file_is_a_defect(
+    tmp_path: Path, name: str, content: str | bytes, said: str
+) -> None:
+    write(tmp_path, name, content)
+    tables, defects = read_tables(tmp_path)
+
+    assert tables == {}
+    assert len(defects) == 1
+    assert defects[0].startswith(said)
 
 
 def test_a_naming_system_keeps_its_metadata_as_extensions() -> None:

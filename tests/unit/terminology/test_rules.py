@@ -8,7 +8,15 @@ import pytest
 
 from adapter.terminology.mapping_files import MappingFile
 from adapter.terminology.rules import defects
-from tests.unit.terminology.mapping_sets import SHIPPED, SITE, JsonObject, site_map
+from adapter.terminology.site import Site
+from tests.unit.terminology.mapping_sets import (
+    SHIPPED,
+    SITE,
+    JsonObject,
+    naming_system,
+    site_map,
+    site_words,
+)
 
 LOCAL = f"{SITE}/CodeSystem/her2"
 LOINC = "http://loinc.org"
@@ -246,3 +254,69 @@ def test_a_value_set_that_composes_nothing_holds_nothing(shipped: list[MappingFi
     found = defects([[empty if file is sides else file for file in shipped]])
 
     assert any("unknown target 'left'" in defect for defect in found)
+
+
+def test_a_site_cannot_take_a_name_from_another_code_system(shipped: list[MappingFile]) -> None:
+    taken = naming_system(LOCAL, LOINC, "Loinc")
+
+    assert of_overlay(shipped, taken) == [
+        f"0.json: $.uniqueId: {name} names {LOINC} already, and cannot name {LOCAL}"
+        for name in (LOINC, "Loinc")
+    ]
+
+
+def test_a_site_cannot_take_the_beginning_of_other_names(shipped: list[MappingFile]) -> None:
+    found = of_overlay(shipped, naming_system(LOCAL, prefix="http://"))
+
+    assert any(f"http:// names {LOINC} already" in defect for defect in found)
+
+
+def test_a_site_may_name_its_own_and_a_known_system(shipped: list[MappingFile]) -> None:
+    assert of_overlay(shipped, naming_system(LOCAL, "her2-local", prefix="urn:lab:")) == []
+    assert of_overlay(shipped, naming_system(LOINC, "lab-loinc")) == []
+
+
+@pytest.mark.parametrize(
+    ("phrase", "kind"),
+    [
+        ("estrogen receptor", "other-analyte"),
+        ("estrogen-receptor", "other-analyte"),
+        ("not", "negation"),
+        ("gastric", "site-other"),
+        ("serum", "other-test"),
+    ],
+)
+def test_a_site_cannot_take_away_a_word_that_keeps_a_result_out(
+    shipped: list[MappingFile], phrase: str, kind: str
+) -> None:
+    (defect,) = of_overlay(shipped, site_words("filler", "filler", phrase))
+
+    assert defect.endswith(f"{phrase!r} is {kind} and cannot become filler")
+
+
+def test_a_site_may_say_which_other_analyte_a_word_names(shipped: list[MappingFile]) -> None:
+    assert of_overlay(shipped, site_words("other-analyte", "er-alpha", "estrogen receptor")) == []
+
+
+def test_a_sites_phrase_of_digits_and_signs_would_have_no_effect(
+    shipped: list[MappingFile],
+) -> None:
+    (defect,) = of_overlay(shipped, site_words("ihc-score", "3+", "2+"))
+
+    assert "'2+' has digits and no letter" in defect
+
+
+def test_a_system_of_the_sites_own_rows_is_no_name_of_another(shipped: list[MappingFile]) -> None:
+    row = MappingFile("0.json", site_map("ish-answers", ("lab-loinc", "LA6576-8", "positive")))
+    site = Site(aliases={"lab-loinc": LOINC})
+    found = defects([shipped, [row]], [site])
+
+    assert f"names lab-loinc already, and cannot name '{LOINC}'" in found[0]
+
+
+def test_a_wrong_name_is_one_defect_and_leaves_the_shipped_rows_alone(
+    shipped: list[MappingFile],
+) -> None:
+    (defect,) = defects([shipped, []], [Site(aliases={LOINC: "http://snomed.info/sct"})])
+
+    assert defect.startswith("site.toml: code_systems.")
