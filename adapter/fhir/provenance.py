@@ -24,6 +24,7 @@ from adapter.fhir.record_rules import rule_problems
 from adapter.fhir.sources import SourceFacts
 from adapter.fhir.strict_json import write_json
 from adapter.her2.model import Link
+from adapter.her2.policy import departures
 from adapter.terminology.systems import (
     CASE_IDENTIFIER_SYSTEM,
     MAPPINGS_POLICY,
@@ -211,8 +212,13 @@ def _target(observation: Mapping[str, Any], replaced: str | None, context: Deriv
 
 
 def _policies(context: DeriveContext) -> list[str]:
-    """Name the policy and the mappings with their versions, as URIs without blanks."""
-    named = [(f"{POLICY_BASE}/{quote(context.policy.name, safe='')}", context.policy.version)]
+    """Name the policy, the site's choices in it, and the mappings, as URIs without blanks."""
+    policy = f"{POLICY_BASE}/{quote(context.policy.name, safe='')}"
+    named = [(policy, context.policy.version)]
+    named.extend(
+        (f"{policy}/{name.replace('_', '-')}", value)
+        for name, value in departures(context.policy).items()
+    )
     named.append((MAPPINGS_POLICY, context.mappings_version))
     named.extend((f"{MAPPINGS_POLICY}/overlay", version) for version in context.overlay_versions)
     return [f"{uri}|{quote(version, safe='+')}" for uri, version in named]

@@ -102,6 +102,18 @@ def test_the_time_of_the_pass_is_both_occurred_and_recorded() -> None:
     assert written["occurredDateTime"] == written["recorded"] == "2026-03-02T09:30:00.000Z"
 
 
+def test_a_sites_choices_are_named_with_the_policy() -> None:
+    changed = replace(context().policy, zero_plus="zero", tumour_site="required")
+    written = made(policy=changed)
+
+    assert written["policy"][1:3] == [
+        "https://w3id.org/her2-adapter/policy/asco-cap-2023/zero-plus|zero",
+        "https://w3id.org/her2-adapter/policy/asco-cap-2023/tumour-site|required",
+    ]
+    assert check_record(written) == []
+    assert len(made()["policy"]) == 2, "the policy's version says what the defaults are"
+
+
 def test_policies_are_uris_with_versions_and_without_blanks() -> None:
     changed = context().policy.__class__(
         name="our own policy", family="asco-cap", version="1.0 beta", guideline=""
