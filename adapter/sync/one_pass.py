@@ -30,7 +30,7 @@ from adapter.sync.pool import Gathered
 from adapter.sync.reconcile import Reconciled
 from adapter.sync.references import version_of
 from adapter.sync.report import PassOutcome, PassReport
-from adapter.sync.scope import DERIVED_COUNT, LAST_SWEEP, SINCE, VOCABULARY, Scope, Scoping
+from adapter.sync.scope import DERIVED_COUNT, LAST_SWEEP, SINCE, SWEPT_WITH, Scope, Scoping
 from adapter.sync.searches import Searches
 from adapter.sync.tally import Tally
 from adapter.sync.worklist import worklist_entries
@@ -127,14 +127,9 @@ class OnePass:
             clock=parts.clock,
             limits=self.options.read,
             may_remember=self.may_write,
-            vocabulary=self._vocabulary,
+            basis=parts.basis,
         )
         return scoping.choose(self.asked, self.recent, observe=self.options.observe)
-
-    @property
-    def _vocabulary(self) -> str:
-        """The versions of the mappings, shipped and the site's."""
-        return " ".join((self.context.mappings_version, *self.context.overlay_versions))
 
     def _warn_of_narrowed_scope(self, scope: Scope) -> None:
         """Say when a sweep sees far less of ours than stood before: an account may see less than it did."""
@@ -291,7 +286,8 @@ class OnePass:
                 store.set_watermark(name, instant)
         if scope.marks_sweep:
             store.set_setting(LAST_SWEEP, self.started_at.isoformat())
-            store.set_setting(VOCABULARY, self._vocabulary)
+        if scope.is_whole:
+            store.set_setting(SWEPT_WITH, self.parts.basis)
         for patient in finished:
             self.recent.remember(scope.discovered.versions.get(patient, {}))
         strays = scope.discovered.without_patient.values()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from adapter.fhir.derive import DeriveContext
 from adapter.her2.model import Link
+from adapter.her2.policy import choices
 from adapter.ports import Clock, FhirServer, StateStore
 from adapter.terminology.catalogue import Catalogue
 
@@ -25,6 +26,15 @@ class Parts:
     catalogue: Catalogue
     context: DeriveContext
     links: tuple[Link, ...] = ()
+
+    @property
+    def basis(self) -> str:
+        """What an answer depends on beside the results: policy, choices, vocabulary, software."""
+        context, policy = self.context, self.context.policy
+        said = [f"{policy.name}|{policy.version}"]
+        said += [f"{name}={value}" for name, value in choices(policy).items()]
+        said += [context.mappings_version, *context.overlay_versions]
+        return " ".join([*said, context.software_version])
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from adapter.sync.sweep import Sweep, read_everything
 
 LAST_SWEEP: Final = "last-sweep"
 """Setting: when everything was last read, as an ISO instant."""
-VOCABULARY: Final = "vocabulary"
-"""Setting: the version of the mappings with which everything was last read."""
+SWEPT_WITH: Final = "swept-with"
+"""Setting: what the answers of that sweep were given with, as Parts.basis."""
 SINCE: Final = "since"
 """Setting: the day a site began from with --since; what is older stays untouched, by sweeps too."""
 DERIVED_COUNT: Final = "derived-count"
@@ -39,7 +39,10 @@ measured).
 
 @dataclass
 class Scope:
-    """What a pass looks at; `sweep` is there when everything is read."""
+    """What a pass looks at; `sweep` is there when everything is read.
+
+    `is_whole`: it looks at everything that this site looks at, be it from the day it began with.
+    """
 
     kind: PassKind
     chunks: Iterator[Gathered]
@@ -47,13 +50,14 @@ class Scope:
     sweep: Sweep | None = None
     queued: tuple[str, ...] = ()
     marks_sweep: bool = False
+    is_whole: bool = False
 
 
 @dataclass(frozen=True)
 class Scoping:
-    """Chooses the scope.
+    """Chooses the scope; `may_remember` is False for a dry run, which leaves no trace.
 
-    `may_remember` is False for a dry run, which leaves no trace. `vocabulary`: version of the mappings.
+    `basis`: see Parts.basis.
     """
 
     searches: Searches
@@ -61,7 +65,7 @@ class Scoping:
     clock: Clock
     limits: ReadLimits
     may_remember: bool
-    vocabulary: str
+    basis: str
 
     def choose(self, asked: PassOptions, recent: Recent, *, observe: bool) -> Scope:
         """Find the patients of a pass.
@@ -82,7 +86,14 @@ class Scoping:
 
     def _sweep(self, gatherer: Gatherer, queued: tuple[str, ...]) -> Scope:
         sweep = read_everything(gatherer)
-        return Scope(PassKind.SWEEP, sweep.chunks(), sweep=sweep, queued=queued, marks_sweep=True)
+        return Scope(
+            PassKind.SWEEP,
+            sweep.chunks(),
+            sweep=sweep,
+            queued=queued,
+            marks_sweep=True,
+            is_whole=True,
+        )
 
     def _changed(
         self,
@@ -102,7 +113,7 @@ class Scoping:
             for name, instant in found.watermarks.items():
                 self.store.set_watermark(name, instant)
             queued = self.store.queued(self.store.queue_length())
-        patients = {*queued, *found.patients}
+        patients, began = {*queued, *found.patients}, self._since()
         if since is None and self._is_worth_a_sweep(len(patients)):
             return self._sweep(gatherer, queued)
         return Scope(
@@ -111,6 +122,7 @@ class Scoping:
             discovered=found,
             queued=queued,
             marks_sweep=since is not None,
+            is_whole=since is not None and began is not None and since <= began,
         )
 
     def _sweep_is_due(self, asked: PassOptions) -> bool:
@@ -118,11 +130,12 @@ class Scoping:
             return True
         if not self.searches.incremental or self.searches.patient_param is None:
             return True
+        # Other rules or words may change every answer, and no server tells of that.
+        if self.store.setting(SWEPT_WITH) != self.basis:
+            return True
         last = self.store.setting(LAST_SWEEP)
         if last is None or self.store.watermark(RESULTS) is None:
             return True
-        if self.store.setting(VOCABULARY) != self.vocabulary:
-            return True  # what nobody could read may be read now, and what was read may mean something else
         return self.clock.now() - datetime.fromisoformat(last) >= timedelta(
             hours=self.limits.sweep_hours
         )
