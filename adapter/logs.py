@@ -184,13 +184,14 @@ _SHAPES: Mapping[str, _Shape] = {
         ("created", "updated", "withdrawn", "unchanged", "fencing", "limit", "bytes", "port"),
         _number,
     ),
+    **dict.fromkeys(("added", "overridden"), _number),
     **dict.fromkeys(
         ("seconds", "duration_seconds", "wait_seconds", "lag_seconds", "timeout_seconds"),
         _duration,
     ),
     **dict.fromkeys(("observe", "backfill", "dry_run"), _flag),
     **dict.fromkeys(("since", "until", "watermark"), _instant),
-    **dict.fromkeys(("file", "set_aside", "holder", "host"), _operator_text),
+    **dict.fromkeys(("file", "set_aside", "holder", "host", "overlay"), _operator_text),
     "error": _error,
 }
 

@@ -35,18 +35,28 @@ class ListOutput(StrEnum):
 
 
 def check(shared: Shared, overlays: Overlays = None) -> int:
-    """Check the mappings: valid FHIR R4, whole, without contradiction; list every defect."""
+    """Check the mappings: valid FHIR R4, whole, without contradiction; list every defect.
+
+    What a site's overlay overrides is listed too; that is no defect.
+    """
+    from adapter.cli.site_text import DIFFERENCE_COLUMNS, difference_line, number_of_changes
     from adapter.terminology.catalogue import load_catalogue
     from adapter.terminology.check import check_mappings
+    from adapter.terminology.differences import differences
 
     layers = _overlays(shared, overlays)
     defects = check_mappings(overlays=layers)
-    rows = [{"kind": "defect", "defect": defect} for defect in defects]
-    print_blocks(shared.form, [Block("Defects", {"defect": "Defect"}, rows)])
     if defects:
+        rows = [{"kind": "defect", "defect": defect} for defect in defects]
+        print_blocks(shared.form, [Block("Defects", {"defect": "Defect"}, rows)])
         say(f"{number_of(len(defects), 'defect')}; an adapter with these mappings does not start")
         return WRONG_USAGE
     catalogue = load_catalogue(overlays=layers)
+    found = differences(load_catalogue(), catalogue)
+    notes = [difference_line(one, "override") for one in found if one.overrides]
+    print_blocks(shared.form, [Block("Overridden by the overlay", DIFFERENCE_COLUMNS, notes)])
+    if layers:
+        say(f"The overlay {number_of_changes(found)}")
     versions = ", overlay ".join((catalogue.version, *catalogue.overlay_versions))
     say(f"{number_of(len(catalogue.files), 'file')} without a defect, version {versions}")
     return DONE
@@ -67,6 +77,7 @@ def list_files(shared: Shared, overlays: Overlays = None) -> None:
         return
     rows = [
         {
+            "layer": file.layer,
             "name": file.name,
             "kind": file.kind,
             "rows": file.rows,
@@ -77,6 +88,7 @@ def list_files(shared: Shared, overlays: Overlays = None) -> None:
         for file in catalogue.files
     ]
     columns = {
+        "layer": "Layer",
         "name": "File",
         "kind": "Kind",
         "rows": "Rows",
@@ -87,5 +99,6 @@ def list_files(shared: Shared, overlays: Overlays = None) -> None:
 
 
 def _overlays(shared: Shared, named: list[Path] | None) -> tuple[Path, ...]:
-    configured = shared.settings().policy.site_mappings
-    return tuple(named or ([configured] if configured else []))
+    from adapter.bootstrap import overlays_of
+
+    return tuple(named) if named else overlays_of(shared.settings())

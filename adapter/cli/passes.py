@@ -76,6 +76,7 @@ def sync(  # noqa: PLR0913 - each parameter is an option of the command
     """
     from adapter.bootstrap import open_adapter
     from adapter.cli.pass_report import print_pass
+    from adapter.cli.site_text import overlay_sentences
     from adapter.sync.cycle import Cycle, Interrupts, PassOptions
 
     conditions = fail_on(fail_on_list)
@@ -92,6 +93,7 @@ def sync(  # noqa: PLR0913 - each parameter is an option of the command
         shown_progress() as watched,
         open_adapter(settings, stop.event, watched=watched) as adapter,
     ):
+        say(*overlay_sentences(adapter))
         interrupts = Interrupts(stopped=stop.is_set)
         report = Cycle(adapter.parts, adapter.options, interrupts=interrupts).run_pass(asked)
     print_pass(report, shared.form)
@@ -149,6 +151,7 @@ def _tell_start(adapter: Adapter) -> None:
     """Tell in the log what runs, and on a console every setting that is not its default."""
     import structlog
 
+    from adapter.cli.site_text import log_overlay, overlay_sentences
     from adapter.settings import describe
 
     settings, context = adapter.settings, adapter.parts.context
@@ -160,7 +163,9 @@ def _tell_start(adapter: Adapter) -> None:
         mode=settings.mode,
         url=adapter.parts.source.base_url,
     )
+    log_overlay(adapter)
     if settings.log.format == "console":
+        say(*overlay_sentences(adapter))
         rows = describe(settings)
         say(
             *(

@@ -35,15 +35,17 @@ def config(shared: Shared, check: CheckServers = False) -> int:
 
     With --check the mappings are loaded and the servers are asked what they can do.
     """
+    from adapter.bootstrap import overruled, with_site
     from adapter.settings import describe
 
-    settings = shared.settings(quiet=True)
+    settings = with_site(shared.settings(quiet=True))
     rows = [
         {"name": row.name, "value": row.value, "origin": row.origin, "default": row.default}
         for row in describe(settings)
     ]
     columns = {"name": "Setting", "value": "Value", "origin": "From", "default": "Default"}
     print_blocks(shared.form, [Block("Settings", columns, rows)])
+    say(*overruled(settings))
     if check:
         for sentence in _checked(settings):
             say(sentence)
@@ -53,12 +55,14 @@ def config(shared: Shared, check: CheckServers = False) -> int:
 def _checked(settings: Settings) -> Iterator[str]:
     """Say what the parts are and what a server lacks; raises what a start would raise."""
     from adapter.bootstrap import open_adapter
+    from adapter.cli.site_text import overlay_sentences
     from adapter.sync.searches import Searches
 
     settings.source.base_url  # noqa: B018 - raises a sentence of its own before anything is opened
     with open_adapter(settings, Event()) as adapter:
         parts = adapter.parts
         yield f"Mappings {parts.catalogue.version}"
+        yield from overlay_sentences(adapter)
         yield f"State store {parts.store.queue_length()} patients queued"
         yield from _servers(adapter)
         searches = Searches(parts.source, parts.target, parts.catalogue.search_codes())

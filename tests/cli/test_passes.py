@@ -17,6 +17,7 @@ import pytest
 
 from adapter.sandbox.server import Sandbox
 from tests.cli.conftest import ROOT, Run, fetch, load
+from tests.unit.terminology.mapping_sets import site_toml
 
 SCHEMA = json.loads((ROOT / "docs/schemas/sync-line.schema.json").read_text("utf-8"))
 
@@ -227,6 +228,23 @@ def test_run_in_observe_mode_writes_nothing(sandbox: Sandbox, start: Start) -> N
     events = [json.loads(line) for line in err.splitlines()]
     ended = [event["counts"] for event in events if event["event"] == "pass_ended"]
     assert ended[0]["category.low"] == 1  # the last one may have been stopped before it got there
+
+
+def test_run_logs_which_overlay_it_uses(sandbox: Sandbox, start: Start, tmp_path: Path) -> None:
+    site_toml(tmp_path / "lab", '[policy]\nzero_plus = "zero"')
+    settings = tmp_path / "her2.toml"
+    settings.write_text(f'[policy]\nsite_mappings = "{tmp_path / "lab"}"\n')
+    seen = sandbox.requests
+    process = start(sandbox.base_url, "run", "--config", str(settings), "--log-format", "json")
+    wait_until(process, lambda: sandbox.requests > seen + 5)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+
+    events = [json.loads(line) for line in err.splitlines()]
+    [told] = [event for event in events if event["event"] == "overlay_loaded"]
+    assert (told["overlay"], told["added"], told["overridden"]) == ("St. Example's", 0, 0)
+    assert told["mappings"].startswith("1.0.0+")
+    assert "dropped" not in told
 
 
 def test_a_second_interrupt_ends_a_pass_at_once(start: Start) -> None:

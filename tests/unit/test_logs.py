@@ -85,6 +85,8 @@ def told(stream: io.StringIO) -> list[dict[str, Any]]:
         ("seconds", 1.25),
         ("observe", True),
         ("file", "/var/lib/her2/state.sqlite"),
+        ("overlay", "St. Example's"),
+        ("overridden", 2),
         ("holder", "host-1:4242"),
         ("url", f"{BASE}/Observation"),
         ("url", BASE),
@@ -101,7 +103,7 @@ def test_what_an_operator_needs_is_told(
     assert "dropped" not in entry
 
 
-OPERATORS_OWN = {"file", "set_aside", "holder", "host"}
+OPERATORS_OWN = {"file", "set_aside", "holder", "host", "overlay"}
 MADE_BY_THE_LOGGER = {"event", "level", "timestamp", "exc_info"}
 
 
