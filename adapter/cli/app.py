@@ -9,6 +9,7 @@ from adapter.cli import (
     demonstrating,
     explaining,
     listing,
+    mapping_diff,
     mapping_package,
     mapping_rows,
     mappings,
@@ -49,11 +50,13 @@ command(app)(explaining.explain)
 command(app, outputs=table.TableOutput)(table.table)
 
 _mappings = typer.Typer(
-    help="The vocabulary: check it, list it, add to it, pack it.", no_args_is_help=True
+    help="The vocabulary: check it, list it, see what a change alters, add to it, pack it.",
+    no_args_is_help=True,
 )
 app.add_typer(_mappings, name="mappings")
 command(_mappings)(mappings.check)
 command(_mappings, "list", outputs=mappings.ListOutput)(mappings.list_files)
+command(_mappings)(mapping_diff.diff)
 command(_mappings)(mapping_package.package)
 command(_mappings)(mapping_rows.add)
 

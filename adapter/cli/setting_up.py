@@ -45,8 +45,9 @@ def config(shared: Shared, check: CheckServers = False) -> int:
     ]
     columns = {"name": "Setting", "value": "Value", "origin": "From", "default": "Default"}
     print_blocks(shared.form, [Block("Settings", columns, rows)])
-    say(*overruled(settings))
-    if check:
+    if not check:
+        say(*overruled(settings))
+    else:
         for sentence in _checked(settings):
             say(sentence)
     return DONE

@@ -1,13 +1,17 @@
-"""The same answers from a server, for one patient: read, decided, not written."""
+"""Patients' results from a server, to be answered and not written."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from adapter.errors import InputError
 from adapter.fhir.references import reference_to
+from adapter.fhir.strict_json import JsonObject
 from adapter.offline.answers import Answers, answer
 from adapter.sync.cycle import Parts
 from adapter.sync.gather import Gatherer
 from adapter.sync.options import ReadLimits
+from adapter.sync.pool import Gathered
 from adapter.sync.references import patient_of
 from adapter.sync.searches import Searches
 
@@ -36,7 +40,7 @@ def answers_around(parts: Parts, reference: str) -> Answers:
     gatherer = Gatherer(searches, parts.store, parts.clock, ReadLimits())
     documents = [found]
     for gathered in gatherer.patients([patient]):
-        documents += [*gathered.results, *gathered.related, *gathered.derived]
+        documents += documents_of(gathered)
     by_name = {reference_to(one): one for one in documents}
     return answer(
         by_name.values(),
@@ -45,3 +49,32 @@ def answers_around(parts: Parts, reference: str) -> Answers:
         base_url=source.base_url,
         links=parts.links,
     )
+
+
+def gathered_patients(parts: Parts, codes: tuple[str, ...], *, limit: int) -> Iterator[Gathered]:
+    """Gather the first patients that a server's searches show, in parts of some patients each.
+
+    Args:
+        parts: a whole adapter; its store is written to only about sources that could not be read.
+        codes: "system|code" of the tests to search for.
+        limit: at most so many patients.
+
+    Raises:
+        ServerError: as the port says.
+
+    """
+    searches = Searches(parts.source, parts.target, codes)
+    searches.prepare()
+    found: dict[str, None] = {}
+    for page in searches.results(alone=True):
+        patients = (patient_of(one, parts.source.base_url) for one in page.matches)
+        found.update(dict.fromkeys(one for one in patients if one))
+        if len(found) >= limit:
+            break
+    gatherer = Gatherer(searches, parts.store, parts.clock, ReadLimits())
+    yield from gatherer.patients(list(found)[:limit])
+
+
+def documents_of(gathered: Gathered) -> list[JsonObject]:
+    """Give everything that was gathered, our own derived Observations included."""
+    return [*gathered.results, *gathered.related, *gathered.derived]

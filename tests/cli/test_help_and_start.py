@@ -37,6 +37,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
     assert {" ".join(path) for path in ALL if len(path) == 2} == {
         "mappings add",
         "mappings check",
+        "mappings diff",
         "mappings list",
         "mappings package",
         "parked list",
