@@ -13,6 +13,7 @@ from adapter.ports import WorklistEntry, WorklistKind
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
 from tests.cli.conftest import Ended, Run, fetch, put
+from tests.unit.terminology.mapping_sets import site_toml
 
 SIGNED = ("--by", "Dr. B. Novak", "--because", "answer list of the LIS")
 FIRST = ("--overlay", "site", "--site-url", "https://pathology.hospital.test/fhir")
@@ -126,3 +127,33 @@ def test_a_likely_partner_is_nothing_to_map(run: Run, tmp_path: Path) -> None:
         )
     [row] = run("unmapped", "--kind", "all").lines
     assert "no mapping reads it" in add(run, row["row"], "--means", "ihc", *FIRST).err
+
+
+def test_a_row_is_added_beside_a_site_toml_and_checked_with_its_names(
+    run: Run, tmp_path: Path
+) -> None:
+    site_toml(tmp_path / "site", '[code_systems]\n"lab-loinc" = "http://loinc.org"')
+    before = (tmp_path / "site" / "site.toml").read_text()
+
+    assert (
+        run("mappings", "add", *LOCAL, "--means", "2+", "--under", "ihc", *SIGNED, *FIRST).code == 0
+    )
+    assert (tmp_path / "site" / "site.toml").read_text() == before
+    assert run("mappings", "check", "site").code == 0
+
+    # The name that site.toml gives to LOINC is no code system of its own.
+    alias = ("--system", "lab-loinc", "--code", "LA6576-8")
+    refused = run(
+        "mappings", "add", *alias, "--means", "negative", "--under", "ish", *SIGNED, *FIRST
+    )
+    assert refused.code == 2
+
+
+def test_nothing_is_added_beside_a_broken_site_toml(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "site.toml").write_text("colour = 1")
+    ended = run("mappings", "add", *LOCAL, "--means", "2+", "--under", "ihc", *SIGNED, *FIRST)
+
+    assert ended.code == 2
+    assert "site.toml: colour: unknown" in ended.err
+    assert not list((tmp_path / "site").glob("*.json"))
