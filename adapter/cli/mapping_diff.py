@@ -147,7 +147,7 @@ def _named(basis: Basis) -> str:
 
 
 def _differing(before: Basis, after: Basis) -> Iterator[dict[str, Any]]:
-    """Give a line for each policy, row, phrase and name that differs."""
+    """Give a line for each policy, link, row, phrase and name that differs."""
     from adapter.her2.policy import choices
     from adapter.terminology.differences import Difference, differences
 
@@ -156,6 +156,11 @@ def _differing(before: Basis, after: Basis) -> Iterator[dict[str, Any]]:
         if old[name] != new[name]:
             one = Difference("policy", "", name, old[name], new[name], "")
             yield difference_line(one, "difference")
+    joined, joins = ({link.ends for link in basis.links} for basis in (before, after))
+    for ends in sorted(joined ^ joins):
+        was, becomes = ("joined", None) if ends in joined else (None, "joined")
+        one = Difference("links", "", " and ".join(ends), was, becomes, "")
+        yield difference_line(one, "difference")
     for one in differences(before.catalogue, after.catalogue):
         yield difference_line(one, "difference")
 

@@ -103,6 +103,28 @@ def test_a_policy_of_the_site_is_a_difference(run: Run, tmp_path: Path) -> None:
     assert run("mappings", "diff", "lab", HER2_POLICY__ZERO_PLUS="dated").out == ""
 
 
+def test_a_link_of_a_person_alters_what_it_joins(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "links.toml").write_text(
+        '[[link]]\nfirst = "Specimen/s1"\nsecond = "Specimen/s2"\nby = "Dr A. Example"\n'
+        'on = 2026-11-01\nbecause = "One tumour"\n'
+    )
+    ihc = result({"text": "2+"})
+    fish = result({"text": "not amplified"}, code="85318-4", number=2)
+    fish["subject"] = ihc["subject"]
+    cases = tmp_path / "export.ndjson"
+    cases.write_text("\n".join(map(json.dumps, (ihc, fish))))
+    ended = run("mappings", "diff", "lab", "--cases", cases)
+
+    [difference] = lines(ended, "difference")
+    assert (difference["where"], difference["code"]) == ("links", "Specimen/s1 and Specimen/s2")
+    assert (difference["before"], difference["after"]) == (None, "joined")
+    changed = {(line["before"], line["after"]) for line in lines(ended, "altered")}
+    assert ("equivocal", "low") in changed
+    back = run("mappings", "diff", "--shipped", "--cases", cases, HER2_SITE_MAPPINGS="lab")
+    assert lines(back, "altered")
+
+
 def test_a_draft_is_compared_with_the_overlay_that_is_in_use(run: Run, tmp_path: Path) -> None:
     overlay(tmp_path / "now", site_map("ihc-answers", (LOCAL, "a", "1+"), (LOCAL, "b", "2+")))
     overlay(tmp_path / "draft", site_map("ihc-answers", (LOCAL, "a", "0")))
