@@ -160,7 +160,13 @@ def context_of(settings: Settings, catalogue: Catalogue, now: datetime) -> Deriv
 
 def options_of(settings: Settings) -> SyncOptions:
     """Translate the settings into what `sync` asks for."""
-    from adapter.sync.options import BrakeLimits, ReadLimits, SendLimits, SyncOptions
+    from adapter.sync.options import (
+        BrakeLimits,
+        LaboratorySweep,
+        ReadLimits,
+        SendLimits,
+        SyncOptions,
+    )
 
     poll, brake, target = settings.poll, settings.brake, settings.target
     return SyncOptions(
@@ -169,6 +175,7 @@ def options_of(settings: Settings) -> SyncOptions:
             overlap_seconds=poll.overlap_seconds,
             sweep_hours=poll.sweep_hours,
             absence_confirm_seconds=poll.absence_confirm_seconds,
+            laboratory_sweep=LaboratorySweep(poll.laboratory_sweep),
         ),
         send=SendLimits(
             batch_cases=target.batch_cases, cases_per_minute=target.cases_per_minute, writers=2

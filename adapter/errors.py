@@ -101,6 +101,10 @@ class ForeignOrigin(PermanentServerError):
     """A link or redirect points outside the configured server, and is not followed."""
 
 
+class ParameterDropped(PermanentServerError):
+    """The server left a search parameter out, so that it would find what was not asked for."""
+
+
 class VersionConflict(PermanentServerError):
     """The resource has another version than the plan saw (409, or 412 on If-Match)."""
 

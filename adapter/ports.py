@@ -54,13 +54,15 @@ class SearchPage:
     """One page of a searchset: matches and included resources, and what the server warned of.
 
     `warnings` are shortened OperationOutcome texts of warning or information severity.
-    `server_time`: the Date header as UTC, or None.
+    `server_time`: the Date header as UTC, or None. `total`: all matches of the search, where the
+    server says how many.
     """
 
     matches: tuple[JsonObject, ...]
     included: tuple[JsonObject, ...] = ()
     warnings: tuple[str, ...] = ()
     server_time: datetime | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True)

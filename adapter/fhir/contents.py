@@ -81,6 +81,11 @@ def contents_of(
     )
 
 
+def test_of(observation: JsonObject, terms: Terms) -> Question:
+    """Tell which test an Observation reports, by its code, components and method; reads no answer."""
+    return _Reader(observation, terms).clearer(question_of(observation.get("code"), terms))
+
+
 def _assay_of(asked: Assay, stated: Stated) -> Assay:
     """Call an overall code that carries a bare IHC or ISH result by what it carries."""
     if asked is not Assay.OVERALL or stated.overall is not None:

@@ -14,6 +14,7 @@ from adapter.sync.options import ReadLimits
 from adapter.sync.pool import Gathered
 from adapter.sync.references import patient_of
 from adapter.sync.searches import Searches
+from adapter.sync.wanted import Wanted
 
 
 def answers_around(parts: Parts, reference: str) -> Answers:
@@ -35,7 +36,7 @@ def answers_around(parts: Parts, reference: str) -> Answers:
     patient = patient_of(found, source.base_url)
     if patient is None:
         raise InputError(f"{reference} names no patient of this server", code="no-patient")
-    searches = Searches(source, parts.target, parts.catalogue.search_codes())
+    searches = Searches(source, parts.target, Wanted.of(parts.catalogue))
     searches.prepare()
     gatherer = Gatherer(searches, parts.store, parts.clock, ReadLimits())
     documents = [found]

@@ -206,12 +206,13 @@ class TargetSettings(ServerSettings):
 
 
 class PollSettings(Section):
-    """How often the source is asked, and how far back each time."""
+    """How often the source is asked, how far back each time, and how much is read."""
 
     interval_seconds: _SomeSeconds = 60.0
     overlap_seconds: _Seconds = 600.0
     sweep_hours: float = Field(default=24.0, gt=0, le=8784, allow_inf_nan=False)
     absence_confirm_seconds: _Seconds = 600.0
+    laboratory_sweep: Literal["auto", "on", "off"] = "auto"
 
 
 class PolicySettings(Section):

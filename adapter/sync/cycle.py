@@ -12,6 +12,7 @@ from adapter.sync.options import PassOptions, SyncOptions
 from adapter.sync.parts import Interrupts, Parts
 from adapter.sync.report import CaseRow, PassKind, PassOutcome, PassReport, SetAside
 from adapter.sync.searches import Searches
+from adapter.sync.wanted import Wanted
 
 __all__ = [
     "BRAKE",
@@ -42,8 +43,9 @@ class Cycle:
         self.searches = Searches(
             source=parts.source,
             target=parts.target,
-            codes=parts.catalogue.search_codes(),
+            wanted=Wanted.of(parts.catalogue),
             page_size=options.read.page_size,
+            laboratory=options.read.laboratory_sweep,
         )
         self._recent = Recent()
 

@@ -7,7 +7,7 @@ here reads a result's meaning.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,7 +16,8 @@ from adapter.fhir.identity import case_identifier, is_own
 from adapter.fhir.references import reference_to
 from adapter.ports import Clock, JsonObject, SearchPage, StateStore
 from adapter.sync.references import patient_of, version_of
-from adapter.sync.searches import Searches, at_or_after, last_updated
+from adapter.sync.search_params import at_or_after, last_updated
+from adapter.sync.searches import Searches
 
 RESULTS: Final = "Observation"
 OWN: Final = "derived"
@@ -90,6 +91,10 @@ class Crawl:
             if changed is not None and (self.newest is None or changed > self.newest):
                 self.newest = changed
 
+    def noting(self, clock: Clock) -> Callable[[SearchPage], None]:
+        """Give what takes in pages as they come."""
+        return lambda page: self.note(page, clock.now())
+
     def watermark(self, before: datetime | None) -> datetime | None:
         """Give where the watermark may stand: never past the crawl's start.
 
@@ -128,8 +133,8 @@ class Discovery:
 
     def _results(self, found: Discovered, seen: set[str], since: datetime | None) -> None:
         crawl = Crawl()
-        for page in self.searches.results([self._window(RESULTS, since)], alone=True):
-            crawl.note(page, self.clock.now())
+        window = [self._window(RESULTS, since)]
+        for page in self.searches.results(window, alone=True, seen=crawl.noting(self.clock)):
             for resource in page.matches:
                 self._wake_by(resource, found, seen)
         self._move(RESULTS, crawl, found, since)

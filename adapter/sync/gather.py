@@ -19,7 +19,8 @@ from adapter.ports import Clock, JsonObject, StateStore
 from adapter.sync.options import ReadLimits
 from adapter.sync.pool import Gathered, Pool, referenced
 from adapter.sync.references import patient_of
-from adapter.sync.searches import Searches, within_budget
+from adapter.sync.search_params import within_budget
+from adapter.sync.searches import Searches
 
 REFUSED_STATUSES: Final = frozenset({400, 404, 410, 422})
 """Statuses by which a server refuses what was asked for, not who asks."""

@@ -5,6 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
+
+
+class LaboratorySweep(StrEnum):
+    """Whether all laboratory results are read, to find HER2 results that no known code names.
+
+    AUTO: where the server holds few of them, unless it searches tests by any part of their name.
+    """
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
 
 
 @dataclass(frozen=True)
@@ -14,7 +26,8 @@ class ReadLimits:
     `overlap_seconds`: how far behind the watermark every discovery starts, because a row can become
     visible after a later one was served. `sweep_hours`: at most so long between two full sweeps.
     `absence_confirm_seconds`: a source that cannot be read counts as gone only when it could not
-    be read twice, at least so far apart.
+    be read twice, at least so far apart. `laboratory_sweep`: see LaboratorySweep; it holds for
+    sweeps, for what changed and for patients alike, or a result would come and go between passes.
     """
 
     page_size: int = 500
@@ -22,6 +35,7 @@ class ReadLimits:
     overlap_seconds: float = 600.0
     sweep_hours: float = 24.0
     absence_confirm_seconds: float = 600.0
+    laboratory_sweep: LaboratorySweep = LaboratorySweep.AUTO
 
 
 @dataclass(frozen=True)

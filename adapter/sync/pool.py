@@ -10,7 +10,7 @@ from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import references, string
 from adapter.ports import JsonObject, SearchPage
 from adapter.sync.references import version_of
-from adapter.sync.searches import last_updated
+from adapter.sync.search_params import last_updated
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,12 @@ def read_everything(gatherer: Gatherer) -> Sweep:
 
     Raises: ServerError as the port says.
     """
-    searches, now = gatherer.searches, gatherer.clock.now
+    searches = gatherer.searches
     pool, results, own = Pool(), Crawl(), Crawl()
-    for page in searches.results():
-        results.note(page, now())
+    for page in searches.results(seen=results.noting(gatherer.clock)):
         pool.add_results(page, searches.source.base_url)
     for page in searches.own():
-        own.note(page, now())
+        own.note(page, gatherer.clock.now())
         pool.add_own(page)
     return Sweep(gatherer, pool, results, own)
 

@@ -21,6 +21,7 @@ from adapter.terminology.conceptmap import Entry, entries, index
 from adapter.terminology.layers import Layer, defects_of, read_layers
 from adapter.terminology.mapping_files import MappingFile, objects
 from adapter.terminology.output import OutputCodes
+from adapter.terminology.search_names import search_names
 from adapter.terminology.vocabulary import (
     AnswerKind,
     Coding,
@@ -40,7 +41,7 @@ _ANSWER_TARGETS = {
     AnswerKind.OVERALL: systems.OVERALL_ANSWERS,
 }
 
-_SEARCHED_ROLES = (
+SEARCHED_ROLES = (
     TestRole.IHC,
     TestRole.IHC_UNIFORM_INTENSE_PERCENT,
     TestRole.ISH,
@@ -187,10 +188,14 @@ class Catalogue:
             sorted(
                 f"{name}|{code}"
                 for (system, code), entry in self.maps.get(systems.TEST_ROLES, {}).items()
-                if TestRole(entry.row.meaning) in _SEARCHED_ROLES
+                if TestRole(entry.row.meaning) in SEARCHED_ROLES
                 for name in (system, *names.get(system, ()))
             )
         )
+
+    def search_names(self) -> tuple[str, ...]:
+        """Give the beginnings of names under which a test without a known code may be found."""
+        return search_names(self.vocabulary)
 
     def _find(self, target: str, system: str, code: str) -> Entry | None:
         return self.maps.get(target, {}).get((self.canonical_system(system), code.strip()))

@@ -39,6 +39,12 @@ class CodeSystemNames:
             return self.exact[folded]
         return next((url for start, url in self.prefixes if folded.startswith(start)), name)
 
+    def is_alone(self, system: str) -> bool:
+        """Tell whether no other name of this system is known."""
+        url = self.canonical(system)
+        known = [name for name, of in (*self.exact.items(), *self.prefixes) if url in (name, of)]
+        return len(known) <= 1
+
     def form(self, system: str) -> str:
         """Give the name of the form of this system's codes, "" when none is stated."""
         return self.forms.get(self.canonical(system), "")

@@ -109,7 +109,14 @@ def page_of(
         elif mode == "include":
             included.append(resource)
     warnings += [f"{count} search entries refused: {why}" for why, count in refused.items()]
-    return SearchPage(tuple(matches), tuple(included), tuple(warnings), server_time)
+    total = bundle.get("total")
+    return SearchPage(
+        matches=tuple(matches),
+        included=tuple(included),
+        warnings=tuple(warnings),
+        server_time=server_time,
+        total=total if isinstance(total, int) and not isinstance(total, bool) else None,
+    )
 
 
 def is_shortened(resource: JsonObject) -> bool:

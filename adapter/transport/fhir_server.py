@@ -17,6 +17,7 @@ from adapter.errors import (
     InputError,
     NotAuthorised,
     NotFhirR4,
+    ParameterDropped,
     PermanentServerError,
     ServerError,
     TemporaryServerError,
@@ -255,7 +256,7 @@ class RestFhirServer:
                 )
             used = link_of(bundle, "self") if echo else None
             if used is not None and (name := dropped_parameter(echo, used)):
-                raise PermanentServerError(
+                raise ParameterDropped(
                     f"the server left the search parameter {name} out of its search for "
                     f"{resource_type}; its answer would hold results that were not asked for"
                 )

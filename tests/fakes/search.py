@@ -41,6 +41,28 @@ def _component_code(resource: JsonObject, wanted: str) -> bool:
     )
 
 
+def _text(concepts: Iterable[JsonObject], wanted: str) -> bool:
+    """Compare from the left, without case, as HAPI does."""
+    said = [text for one in concepts for text in (one.get("text"), *_displays(one)) if text]
+    return any(_is_beginning(text.lower(), wanted.lower()) for text in said)
+
+
+def _is_beginning(text: str, wanted: str) -> bool:
+    return text.startswith(wanted)
+
+
+def _displays(concept: JsonObject) -> Iterable[str]:
+    return (item.get("display", "") for item in _codings(concept))
+
+
+def _component_codes(resource: JsonObject) -> list[JsonObject]:
+    return [part.get("code", {}) for part in resource.get("component", [])]
+
+
+def _category(resource: JsonObject, wanted: str) -> bool:
+    return any(_token_of(_codings(one), wanted, "code") for one in resource.get("category", []))
+
+
 def _last_updated(resource: JsonObject, wanted: str) -> bool:
     if not wanted.startswith("ge"):
         raise AssertionError(f"only ge is safe for a watermark, not {wanted}")
@@ -68,6 +90,12 @@ TESTS: dict[str, Test] = {
     "combo-code": lambda resource, wanted: (
         _code(resource, wanted) or _component_code(resource, wanted)
     ),
+    "code:text": lambda resource, wanted: _text([resource.get("code", {})], wanted),
+    "component-code:text": lambda resource, wanted: _text(_component_codes(resource), wanted),
+    "combo-code:text": lambda resource, wanted: _text(
+        [resource.get("code", {}), *_component_codes(resource)], wanted
+    ),
+    "category": _category,
     "patient": lambda resource, wanted: _reference_is(resource.get("subject"), wanted),
     "subject": lambda resource, wanted: _reference_is(resource.get("subject"), wanted),
     "result": lambda resource, wanted: _any(resource, "result", wanted),

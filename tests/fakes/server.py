@@ -36,6 +36,7 @@ SEARCH_PARAMS = {
             "code",
             "component-code",
             "combo-code",
+            "category",
             "patient",
             "subject",
             "has-member",
@@ -81,6 +82,7 @@ class FakeFhirServer:
         self.before_transaction: Callable[[], None] = lambda: None
         self.check_if_match = True
         self.returns_representation = True
+        self.says_total = True
 
     @property
     def base_url(self) -> str:
@@ -144,7 +146,9 @@ class FakeFhirServer:
         """Search in pages, includes on each page."""
         if self.refuse_search(params):
             raise PermanentServerError("HAPI-0524: the search is refused", status=400)
-        asked = [(name, value) for name, value in params if name not in self.ignored]
+        asked = [
+            (name, value) for name, value in params if name not in self.ignored and name != "_total"
+        ]
         found = [
             resource
             for resource in self._stored(resource_type)
@@ -156,7 +160,11 @@ class FakeFhirServer:
         for start in range(0, max(len(found), 1), size):
             self._call(f"search {resource_type}?" + "&".join(f"{n}={v}" for n, v in params))
             page = tuple(copy.deepcopy(found[start : start + size]))
-            yield SearchPage(page, self._included(page, params), (), self.clock.now())
+            included = self._included(page, params)
+            yield SearchPage(page, included, (), self.clock.now(), self._total(len(found)))
+
+    def _total(self, number: int) -> int | None:
+        return number if self.says_total else None
 
     def transact(self, bundle: bytes) -> tuple[EntryOutcome, ...]:
         """Carry out a transaction, whole or not at all."""

@@ -13,7 +13,7 @@ from adapter.errors import TemporaryServerError
 from adapter.ports import Capability, SearchParams
 from adapter.sync.cycle import PassKind, SyncOptions
 from adapter.sync.options import ReadLimits
-from adapter.sync.searches import at_or_after, within_budget
+from adapter.sync.search_params import at_or_after, within_budget
 from tests.fakes.clock import START
 from tests.fakes.laboratory import LOINC
 from tests.fakes.site import Site
@@ -179,11 +179,12 @@ def test_a_component_search_that_fails_its_proof_is_not_used() -> None:
     component = {"code": code, "valueQuantity": {"value": 2}}
     site.laboratory.fish("anna", "Amplified", component=[component])
     params = dict(site.server.capability().search_params)
-    site.server.unsupported = frozenset({"component-code"})
+    site.server.unsupported = frozenset({"component-code", "combo-code"})
     site.server.capability = lambda: _saying(params)  # type: ignore[method-assign]
     report = site.run()
-    assert site.cycle.searches.component_param is None
-    assert any("component-code" in words for words in report.warnings)
+    assert site.cycle.searches.forms.code_params == ("code",)
+    for said in ("component-code", "combo-code", "inside another test"):
+        assert any(said in words for words in report.warnings)
 
 
 def _saying(params: dict[str, frozenset[str]]) -> Capability:

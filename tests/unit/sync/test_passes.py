@@ -182,10 +182,9 @@ def test_a_result_without_a_patient_is_named_too_when_it_comes_later() -> None:
 def test_another_test_that_the_server_returns_is_set_aside_by_name() -> None:
     site = Site()
     site.laboratory.ihc("anna", "1+")
-    other = site.laboratory.result("anna", "16112-5", "Positive")
-    codes = [{"system": LOINC, "code": "16112-5"}, {"system": LOINC, "code": "85319-2"}]
-    site.server.put({**other, "id": "er", "code": {"coding": codes[:1]}})
-    site.cycle.searches.codes = (*site.cycle.searches.codes, f"{LOINC}|16112-5")
+    other = site.laboratory.result("anna", "85319-2", "Positive")
+    codes = [{"system": LOINC, "code": "85319-2", "display": "Estrogen receptor"}]
+    site.server.put({**other, "id": "er", "code": {"coding": codes}})
     report = site.run()
     assert [(one.observation, one.outcome) for one in report.set_aside] == [
         ("Observation/er", "not-her2")

@@ -1,0 +1,44 @@
+"""What is searched for: the codes and names of HER2 tests, and how a result is told from others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from adapter.fhir.candidate import is_candidate
+from adapter.fhir.terms import Terms
+from adapter.ports import JsonObject
+from adapter.sync.search_params import escaped, token
+from adapter.terminology.catalogue import Catalogue
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Values to search by, escaped, and the test that every result found must pass.
+
+    `tokens`: a code alone where its system goes by several names ("LOINC", an OID, an edition of
+    SNOMED CT), because no list of them is complete; "system|code" for a system of one name, whose
+    codes may be as short as "1". `codes`: "system|code" for all, for a server that does not know a
+    code alone. `names`: how the name of a test may begin.
+    """
+
+    tokens: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    is_candidate: Callable[[JsonObject], bool] = lambda _: False
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> Wanted:
+        """Take everything from the vocabulary."""
+        terms = Terms.of(catalogue)
+        pairs = [pair.partition("|")[::2] for pair in catalogue.search_codes()]
+        tokens = (
+            token(system if catalogue.names.is_alone(system) else "", code)
+            for system, code in pairs
+        )
+        return cls(
+            tokens=tuple(dict.fromkeys(tokens)),
+            codes=tuple(token(system, code) for system, code in pairs),
+            names=tuple(map(escaped, catalogue.search_names())),
+            is_candidate=lambda observation: is_candidate(observation, terms),
+        )
