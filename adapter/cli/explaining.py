@@ -78,7 +78,7 @@ def _from_server(shared: Shared, reference: str) -> Answers:
 
     settings = shared.settings(quiet=True, store__url="sqlite://")
     with open_adapter(settings, Event()) as adapter:
-        return answers_around(adapter.parts, reference)
+        return answers_around(adapter.parts, reference, adapter.options.read)
 
 
 def _print(

@@ -58,7 +58,6 @@ def _checked(settings: Settings) -> Iterator[str]:
     from adapter.bootstrap import open_adapter
     from adapter.cli.site_text import overlay_sentences
     from adapter.sync.searches import Searches
-    from adapter.sync.wanted import Wanted
 
     settings.source.base_url  # noqa: B018 - raises a sentence of its own before anything is opened
     with open_adapter(settings, Event()) as adapter:
@@ -67,12 +66,7 @@ def _checked(settings: Settings) -> Iterator[str]:
         yield from overlay_sentences(adapter)
         yield f"State store {parts.store.queue_length()} patients queued"
         yield from _servers(adapter)
-        searches = Searches(
-            parts.source,
-            parts.target,
-            Wanted.of(parts.catalogue),
-            laboratory=adapter.options.read.laboratory_sweep,
-        )
+        searches = Searches.of(parts, adapter.options.read)
         searches.prepare()
         yield from searches.warnings
         if not searches.proved:

@@ -14,15 +14,15 @@ from adapter.sync.options import ReadLimits
 from adapter.sync.pool import Gathered
 from adapter.sync.references import patient_of
 from adapter.sync.searches import Searches
-from adapter.sync.wanted import Wanted
 
 
-def answers_around(parts: Parts, reference: str) -> Answers:
+def answers_around(parts: Parts, reference: str, limits: ReadLimits) -> Answers:
     """Answer everything that a server holds about the patient of one Observation.
 
     Args:
         parts: a whole adapter; its store is written to only about sources that could not be read.
         reference: "Observation/<id>", a laboratory's or a derived one.
+        limits: those of the passes, so that the same results are found.
 
     Raises:
         InputError: when there is no such Observation, or it names no patient of this server.
@@ -36,9 +36,9 @@ def answers_around(parts: Parts, reference: str) -> Answers:
     patient = patient_of(found, source.base_url)
     if patient is None:
         raise InputError(f"{reference} names no patient of this server", code="no-patient")
-    searches = Searches(source, parts.target, Wanted.of(parts.catalogue))
+    searches = Searches.of(parts, limits)
     searches.prepare()
-    gatherer = Gatherer(searches, parts.store, parts.clock, ReadLimits())
+    gatherer = Gatherer(searches, parts.store, parts.clock, limits)
     documents = [found]
     for gathered in gatherer.patients([patient]):
         documents += documents_of(gathered)

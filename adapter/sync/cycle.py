@@ -12,7 +12,6 @@ from adapter.sync.options import PassOptions, SyncOptions
 from adapter.sync.parts import Interrupts, Parts
 from adapter.sync.report import CaseRow, PassKind, PassOutcome, PassReport, SetAside
 from adapter.sync.searches import Searches
-from adapter.sync.wanted import Wanted
 
 __all__ = [
     "BRAKE",
@@ -40,13 +39,7 @@ class Cycle:
         self.parts = parts
         self.options = options
         self.interrupts = interrupts or Interrupts()
-        self.searches = Searches(
-            source=parts.source,
-            target=parts.target,
-            wanted=Wanted.of(parts.catalogue),
-            page_size=options.read.page_size,
-            laboratory=options.read.laboratory_sweep,
-        )
+        self.searches = Searches.of(parts, options.read)
         self._recent = Recent()
 
     def run_pass(self, asked: PassOptions = _EVERYTHING_DUE) -> PassReport:

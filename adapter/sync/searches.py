@@ -17,7 +17,8 @@ from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, string
 from adapter.ports import FhirServer, JsonObject, SearchPage, SearchParams
 from adapter.sync.forms import LABORATORY, FormChoice, Forms
-from adapter.sync.options import LaboratorySweep
+from adapter.sync.options import LaboratorySweep, ReadLimits
+from adapter.sync.parts import Parts
 from adapter.sync.search_params import Params, at_or_after, last_updated, within_budget
 from adapter.sync.trial import Trial
 from adapter.sync.wanted import Wanted
@@ -62,6 +63,17 @@ class Searches:
     warnings: list[str] = field(default_factory=list)
     proved: bool = False
 
+    @classmethod
+    def of(cls, parts: Parts, limits: ReadLimits) -> Searches:
+        """Make those of a whole adapter: its vocabulary on its servers."""
+        return cls(
+            source=parts.source,
+            target=parts.target,
+            wanted=Wanted.of(parts.catalogue),
+            page_size=limits.page_size,
+            laboratory=limits.laboratory_sweep,
+        )
+
     def prepare(self) -> None:
         """Choose the forms by what the server says it has, then prove them once.
 
@@ -87,8 +99,8 @@ class Searches:
     ) -> Iterator[SearchPage]:
         """Find HER2 results by code, by name and by category, with what is around them unless `alone`.
 
-        Only candidates are given on, and of what a search by code brought also our own results. A
-        result that several forms find is given once, but for pages that a refused include repeats.
+        Only candidates are given on, and of what a search by code brought also our own results.
+        What a search by name or category finds again is not given again.
 
         Args:
             restriction: parameters that narrow every search.

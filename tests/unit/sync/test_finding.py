@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from adapter.errors import ParameterDropped
 from adapter.fhir.identity import category_of
 from adapter.ports import Capability, JsonObject, SearchPage, SearchParams
 from adapter.sync.cycle import PassKind, SyncOptions
@@ -96,11 +97,15 @@ def test_a_server_without_names_is_read_by_category_and_this_is_said(refuses: bo
     assert all(words.endswith("unless its category is laboratory") for words in report.warnings)
 
 
-def test_a_server_without_names_and_category_says_that_results_are_missed() -> None:
+@pytest.mark.parametrize("boasts", [False, True], ids=["says-so", "says-it-can"])
+def test_a_server_without_names_and_category_says_that_results_are_missed(boasts: bool) -> None:
     site = site_with()
     coded(site)
     site.server.put(named(site, "anna", "HER2 IHC"))
+    capability = site.server.capability()
     site.server.unsupported = NAMES | {"category"}
+    if boasts:
+        site.server.capability = lambda: capability  # type: ignore[method-assign]
     report = site.run()
     assert site.categories() == {"coded": "positive"}
     said = " ".join(report.warnings)
@@ -118,6 +123,23 @@ def test_a_parameter_that_the_server_ignores_is_never_used(ignored: frozenset[st
     used = [call for call in site.server.calls if any(f"?{name}=" in call for name in ignored)]
     assert used
     assert all(NOWHERE in call for call in used)
+
+
+def test_a_parameter_that_the_server_says_it_left_out_is_never_used() -> None:
+    site = site_with(LaboratorySweep.OFF, LeavesNamesOut(FakeClock()))
+    coded(site)
+    report = site.run()
+    assert site.categories() == {"coded": "positive"}
+    assert any("does not search tests by name" in words for words in report.warnings)
+
+
+class LeavesNamesOut(FakeFhirServer):
+    """Says in its answer that it did not look at names; the client refuses such an answer."""
+
+    def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
+        if any(name in NAMES for name, _ in params):
+            raise ParameterDropped("the server left the search parameter out")
+        return super().search(resource_type, params)
 
 
 def test_names_that_could_not_be_tried_are_used_and_this_is_said() -> None:

@@ -14,6 +14,7 @@ import responses
 
 from adapter.errors import (
     NotAuthorised,
+    ParameterDropped,
     PermanentServerError,
     ServerError,
     TemporaryServerError,
@@ -255,7 +256,7 @@ def test_a_filter_that_the_server_dropped_is_an_error(
 ) -> None:
     left = ECHOED[:dropped] + ECHOED[dropped + 1 :]
     mocked.get(URL, json=searchset(match(observation()), self_=echo(left)))
-    with pytest.raises(PermanentServerError, match=ECHOED[dropped][0]):
+    with pytest.raises(ParameterDropped, match=ECHOED[dropped][0]):
         list(make_server().search("Observation", SENT))
 
 
@@ -408,6 +409,19 @@ def test_an_unusable_entry_is_refused_alone_and_counted(entry: Any) -> None:
 @pytest.mark.parametrize("meta", [{}, {"tag": None}, {"tag": [None]}, {"tag": [{"code": "x"}]}, 1])
 def test_other_tags_shorten_nothing(meta: Any) -> None:
     assert len(page_of(searchset(match(observation(meta=meta))), "Observation").matches) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "total"),
+    [({"total": 7}, 7), ({}, None), ({"total": "7"}, None), ({"total": True}, None)],
+)
+def test_the_number_of_all_matches_is_taken_where_the_server_says_it(
+    said: dict[str, Any], total: int | None
+) -> None:
+    assert (
+        page_of({**searchset(match(observation(1))), "total": None, **said}, "Observation").total
+        == total
+    )
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
