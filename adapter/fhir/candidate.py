@@ -7,11 +7,14 @@ that is "not HER2".
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from adapter.fhir.contents import test_of
 from adapter.fhir.shapes import codings, objects, string, texts
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms
 from adapter.terminology.catalogue import SEARCHED_ROLES
+from adapter.terminology.vocabulary import TestRole
 
 
 def is_candidate(observation: JsonObject, terms: Terms) -> bool:
@@ -21,21 +24,23 @@ def is_candidate(observation: JsonObject, terms: Terms) -> bool:
     its text or a display, or when the gene studied makes a general test one of HER2. Values, notes
     and narratives say nothing here: HER2 in them is no result.
     """
-    concepts = [*_concepts(observation.get("code"))]
+    concepts = _concepts(observation.get("code"))
     for component in objects(observation.get("component")):
         concepts += _concepts(component.get("code"))
-    if any(_is_her2(concept, terms) for concept in concepts):
+    roles = {role for concept in concepts for role in _roles(concept, terms)}
+    if not roles.isdisjoint(SEARCHED_ROLES):
         return True
-    return len(concepts) > 1 and test_of(observation, terms).assay is not None
+    if any(terms.test_name(text)[1] for concept in concepts for text in texts(concept)):
+        return True
+    return TestRole.GENE_STUDIED in roles and test_of(observation, terms).assay is not None
 
 
 def _concepts(code: object) -> list[JsonObject]:
     return objects(code if isinstance(code, list) else [code])
 
 
-def _is_her2(concept: JsonObject, terms: Terms) -> bool:
+def _roles(concept: JsonObject, terms: Terms) -> Iterator[TestRole]:
     for coding in codings(concept):
         found = terms.catalogue.test_code(string(coding, "system"), string(coding, "code"))
-        if found is not None and found.role in SEARCHED_ROLES:
-            return True
-    return any(terms.test_name(text)[1] for text in texts(concept))
+        if found is not None:
+            yield found.role
