@@ -4,7 +4,7 @@ By code, by the name of the test, and where that is not enough among all laborat
 is tried on a result that it must find, because HAPI answers an unknown modifier, and Medplum an
 unknown parameter, with an empty 200; and on a value that nothing has, because a server that ignores
 a parameter would send everything. What stays out of reach is said in words. Why:
-docs/adr/0009-finding-what-no-code-names.md.
+docs/adr/0011-finding-what-no-code-names.md.
 """
 
 from __future__ import annotations
