@@ -16,10 +16,11 @@ from adapter.terminology.catalogue import Catalogue
 class Wanted:
     """Values to search by, escaped, and the test that every result found must pass.
 
-    `tokens`: a code alone where its system goes by several names ("LOINC", an OID, an edition of
-    SNOMED CT), because no list of them is complete; "system|code" for a system of one name, whose
-    codes may be as short as "1". `codes`: "system|code" for all, for a server that does not know a
-    code alone. `names`: how the name of a test may begin.
+    `tokens`: the code alone where the codes of its system have a check digit (LOINC, SNOMED CT),
+    because such a code is found nowhere else and no list of their names is complete; else
+    "system|code" for each known name of the system, since its codes may be as short as "1".
+    `codes`: "system|code" for all, for a server that does not know a code alone. `names`: how the
+    name of a test may begin.
     """
 
     tokens: tuple[str, ...] = ()
@@ -32,9 +33,11 @@ class Wanted:
         """Take everything from the vocabulary."""
         terms = Terms.of(catalogue)
         pairs = [pair.partition("|")[::2] for pair in catalogue.search_codes()]
+        names = catalogue.names
         tokens = (
-            token(system if catalogue.names.is_alone(system) else "", code)
+            token(name, code)
             for system, code in pairs
+            for name in ([""] if names.form(system) else names.names_of(system))
         )
         return cls(
             tokens=tuple(dict.fromkeys(tokens)),

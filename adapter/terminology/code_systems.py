@@ -20,13 +20,14 @@ class CodeSystemNames:
 
     `exact`: name in lower case → canonical url. `prefixes`: (beginning in lower case, canonical
     url). `forms`: canonical url → name of the form of its codes ("loinc", "sctid"). `titles`:
-    canonical url → what a person calls it.
+    canonical url → what a person calls it. `spellings`: canonical url → its exact names as written.
     """
 
     exact: Mapping[str, str] = field(default_factory=dict)
     prefixes: tuple[tuple[str, str], ...] = ()
     forms: Mapping[str, str] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
+    spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def canonical(self, system: str) -> str:
         """Give a system's canonical url by any of its names; an unknown name only loses its blanks.
@@ -39,11 +40,9 @@ class CodeSystemNames:
             return self.exact[folded]
         return next((url for start, url in self.prefixes if folded.startswith(start)), name)
 
-    def is_alone(self, system: str) -> bool:
-        """Tell whether no other name of this system is known."""
-        url = self.canonical(system)
-        known = [name for name, of in (*self.exact.items(), *self.prefixes) if url in (name, of)]
-        return len(known) <= 1
+    def names_of(self, system: str) -> tuple[str, ...]:
+        """Give every listed name of a system as it is written, itself first; none of the beginnings."""
+        return self.spellings.get(self.canonical(system), (system,))
 
     def form(self, system: str) -> str:
         """Give the name of the form of this system's codes, "" when none is stated."""
@@ -79,22 +78,28 @@ def read_names(files: Iterable[MappingFile]) -> CodeSystemNames:
     prefixes: dict[str, str] = {}
     forms: dict[str, str] = {}
     titles: dict[str, str] = {}
+    spellings: dict[str, tuple[str, ...]] = {}
     for file in files:
         if file.kind != "NamingSystem":
             continue
         url = preferred_uri(file)
         titles[url] = file.metadata("title")
         for name in objects(file.resource.get("uniqueId")):
-            value = str(name.get("value", "")).strip().lower()
+            written = str(name.get("value", "")).strip()
             if extension(name, PREFIX_EXTENSION) is True:
-                prefixes[value] = url
+                prefixes[written.lower()] = url
             else:
-                exact[value] = url
+                exact[written.lower()] = url
+                spellings[url] = tuple(dict.fromkeys((*spellings.get(url, (url,)), written)))
         form = extension(file.resource, CODE_FORM_EXTENSION)
         if isinstance(form, str):
             forms[url] = form
     return CodeSystemNames(
-        exact=exact, prefixes=tuple(prefixes.items()), forms=forms, titles=titles
+        exact=exact,
+        prefixes=tuple(prefixes.items()),
+        forms=forms,
+        titles=titles,
+        spellings=spellings,
     )
 
 
