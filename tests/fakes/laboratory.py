@@ -10,6 +10,11 @@ from .server import FakeFhirServer
 
 LOINC = "http://loinc.org"
 IHC, FISH, OVERALL = "85319-2", "85318-4", "48676-1"
+DISPLAYS = {
+    IHC: "HER2 [Presence] in Breast cancer specimen by Immune stain",
+    FISH: "ERBB2 gene duplication [Presence] in Breast cancer specimen by FISH",
+    OVERALL: "HER2 [Interpretation] in Tissue",
+}
 
 
 class Laboratory:
@@ -62,10 +67,15 @@ class Laboratory:
             "resourceType": "Observation",
             "id": f"{name}-{patient}-{sample}",
             "status": "final",
-            "code": {"coding": [{"system": LOINC, "code": code}]},
+            "code": {"coding": [_coding(code)]},
             "subject": {"reference": self.patient(patient)},
             "specimen": {"reference": self.specimen(patient, sample)},
             "effectiveDateTime": "2026-01-10",
             "valueCodeableConcept": {"text": text},
             **elements,
         }
+
+
+def _coding(code: str) -> JsonObject:
+    coding = {"system": LOINC, "code": code}
+    return {**coding, "display": DISPLAYS[code]} if code in DISPLAYS else coding

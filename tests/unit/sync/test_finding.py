@@ -26,7 +26,7 @@ from tests.fakes.server import FakeFhirServer
 from tests.fakes.site import Site, catalogue
 
 LABORATORY = [{"coding": [{"code": "laboratory"}]}]
-CODED = {"coding": [{"system": LOINC, "code": "85319-2", "display": "HER2 by Immune stain"}]}
+NAMELESS = {"coding": [{"system": LOINC, "code": "85319-2"}]}
 NAMES = frozenset({"code:text", "combo-code:text", "component-code:text"})
 
 
@@ -50,9 +50,8 @@ def searched(site: Site, beginning: str) -> list[str]:
 
 
 def coded(site: Site, patient: str = "coded", answer: str = "3+") -> None:
-    """A coded result with a name, on which searches can be tried."""
-    one = site.laboratory.result(patient, "85319-2", answer)
-    site.server.put({**one, "code": CODED, "category": LABORATORY})
+    """A coded result with a name and a category, on which searches can be tried."""
+    site.laboratory.ihc(patient, answer, category=LABORATORY)
 
 
 @pytest.mark.parametrize("text", ["HER2 IHC", "her-2/neu", "ERBB2", "c-erbB-2", "IHC Her-2"])
@@ -144,7 +143,7 @@ class LeavesNamesOut(FakeFhirServer):
 
 def test_names_that_could_not_be_tried_are_used_and_this_is_said() -> None:
     site = site_with(LaboratorySweep.OFF)
-    site.laboratory.ihc("coded", "3+")
+    site.server.put({**site.laboratory.result("coded", "85319-2", "3+"), "code": NAMELESS})
     site.server.put(named(site, "anna", "HER2 IHC"))
     report = site.run()
     assert site.categories() == {"anna": "low", "coded": "positive"}
@@ -153,7 +152,7 @@ def test_names_that_could_not_be_tried_are_used_and_this_is_said() -> None:
 
 def test_names_are_tried_on_another_test_of_the_patient() -> None:
     site = site_with()
-    site.laboratory.ihc("anna", "3+")
+    site.server.put({**site.laboratory.result("anna", "85319-2", "3+"), "code": NAMELESS})
     site.server.put(named(site, "anna", "Ki-67 proliferation index"))
     assert not site.run().warnings
 
