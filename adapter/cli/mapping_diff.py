@@ -197,12 +197,14 @@ def _from_server(shared: Shared, both: tuple[Basis, Basis], limit: int) -> Itera
     """Read patients of the server; nothing is written, not even state."""
     from adapter.bootstrap import open_adapter
     from adapter.offline.live import documents_of, gathered_patients
+    from adapter.sync.wanted import Wanted
 
-    codes = {code for basis in both for code in basis.catalogue.search_codes()}
+    wanted = Wanted.of(*(basis.catalogue for basis in both))
     settings = shared.settings(quiet=True, store__url="sqlite://")
     with open_adapter(settings, Event()) as adapter:
         base_url = adapter.parts.source.base_url
-        for gathered in gathered_patients(adapter.parts, tuple(sorted(codes)), limit=limit):
+        limits = adapter.options.read
+        for gathered in gathered_patients(adapter.parts, wanted, limits, patients=limit):
             if gathered.unread:
                 complain(f"{', '.join(sorted(gathered.patients))}: {gathered.unread}")
             yield _CaseSet("server", documents_of(gathered), base_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from adapter.errors import InputError
 from adapter.fhir.references import reference_to
@@ -14,6 +15,7 @@ from adapter.sync.options import ReadLimits
 from adapter.sync.pool import Gathered
 from adapter.sync.references import patient_of
 from adapter.sync.searches import Searches
+from adapter.sync.wanted import Wanted
 
 
 def answers_around(parts: Parts, reference: str, limits: ReadLimits) -> Answers:
@@ -52,28 +54,31 @@ def answers_around(parts: Parts, reference: str, limits: ReadLimits) -> Answers:
     )
 
 
-def gathered_patients(parts: Parts, codes: tuple[str, ...], *, limit: int) -> Iterator[Gathered]:
+def gathered_patients(
+    parts: Parts, wanted: Wanted, limits: ReadLimits, *, patients: int
+) -> Iterator[Gathered]:
     """Gather the first patients that a server's searches show, in parts of some patients each.
 
     Args:
         parts: a whole adapter; its store is written to only about sources that could not be read.
-        codes: "system|code" of the tests to search for.
-        limit: at most so many patients.
+        wanted: what is searched for.
+        limits: those of the passes, so that the same results are found.
+        patients: at most so many.
 
     Raises:
         ServerError: as the port says.
 
     """
-    searches = Searches(parts.source, parts.target, codes)
+    searches = replace(Searches.of(parts, limits), wanted=wanted)
     searches.prepare()
     found: dict[str, None] = {}
     for page in searches.results(alone=True):
-        patients = (patient_of(one, parts.source.base_url) for one in page.matches)
-        found.update(dict.fromkeys(one for one in patients if one))
-        if len(found) >= limit:
+        subjects = (patient_of(one, parts.source.base_url) for one in page.matches)
+        found.update(dict.fromkeys(one for one in subjects if one))
+        if len(found) >= patients:
             break
-    gatherer = Gatherer(searches, parts.store, parts.clock, ReadLimits())
-    yield from gatherer.patients(list(found)[:limit])
+    gatherer = Gatherer(searches, parts.store, parts.clock, limits)
+    yield from gatherer.patients(list(found)[:patients])
 
 
 def documents_of(gathered: Gathered) -> list[JsonObject]:

@@ -19,8 +19,8 @@ class Wanted:
     `tokens`: the code alone where the codes of its system have a check digit (LOINC, SNOMED CT),
     because such a code is found nowhere else and no list of their names is complete; else
     "system|code" for each known name of the system, since its codes may be as short as "1".
-    `codes`: "system|code" for all, for a server that does not know a code alone. `names`: how the
-    name of a test may begin.
+    `codes`: "system|code" for every code and name, for a server that does not know a code alone.
+    `names`: how the name of a test may begin.
     """
 
     tokens: tuple[str, ...] = ()
@@ -29,19 +29,26 @@ class Wanted:
     is_candidate: Callable[[JsonObject], bool] = lambda _: False
 
     @classmethod
-    def of(cls, catalogue: Catalogue) -> Wanted:
-        """Take everything from the vocabulary."""
-        terms = Terms.of(catalogue)
-        pairs = [pair.partition("|")[::2] for pair in catalogue.search_codes()]
-        names = catalogue.names
+    def of(cls, *catalogues: Catalogue) -> Wanted:
+        """Take everything from a vocabulary, or from several at once."""
+        terms = [Terms.of(catalogue) for catalogue in catalogues]
+        tested = [
+            (catalogue.names, system, code)
+            for catalogue in catalogues
+            for system, code in catalogue.search_codes()
+        ]
+        codes = (
+            token(name, code) for names, system, code in tested for name in names.names_of(system)
+        )
         tokens = (
             token(name, code)
-            for system, code in pairs
+            for names, system, code in tested
             for name in ([""] if names.form(system) else names.names_of(system))
         )
+        beginnings = (name for catalogue in catalogues for name in catalogue.search_names())
         return cls(
             tokens=tuple(dict.fromkeys(tokens)),
-            codes=tuple(token(system, code) for system, code in pairs),
-            names=tuple(map(escaped, catalogue.search_names())),
-            is_candidate=lambda observation: is_candidate(observation, terms),
+            codes=tuple(dict.fromkeys(codes)),
+            names=tuple(dict.fromkeys(map(escaped, beginnings))),
+            is_candidate=lambda observation: any(is_candidate(observation, one) for one in terms),
         )

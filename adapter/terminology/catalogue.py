@@ -58,7 +58,6 @@ nothing but noise.
 _ICD_CODE = re.compile(r"([A-Z][0-9][0-9A-Z])\.?[0-9A-Z]{0,4}-?[+*!]?")
 """An ICD-10 code with its three-character category; the point may be missing (C509)."""
 
-_ESCAPED = re.compile(r"[\\,|$]")
 """What a FHIR search value needs a backslash before (R4, search, Escaping Search Parameters)."""
 
 
@@ -84,8 +83,7 @@ class Catalogue:
 
     `version`: semantic version of the shipped set and eight digits of its content's hash,
     "1.0.0+1a2b3c4d". `overlay_versions`: the same for each overlay. Both go into Provenance.policy,
-    so neither holds a blank. `overlay_names`: what people call each overlay. `aliases`: the names
-    of code systems that a site added, with the canonical url of each.
+    so neither holds a blank. `overlay_names`: what people call each overlay.
     """
 
     version: str
@@ -96,7 +94,6 @@ class Catalogue:
     names: CodeSystemNames
     maps: Mapping[str, Index]
     vocabulary: tuple[Word, ...]
-    aliases: Mapping[str, str]
 
     def canonical_system(self, system: str) -> str:
         """Name a code system by its canonical url; an unknown name only loses its outer blanks."""
@@ -175,21 +172,13 @@ class Catalogue:
         """Give the phrases of one kind, longest first."""
         return tuple(word for word in self.vocabulary if word.kind is kind)
 
-    def search_codes(self) -> tuple[str, ...]:
-        """Give "system|code" of every test code worth searching a server for, sorted.
-
-        A server compares systems letter by letter, so each code stands there under a site's own
-        names of its system too.
-        """
-        names: dict[str, list[str]] = {}
-        for name, url in self.aliases.items():
-            names.setdefault(url, []).append(_ESCAPED.sub(r"\\\g<0>", name.strip()))
+    def search_codes(self) -> tuple[tuple[str, str], ...]:
+        """Give (system, code) of every test code worth searching a server for, sorted."""
         return tuple(
             sorted(
-                f"{name}|{code}"
-                for (system, code), entry in self.maps.get(systems.TEST_ROLES, {}).items()
+                pair
+                for pair, entry in self.maps.get(systems.TEST_ROLES, {}).items()
                 if TestRole(entry.row.meaning) in SEARCHED_ROLES
-                for name in (system, *names.get(system, ()))
             )
         )
 
@@ -244,7 +233,6 @@ def _catalogue(layers: Sequence[Layer]) -> Catalogue:
         names=names,
         maps=_maps([layer.files for layer in layers]),
         vocabulary=words(files),
-        aliases={name: url for layer in layers for name, url in layer.site.aliases.items()},
     )
 
 

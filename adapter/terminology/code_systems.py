@@ -50,8 +50,11 @@ class CodeSystemNames:
 
     def and_also(self, aliases: Mapping[str, str]) -> CodeSystemNames:
         """Add a site's names: name → canonical url."""
-        added = {name.strip().lower(): url for name, url in aliases.items()}
-        return replace(self, exact={**self.exact, **added}) if added else self
+        exact, spellings = dict(self.exact), dict(self.spellings)
+        for name, url in aliases.items():
+            exact[name.strip().lower()] = url
+            spellings[url] = tuple(dict.fromkeys((*spellings.get(url, (url,)), name.strip())))
+        return replace(self, exact=exact, spellings=spellings) if aliases else self
 
 
 def system_named(name: str, names: CodeSystemNames, systems: Iterable[str]) -> str | None:

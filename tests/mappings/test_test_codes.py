@@ -183,12 +183,12 @@ def test_a_server_is_searched_for_her2_results_only(catalogue: Catalogue) -> Non
     searched = set(catalogue.search_codes())
 
     assert {
-        f"{LOINC}|85319-2",
-        f"{LOINC}|85318-4",
-        f"{LOINC}|48676-1",
-        f"{LOINC}|85328-3",
+        (LOINC, "85319-2"),
+        (LOINC, "85318-4"),
+        (LOINC, "48676-1"),
+        (LOINC, "85328-3"),
     } <= searched
-    assert f"{SNOMED}|476171000210109" in searched
-    generic = {f"{LOINC}|55229-9", f"{LOINC}|62361-1", f"{LOINC}|22637-3", f"{LOINC}|48018-6"}
+    assert (SNOMED, "476171000210109") in searched
+    generic = {(LOINC, code) for code in ("55229-9", "62361-1", "22637-3", "48018-6")}
     assert not searched & generic
-    assert not searched & {f"{LOINC}|{code}" for code, _, _ in DENIED}
+    assert not searched & {(LOINC, code) for code, _, _ in DENIED}

@@ -7,6 +7,7 @@ server that ignores a parameter would send everything it holds, or nothing, unno
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +21,12 @@ from adapter.sync.options import LaboratorySweep, ReadLimits
 from adapter.sync.search_params import escaped, token
 from adapter.sync.trial import NOWHERE
 from adapter.sync.wanted import Wanted
+from adapter.terminology.catalogue import load_catalogue
 from tests.fakes.clock import FakeClock
 from tests.fakes.laboratory import LOINC
 from tests.fakes.server import FakeFhirServer
 from tests.fakes.site import Site, catalogue
+from tests.unit.terminology.mapping_sets import overlay, site_map, site_toml
 
 LABORATORY = [{"coding": [{"code": "laboratory"}]}]
 NAMELESS = {"coding": [{"system": LOINC, "code": "85319-2"}]}
@@ -299,6 +302,13 @@ def test_only_codes_with_a_check_digit_are_asked_for_alone() -> None:
     assert {"85319-2", "http://cap.org/eCC|79483", "https://cap.org/eCC|79483"} <= {*wanted.tokens}
     assert "79483" not in wanted.tokens
     assert f"{LOINC}|85319-2" in wanted.codes
+
+
+def test_a_sites_own_code_is_asked_for_under_every_name_of_its_system(tmp_path: Path) -> None:
+    made = site_map("test-roles", ("urn:lab", "1,2", "ihc"), code_system="her2-test-role")
+    folder = site_toml(overlay(tmp_path, made), '[code_systems]\n"lab|9" = "urn:lab"')
+    wanted = Wanted.of(catalogue(), load_catalogue(overlays=[folder]))
+    assert {r"urn:lab|1\,2", r"lab\|9|1\,2", "85319-2"} <= {*wanted.tokens}
 
 
 def test_what_parts_values_is_escaped() -> None:
