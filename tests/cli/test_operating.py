@@ -15,8 +15,6 @@ from adapter.store import open_store
 from adapter.sync.cycle import BRAKE
 from tests.cli.conftest import Run, fetch, load
 
-NOW = datetime.now(UTC)
-
 
 @contextmanager
 def state(folder: Path) -> Iterator[StateStore]:
@@ -25,7 +23,7 @@ def state(folder: Path) -> Iterator[StateStore]:
 
 
 def passed(ago_seconds: float, outcome: str = "done") -> PassRecord:
-    ended = NOW - timedelta(seconds=ago_seconds)
+    ended = datetime.now(UTC) - timedelta(seconds=ago_seconds)
     return PassRecord(
         started_at=ended - timedelta(seconds=2),
         ended_at=ended,
@@ -38,22 +36,22 @@ def passed(ago_seconds: float, outcome: str = "done") -> PassRecord:
 @pytest.mark.parametrize(
     ("records", "code", "told"),
     [
-        ([passed(0)], 0, ""),
-        ([passed(100), passed(10, "failed")], 0, ""),
-        ([passed(400)], 5, "Stale: no pass has ended well since"),
-        ([passed(400), passed(0, "failed")], 5, "Stale"),
-        ([passed(0, "observed")], 0, ""),
-        ([passed(0, "braked")], 5, "A brake is engaged"),
+        ([(0, "done")], 0, ""),
+        ([(100, "done"), (10, "failed")], 0, ""),
+        ([(400, "done")], 5, "Stale: no pass has ended well since"),
+        ([(400, "done"), (0, "failed")], 5, "Stale"),
+        ([(0, "observed")], 0, ""),
+        ([(0, "braked")], 5, "A brake is engaged"),
         ([], 5, "no pass has ended well since the start"),
     ],
     ids=["fresh", "one-failure", "old", "only-failures", "observed", "braked", "never"],
 )
 def test_status_check_ends_in_5_when_stale_or_braked(
-    run: Run, tmp_path: Path, records: list[PassRecord], code: int, told: str
+    run: Run, tmp_path: Path, records: list[tuple[int, str]], code: int, told: str
 ) -> None:
     with state(tmp_path) as store:
-        for record in records:
-            store.record_pass(record)
+        for ago_seconds, outcome in records:
+            store.record_pass(passed(ago_seconds, outcome))
     ended = run("status", "--check", HER2_POLL__INTERVAL_SECONDS="100")
 
     assert ended.code == code
@@ -65,7 +63,7 @@ def test_status_tells_queue_parked_brake_and_the_last_passes(run: Run, tmp_path:
     with state(tmp_path) as store:
         store.record_pass(passed(5))
         store.enqueue(["Patient/a", "Patient/b"], reason="changed")
-        store.park(ParkedCase("key", "Patient/a", "refused", "f", NOW))
+        store.park(ParkedCase("key", "Patient/a", "refused", "f", datetime.now(UTC)))
         store.set_setting(BRAKE, "{}")
     facts, last = run("status").lines
 
@@ -85,7 +83,7 @@ def test_status_tells_queue_parked_brake_and_the_last_passes(run: Run, tmp_path:
 def test_parked_results_are_listed_and_sent_again_on_request(run: Run, tmp_path: Path) -> None:
     with state(tmp_path) as store:
         for key in ("one", "two"):
-            store.park(ParkedCase(key, f"Patient/{key}", "refused", "f", NOW))
+            store.park(ParkedCase(key, f"Patient/{key}", "refused", "f", datetime.now(UTC)))
 
     assert [line["key"] for line in run("parked", "list").lines] == ["one", "two"]
     assert run("parked", "retry", "three").code == 2
