@@ -176,6 +176,7 @@ def options_of(settings: Settings) -> SyncOptions:
             sweep_hours=poll.sweep_hours,
             absence_confirm_seconds=poll.absence_confirm_seconds,
             laboratory_sweep=LaboratorySweep(poll.laboratory_sweep),
+            narratives=settings.narratives == "suggest",
         ),
         send=SendLimits(
             batch_cases=target.batch_cases, cases_per_minute=target.cases_per_minute, writers=2

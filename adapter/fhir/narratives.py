@@ -23,6 +23,7 @@ from adapter.terminology.vocabulary import TestRole, WordKind
 
 LONGEST: Final = 50_000
 """Characters of a narrative that are looked through; a longer one is no conclusion."""
+_NOT_TRUSTED: Final = ("entered-in-error", "cancelled")
 _COMMA: Final = re.compile(r"[,;](?=\s)")
 
 
@@ -52,6 +53,13 @@ def statements(text: str, terms: Terms) -> list[Statement]:
         for sentence in SENTENCE_END.split(text[:LONGEST])
         for statement in _statements_of(sentence, terms)
     ]
+
+
+def tells_of_her2(resource: JsonObject, terms: Terms) -> bool:
+    """Tell whether a report or narrative that counts names HER2 in its text."""
+    if string(resource, "status") in _NOT_TRUSTED:
+        return False
+    return any(terms.names_her2(text) for text in narratives_of(resource))
 
 
 def is_known(statement: Statement, evidence: Iterable[Evidence]) -> bool:

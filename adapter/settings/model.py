@@ -286,6 +286,7 @@ class Settings(BaseSettings):
     output: OutputSettings = OutputSettings()
     brake: BrakeSettings = BrakeSettings()
     mode: Literal["write", "observe"] = "write"
+    narratives: Literal["off", "suggest"] = "off"
     store: StoreSettings = StoreSettings()
     log: LogSettings = LogSettings()
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)

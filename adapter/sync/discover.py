@@ -21,6 +21,7 @@ from adapter.sync.searches import Searches
 
 RESULTS: Final = "Observation"
 OWN: Final = "derived"
+NARRATIVES: Final = "narrative"
 WAKING_TYPES: Final = ("DiagnosticReport", "Specimen", "Patient")
 """A change of one of these can change which results belong together, or whose they are."""
 
@@ -126,6 +127,7 @@ class Discovery:
         seen: set[str] = set()
         self._results(found, seen, since)
         self._own(found, seen, since)
+        self._narratives(found, seen, since)
         for resource_type in WAKING_TYPES:
             self._waking(resource_type, found, seen, since)
         self.recent.keep_only(seen)
@@ -150,6 +152,18 @@ class Discovery:
                 if case_identifier(resource) is not None:
                     self._wake_by(resource, found, seen)
         self._move(OWN, crawl, found, since)
+
+    def _narratives(self, found: Discovered, seen: set[str], since: datetime | None) -> None:
+        """Wake the patients of reports that tell of HER2, where the site wants suggestions."""
+        crawl = Crawl()
+        window = [self._window(NARRATIVES, since)]
+        for page in self.searches.narratives(window, seen=crawl.noting(self.clock)):
+            for resource in page.matches:
+                seen.add(reference_to(resource))
+                patient = patient_of(resource, self.searches.source.base_url)
+                if patient is not None and not self.recent.knows(resource):
+                    found.wake(patient, resource)
+        self._move(NARRATIVES, crawl, found, since)
 
     def _wake_by(self, resource: JsonObject, found: Discovered, seen: set[str]) -> None:
         seen.add(reference_to(resource))

@@ -75,8 +75,11 @@ class Gatherer:
 
     def _at_once(self, patients: list[str]) -> Gathered:
         pool, together = Pool(), ",".join(patients)
-        for page in self.searches.results([(self.searches.patient_param or "patient", together)]):
+        of_patients = (self.searches.patient_param or "patient", together)
+        for page in self.searches.results([of_patients]):
             pool.add_results(page, self._base_url)
+        for page in self.searches.narratives([of_patients]):
+            pool.add_narratives(page)
         for page in self.searches.own([self._own_patients(together)]):
             pool.add_own(page)
         asked = frozenset(patients)
@@ -136,7 +139,12 @@ class Gatherer:
                 if patient_of(resource, self._base_url) in patients
             }
 
-        return Pool(kept(pool.results), kept(pool.derived), own_found=pool.own_found)
+        return Pool(
+            kept(pool.results),
+            kept(pool.derived),
+            narratives=kept(pool.narratives),
+            own_found=pool.own_found,
+        )
 
     def assembled(self, patients: frozenset[str], part: Pool, whole: Pool) -> Gathered:
         """Complete a part of a pool: missing sources first, then what is around the results.
@@ -153,6 +161,7 @@ class Gatherer:
             gone=gone,
             unconfirmed=unconfirmed,
             own_found=len(part.own_found),
+            narratives=_in_order(part.narratives),
         )
 
     def _read_missing_sources(

@@ -67,6 +67,7 @@ class OnePass:
         parts, options = self.parts, self.options
         self.store = parts.store
         self.may_write = not (self.asked.dry_run or options.observe)
+        self.basis = f"{parts.basis} {options.read.basis}"
         self.started_at: datetime = parts.clock.now()
         urls = tuple(dict.fromkeys((parts.source.base_url, parts.target.base_url)))
         self.context = replace(parts.context, now=self.started_at, base_urls=urls)
@@ -127,7 +128,7 @@ class OnePass:
             clock=parts.clock,
             limits=self.options.read,
             may_remember=self.may_write,
-            basis=parts.basis,
+            basis=self.basis,
         )
         return scoping.choose(self.asked, self.recent, observe=self.options.observe)
 
@@ -287,7 +288,7 @@ class OnePass:
         if scope.marks_sweep:
             store.set_setting(LAST_SWEEP, self.started_at.isoformat())
         if scope.is_whole:
-            store.set_setting(SWEPT_WITH, self.parts.basis)
+            store.set_setting(SWEPT_WITH, self.basis)
         for patient in finished:
             self.recent.remember(scope.discovered.versions.get(patient, {}))
         strays = scope.discovered.without_patient.values()

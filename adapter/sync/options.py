@@ -28,6 +28,7 @@ class ReadLimits:
     `absence_confirm_seconds`: a source that cannot be read counts as gone only when it could not
     be read twice, at least so far apart. `laboratory_sweep`: see LaboratorySweep; it holds for
     sweeps, for what changed and for patients alike, or a result would come and go between passes.
+    `narratives`: whether reports are searched for HER2 statements, as suggestions for the worklist.
     """
 
     page_size: int = 500
@@ -36,6 +37,12 @@ class ReadLimits:
     sweep_hours: float = 24.0
     absence_confirm_seconds: float = 600.0
     laboratory_sweep: LaboratorySweep = LaboratorySweep.AUTO
+    narratives: bool = False
+
+    @property
+    def basis(self) -> str:
+        """What decides which results and reports are found at all; a change of it asks for a sweep."""
+        return f"laboratory={self.laboratory_sweep} narratives={self.narratives}"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ class Gathered:
     to the source. `gone`: sources of derived ones that could not be read twice, far enough apart;
     `unconfirmed`: those that could not be read so far. `own_found`: how many of our own a search
     for results brought. `others`: patients whose derived result names one of these results, because
-    it was theirs before. `unread`: why nothing of these patients could be read, else "".
+    it was theirs before. `narratives`: reports whose text names HER2. `unread`: why nothing of these
+    patients could be read, else "".
     """
 
     patients: frozenset[str]
@@ -32,6 +33,7 @@ class Gathered:
     gone: frozenset[str] = frozenset()
     unconfirmed: frozenset[str] = frozenset()
     own_found: int = 0
+    narratives: tuple[JsonObject, ...] = ()
     others: frozenset[str] = frozenset()
     unread: str = ""
 
@@ -43,6 +45,7 @@ class Pool:
     results: dict[str, JsonObject] = field(default_factory=dict)
     derived: dict[str, JsonObject] = field(default_factory=dict)
     related: dict[str, JsonObject] = field(default_factory=dict)
+    narratives: dict[str, JsonObject] = field(default_factory=dict)
     listed_by: dict[str, set[str]] = field(default_factory=dict)
     own_found: set[str] = field(default_factory=set)
 
@@ -59,6 +62,11 @@ class Pool:
             self.own_found.add(reference_to(resource))
         else:
             _keep_newest(self.results, resource)
+
+    def add_narratives(self, page: SearchPage) -> None:
+        """Take in reports and narratives that name HER2."""
+        for resource in page.matches:
+            _keep_newest(self.narratives, resource)
 
     def add_own(self, page: SearchPage) -> None:
         """Take in derived results; what does not carry our identifier was not asked for."""

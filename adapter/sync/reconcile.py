@@ -33,7 +33,10 @@ NOT_APPLICABLE: Final = Category.NOT_APPLICABLE.value
 
 @dataclass(frozen=True)
 class Reconciled:
-    """What ought to stand for some patients, what stands, and what became of every candidate."""
+    """What ought to stand for some patients, what stands, and what became of every candidate.
+
+    `narratives`: (patient, report whose text names HER2); they are never candidates.
+    """
 
     desired: tuple[Desired, ...]
     standing: Standing
@@ -41,6 +44,7 @@ class Reconciled:
     outcomes: Mapping[str, int]
     set_aside: tuple[SetAside, ...]
     recognised: tuple[Recognised, ...] = ()
+    narratives: tuple[tuple[str, JsonObject], ...] = ()
     unused_links: tuple[UnusedLink, ...] = ()
 
 
@@ -99,6 +103,7 @@ def reconcile(
         outcomes=outcomes,
         set_aside=tuple(aside),
         recognised=tuple(read.values()),
+        narratives=tuple((patient_of(one, base_url) or "", one) for one in gathered.narratives),
         unused_links=unused_links(cases, links),
     )
 

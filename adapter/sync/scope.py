@@ -23,7 +23,7 @@ from adapter.sync.sweep import Sweep, read_everything
 LAST_SWEEP: Final = "last-sweep"
 """Setting: when everything was last read, as an ISO instant."""
 SWEPT_WITH: Final = "swept-with"
-"""Setting: what the answers of that sweep were given with, as Parts.basis."""
+"""Setting: what the answers of that sweep were given with, as OnePass.basis."""
 SINCE: Final = "since"
 """Setting: the day a site began from with --since; what is older stays untouched, by sweeps too."""
 DERIVED_COUNT: Final = "derived-count"
@@ -57,7 +57,7 @@ class Scope:
 class Scoping:
     """Chooses the scope; `may_remember` is False for a dry run, which leaves no trace.
 
-    `basis`: see Parts.basis.
+    `basis`: what answers depend on beside the results, and what is searched for.
     """
 
     searches: Searches

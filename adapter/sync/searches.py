@@ -51,6 +51,7 @@ class Searches:
     wanted: Wanted = field(default_factory=Wanted)
     page_size: int = 500
     laboratory: LaboratorySweep = LaboratorySweep.AUTO
+    reads_narratives: bool = False
     incremental: bool = True
     own_incremental: bool = True
     own_by_source: bool = False
@@ -72,6 +73,7 @@ class Searches:
             wanted=Wanted.of(parts.catalogue),
             page_size=limits.page_size,
             laboratory=limits.laboratory_sweep,
+            reads_narratives=limits.narratives,
         )
 
     def prepare(self) -> None:
@@ -128,6 +130,33 @@ class Searches:
                 if fresh:
                     yield replace(page, matches=tuple(fresh.values()), included=())
                     yield from () if alone else self._around(fresh)
+
+    def narratives(
+        self,
+        restriction: SearchParams = (),
+        *,
+        seen: Callable[[SearchPage], None] = _unwatched,
+    ) -> Iterator[SearchPage]:
+        """Find reports and narratives whose text names HER2, by their codes; nothing where not asked for.
+
+        `seen` is told of every page as the server gave it.
+        """
+        kinds = ("DiagnosticReport", "Observation") if self.reads_narratives else ()
+        for kind in kinds:
+            for tokens in within_budget(self.wanted.documents):
+                params = [("code", tokens), *restriction, self._count]
+                for page in self._narrative_pages(kind, params):
+                    seen(page)
+                    told = tuple(filter(self.wanted.tells_of_her2, page.matches))
+                    yield replace(page, matches=told)
+
+    def _narrative_pages(self, kind: str, params: Params) -> Iterator[SearchPage]:
+        try:
+            yield from self.source.search(kind, params)
+        except PermanentServerError as error:
+            if error.status not in (400, 404):
+                raise
+            self._warn(f"{kind} cannot be searched by code: its narratives are not looked at")
 
     def own(self, restriction: SearchParams = ()) -> Iterator[SearchPage]:
         """Find derived Observations of this adapter, of any namespace and policy."""

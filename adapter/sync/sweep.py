@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapter.ports import JsonObject
-from adapter.sync.discover import OWN, RESULTS, WAKING_TYPES, Crawl
+from adapter.sync.discover import NARRATIVES, OWN, RESULTS, WAKING_TYPES, Crawl
 from adapter.sync.gather import Gatherer
 from adapter.sync.pool import Gathered, Pool
 from adapter.sync.references import patient_of
@@ -28,6 +28,8 @@ def read_everything(gatherer: Gatherer) -> Sweep:
     for page in searches.own():
         own.note(page, gatherer.clock.now())
         pool.add_own(page)
+    for page in searches.narratives():
+        pool.add_narratives(page)
     return Sweep(gatherer, pool, results, own)
 
 
@@ -59,6 +61,10 @@ class Sweep:
             patient = patient_of(resource, base_url)
             if patient is not None:
                 by_patient.setdefault(patient, Pool()).derived[reference] = resource
+        for reference, resource in self.pool.narratives.items():
+            patient = patient_of(resource, base_url)
+            if patient is not None:
+                by_patient.setdefault(patient, Pool()).narratives[reference] = resource
         yield self.gatherer.without_patient(without, len(self.pool.own_found))
         patients = sorted(by_patient)
         size = self.gatherer.limits.patients_at_once
@@ -68,11 +74,12 @@ class Sweep:
             for patient in together:
                 part.results.update(by_patient[patient].results)
                 part.derived.update(by_patient[patient].derived)
+                part.narratives.update(by_patient[patient].narratives)
             yield self.gatherer.assembled(frozenset(together), part, self.pool)
 
     def watermarks(self) -> dict[str, datetime]:
         """Where every discovery may begin from, once what the sweep asks for is done or queued."""
         began = self.results_crawl.began
         found = {RESULTS: self.results_crawl.watermark(None), OWN: self.own_crawl.watermark(None)}
-        found.update(dict.fromkeys(WAKING_TYPES, began))
+        found.update(dict.fromkeys((*WAKING_TYPES, NARRATIVES), began))
         return {name: instant for name, instant in found.items() if instant is not None}

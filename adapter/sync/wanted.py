@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from adapter.fhir.candidate import is_candidate
+from adapter.fhir.narratives import tells_of_her2
 from adapter.fhir.terms import Terms
 from adapter.ports import JsonObject
 from adapter.sync.search_params import escaped, token
@@ -20,13 +21,16 @@ class Wanted:
     because such a code is found nowhere else and no list of their names is complete; else
     "system|code" for each known name of the system, since its codes may be as short as "1".
     `codes`: "system|code" for every code and name, for a server that does not know a code alone.
-    `names`: how the name of a test may begin.
+    `names`: how the name of a test may begin. `documents`: tokens of reports and narratives, and
+    `tells_of_her2`: whether the text of one names HER2.
     """
 
     tokens: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
     is_candidate: Callable[[JsonObject], bool] = lambda _: False
+    tells_of_her2: Callable[[JsonObject], bool] = lambda _: False
 
     @classmethod
     def of(cls, *catalogues: Catalogue) -> Wanted:
@@ -50,5 +54,14 @@ class Wanted:
             tokens=tuple(dict.fromkeys(tokens)),
             codes=tuple(dict.fromkeys(codes)),
             names=tuple(dict.fromkeys(map(escaped, beginnings))),
+            documents=tuple(
+                dict.fromkeys(
+                    token("" if catalogue.names.form(system) else name, code)
+                    for catalogue in catalogues
+                    for system, code in catalogue.document_codes()
+                    for name in catalogue.names.names_of(system)
+                )
+            ),
+            tells_of_her2=lambda resource: any(tells_of_her2(resource, one) for one in terms),
             is_candidate=lambda observation: any(is_candidate(observation, one) for one in terms),
         )

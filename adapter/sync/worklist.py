@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from adapter.fhir.narratives import is_known, narratives_of, statements
 from adapter.fhir.nearest import (
     code_elsewhere,
     is_her2_test_elsewhere,
@@ -23,6 +24,8 @@ from adapter.fhir.nearest import (
     nearly_her2,
 )
 from adapter.fhir.recognise import Outcome, Recognised
+from adapter.fhir.references import reference_to
+from adapter.fhir.stated import stated_text
 from adapter.fhir.terms import Terms
 from adapter.ports import ListedEntry, WorklistEntry, WorklistKind
 from adapter.sync.partners import likely_partners
@@ -32,6 +35,7 @@ from adapter.terminology.catalogue import Catalogue
 LONGEST_PATTERN: Final = 120
 """Characters; a longer shape is cut, because it tells no more."""
 GENERIC: Final = "generic-test"
+IN_NARRATIVE: Final = "her2-in-narrative"
 _MIGHT_BE_HER2: Final = (GENERIC, "no-her2-test")
 _ABOUT_THE_TEST: Final = (*_MIGHT_BE_HER2, "test-not-understood", "several-analytes-named")
 """Reasons that are about which test it is, and not about what it states."""
@@ -67,12 +71,39 @@ class WorklistGroup:
 def worklist_entries(found: Reconciled, catalogue: Catalogue) -> list[WorklistEntry]:
     """List what of some patients' results a person is to look at; all there is about them, and no more."""
     terms = Terms.of(catalogue)
-    return [*_not_read(found, terms), *likely_partners(found.desired)]
+    return [
+        *_not_read(found, terms),
+        *_suggestions(found, terms),
+        *likely_partners(found.desired),
+    ]
 
 
 def _not_read(found: Reconciled, terms: Terms) -> Iterable[WorklistEntry]:
     """Give the results that nobody could read, one entry each."""
     return (_entry(one, terms) for one in found.recognised if _is_listed(one, terms))
+
+
+def _suggestions(found: Reconciled, terms: Terms) -> Iterable[WorklistEntry]:
+    """Give the narratives that say of HER2 what no result at hand says already."""
+    for patient, resource in found.narratives:
+        results = [
+            evidence
+            for one in found.desired
+            if one.case.subject == patient
+            for evidence in one.case.evidence
+        ]
+        told = [one for text in narratives_of(resource) for one in statements(text, terms)]
+        new = [one for one in told if not is_known(one, results)]
+        if new:
+            read = [stated_text(one.stated) for one in new if not one.stated.is_empty]
+            yield WorklistEntry(
+                kind=WorklistKind.NARRATIVE,
+                subject=patient,
+                reference=reference_to(resource),
+                reason=IN_NARRATIVE,
+                pattern=pattern_of((one.text for one in new), terms),
+                suggestion=" · ".join(dict.fromkeys(read)),
+            )
 
 
 def _is_listed(one: Recognised, terms: Terms) -> bool:

@@ -182,6 +182,16 @@ class Catalogue:
             )
         )
 
+    def document_codes(self) -> tuple[tuple[str, str], ...]:
+        """Give (system, code) of reports and narratives, whose text may tell of HER2; sorted."""
+        return tuple(
+            sorted(
+                pair
+                for pair, entry in self.maps.get(systems.TEST_ROLES, {}).items()
+                if TestRole(entry.row.meaning) is TestRole.DOCUMENT
+            )
+        )
+
     def search_names(self) -> tuple[str, ...]:
         """Give the beginnings of names under which a test without a known code may be found."""
         return search_names(self.vocabulary)
