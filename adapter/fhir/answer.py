@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from adapter.fhir import numbers
-from adapter.fhir.clause import OTHER_ANALYTE, UnreadError
+from adapter.fhir.clause import OTHER_ANALYTE
 from adapter.fhir.meanings import ish_group_of, result_word_of, scores_of
+from adapter.fhir.parts import UnreadError
 from adapter.fhir.shapes import codings, is_filled, string, texts
 from adapter.fhir.stated import NOTHING, Conflict, Stated, join
 from adapter.fhir.strict_json import JsonObject

@@ -7,13 +7,15 @@ without raises UnreadError, and then the whole text counts for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
+from itertools import pairwise
 from typing import Final, TypeVar
 
 from adapter.fhir.meanings import ish_group_of, result_word_of, score_range, scores_of
+from adapter.fhir.parts import UnreadError, parts_of
 from adapter.fhir.quantities import QUOTIENT, RATIO, bind
 from adapter.fhir.tokens import Token, TokenKind
 from adapter.her2.model import (
@@ -28,12 +30,10 @@ from adapter.her2.model import (
 )
 from adapter.terminology.vocabulary import WordKind
 
-NOT_UNDERSTOOD: Final = "text-not-understood"
 OTHER_ANALYTE: Final = "other-analyte-in-value"
 IN_SITU: Final = "in-situ"
 """A site word's meaning: which part of the tumour is spoken of cannot be told from words alone."""
 
-_BOUNDARIES: Final = (";", ",", ".", "(", ")", "[", "]", "\n")
 _NEUTRAL: Final = (
     WordKind.FILLER,
     WordKind.METHOD,
@@ -51,14 +51,6 @@ _LEFT_ENDS: Final = {
 """The left end of "0-1+", written without its plus."""
 
 E = TypeVar("E", bound=Enum)
-
-
-class UnreadError(Exception):
-    """The text is not understood; `problem` is a stable reason code. Never leaves text.py."""
-
-    def __init__(self, problem: str = NOT_UNDERSTOOD) -> None:
-        self.problem = problem
-        super().__init__(problem)
 
 
 @dataclass
@@ -103,6 +95,12 @@ class Clause:
         return bool(self.ish_words or self.groups or self.probes or self.population or quantities)
 
     @property
+    def holds_cut_off(self) -> bool:
+        """Whether a number with a comparator stands here."""
+        numbers = [number for _, number in self.numbers] + self.percents
+        return any(number.comparator is not Comparator.EXACT for number in numbers)
+
+    @property
     def states_result(self) -> bool:
         """Whether any result stands here, as a score, a word or a number."""
         stated = (self.scores, self.words, self.presence, self.ish_words, self.groups)
@@ -112,38 +110,22 @@ class Clause:
 
 def clauses_of(tokens: Sequence[Token]) -> list[Clause]:
     """Read every clause of a text. Raises UnreadError."""
-    return [_ClauseReader(part).read() for part in _parts(tokens)]
-
-
-def _parts(tokens: Sequence[Token]) -> Iterator[list[Token]]:
-    part: list[Token] = []
-    for index, token in enumerate(tokens):
-        if not token.is_sign(*_BOUNDARIES) and not _parts_by_dash(tokens, index):
-            part.append(token)
-        elif part:
-            yield part
-            part = []
-    if part:
-        yield part
-
-
-def _parts_by_dash(tokens: Sequence[Token], index: int) -> bool:
-    """Whether a dash with blanks around it parts clauses; between two numbers it is a range."""
-    if not tokens[index].is_sign("-") or tokens[index].glued:
-        return False
-    if not 0 < index < len(tokens) - 1 or tokens[index + 1].glued:
-        return False
-    before, after = tokens[index - 1], tokens[index + 1]
-    ends_number = before.kind is TokenKind.NUMBER or before.is_sign("+", "%")
-    ends_number = ends_number or before.is_word(WordKind.IHC_SCORE)
-    begins_number = after.kind is TokenKind.NUMBER or after.is_word(WordKind.IHC_SCORE)
-    return not (ends_number and begins_number)
+    parts = parts_of(tokens)
+    clauses = [_ClauseReader(part.tokens).read() for part in parts]
+    pairs = list(zip(parts, clauses, strict=True))
+    for (_, one), (part, other) in pairwise(pairs):
+        if one.holds_cut_off and part.tokens[0].is_word(WordKind.COPULA) and other.states_result:
+            raise UnreadError("criterion-not-result")
+    elsewhere = {part.bracket for part, clause in pairs if part.bracket and clause.is_elsewhere}
+    for part, clause in pairs:
+        clause.is_elsewhere |= part.bracket in elsewhere
+    return clauses
 
 
 class _ClauseReader:
     """Reads one clause from left to right, without going back."""
 
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: Sequence[Token]) -> None:
         self.tokens = tokens
         self.clause = Clause()
         self.sequence: list[str | Measurement] = []  # quantities and numbers, as they follow

@@ -11,8 +11,8 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-from adapter.fhir.clause import UnreadError
 from adapter.fhir.meanings import scores_of_number
+from adapter.fhir.parts import UnreadError
 from adapter.fhir.quantities import CEP17_COPIES, HER2_COPIES, HIGHEST_RATIO, PERCENT, RATIO
 from adapter.fhir.shapes import child, string
 from adapter.fhir.stated import Stated

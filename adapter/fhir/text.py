@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from adapter.fhir.clause import Clause, UnreadError, clauses_of
+from adapter.fhir.clause import Clause, clauses_of
 from adapter.fhir.meanings import scores_of_number
+from adapter.fhir.parts import UnreadError
 from adapter.fhir.quantities import (
     CEP17_COPIES,
     HER2_COPIES,
