@@ -128,6 +128,10 @@ def _contradictions(reading: IhcReading) -> tuple[Reason, ...]:
     if stated.scores and stated.word is not None and not set(reading.rows) & agrees:
         sentence = f'IHC is called "{stated.word}" beside its score {scores_text(stated.scores)}.'
         found.append(Reason("ihc-word-against-score", sentence))
+    if (
+        stated.word is ResultWord.ULTRALOW
+    ):  # says that faint staining was seen: no staining is against it
+        found += _pattern_against_score(ZERO_PLUS, stated.staining, stated.percent)
     for row in reading.rows or ((THREE,) if reading.word is ResultWord.POSITIVE else ()):
         found += _pattern_against_score(row, stated.staining, stated.percent)
         if stated.uniform_intense_percent is not None:
