@@ -32,6 +32,20 @@ def test_a_number_may_stand_tight_before_its_unit() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "on-amplified",
+        "un amplified",
+        "no amplification result",
+        "low staining",
+        "3+ on another block",
+    ],
+)
+def test_a_word_that_may_turn_or_move_the_result_is_no_filler(text: str) -> None:
+    assert by_product(text, Assay.IHC) == UNDECIDED
+
+
+@pytest.mark.parametrize(
     "text", ["ratio >= 2.1. is amplified", "HER2/CEP17 ratio >= 2.0, is considered amplified"]
 )
 def test_a_cut_off_is_explained_across_a_comma_too(text: str) -> None:
