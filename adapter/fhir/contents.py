@@ -20,7 +20,7 @@ from adapter.fhir.stated import NOTHING, STATED_TWICE, Conflict, Stated, join, s
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms, holds
 from adapter.fhir.text import ASSAY_OF_ROLE, marker_of
-from adapter.her2.model import Assay, IshResult, RepeatMarker
+from adapter.her2.model import Assay, IshResult, RepeatMarker, ResultWord
 from adapter.her2.wording import ihc_said
 from adapter.terminology.vocabulary import TestRole, WordKind
 
@@ -206,7 +206,7 @@ class _Reader:
         if is_filled(self.observation.get("modifierExtension")):
             self._conflict("modifier-extension")
         ihc = self.stated.ihc
-        if ASSAY_OF_ROLE[role] is Assay.ISH and ihc and (ihc.scores or ihc.off_scale):
+        if ASSAY_OF_ROLE[role] is Assay.ISH and ihc and ihc.word is not ResultWord.NOT_DONE:
             self._conflict("ihc-score-under-ish-test", ihc_said(ihc))
         self._add_remarks()
         if not self.is_container:

@@ -18,12 +18,14 @@ from adapter.fhir.shapes import child, string
 from adapter.fhir.stated import Stated
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms
-from adapter.her2.model import Comparator, IhcResult, IshResult, Measurement
+from adapter.her2.model import Assay, Comparator, IhcResult, IshResult, Measurement
 from adapter.terminology.vocabulary import TestRole, WordKind
 
 _COMPARATORS: Final[Mapping[str, Comparator]] = MappingProxyType(
     {"": Comparator.EXACT} | {c.value: c for c in Comparator if c is not Comparator.EXACT}
 )
+_SCORE: Final = "score"
+"""The unit "{score}", which is a score's under IHC and says of any other number that it is none."""
 _BRACES: Final = str.maketrans("{}", "  ")
 _COPIES: Final = {HER2_COPIES, CEP17_COPIES}
 _UNITS_OF_ROLE: Final = {
@@ -117,6 +119,8 @@ def _unit_meanings(text: str, terms: Terms) -> set[str]:
             found.add(token.meaning)
         elif token.is_sign("%"):
             found.add(PERCENT)
+        elif token.is_word(WordKind.ASSAY) and token.meaning == Assay.IHC:
+            found.add(_SCORE)
         elif not token.is_word(WordKind.FILLER, WordKind.HER2):
             raise UnreadError("unit-not-understood")
     return found
@@ -125,7 +129,7 @@ def _unit_meanings(text: str, terms: Terms) -> set[str]:
 def _stated(number: Measurement, unit: str | None, asked: TestRole) -> Stated:
     """Give a number its place by unit and test. Raises UnreadError."""
     if asked is TestRole.IHC:
-        if unit is not None:
+        if unit not in (None, _SCORE):
             raise UnreadError("percent-without-score" if unit == PERCENT else "unit-against-test")
         scored = scores_of_number(number)
         if scored is None:

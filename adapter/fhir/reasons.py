@@ -63,6 +63,9 @@ SENTENCES: Final = {
     "several-percentages": "Several shares of cells in one text.",
     "staining-not-understood": "The staining pattern described is not one of the guideline's.",
     "two-tests-in-one-clause": "IHC and ISH are spoken of in one clause.",
+    "laboratories-mixed": "Different tests of two laboratories are quoted; whether of one sample is not said.",
+    "low-by-ish": "Low or ultralow is stated for ISH, which alone cannot say so.",
+    "result-missing": "A test is named whose result is not said.",
     "criterion-not-result": "A cut-off is explained, and no result is stated.",
     "presence-is-no-result": "Detected or not detected is a result of ISH only.",
     "plus-alone": "A plus behind the marker may mean positive or 1+.",
@@ -88,7 +91,7 @@ SENTENCES: Final = {
     "test-code-against-display": "The test code and its name mean different tests.",
     "test-code-against-method": "The test code and the method mean different tests.",
     "several-analytes-named": "HER2 and another marker are named together.",
-    "ihc-score-under-ish-test": "An IHC score is stated under an ISH test.",
+    "ihc-score-under-ish-test": "An IHC result is stated under an ISH test.",
 }
 """Every reason code this part can give, with its sentence; the excluded tests' codes come from
 CodeSystem her2-exclusion and are explained there too."""

@@ -59,6 +59,9 @@ ASSAY_OF_ROLE: Final = {
 }
 """The test that a recognised code reports; the only panel known is one of ISH."""
 
+_FAINT_OR_UNSAID: Final = (None, Staining.FAINT_INCOMPLETE)
+_LOW: Final = frozenset({ResultWord.LOW, ResultWord.ULTRALOW})
+
 _BARE_NUMBER: Final = {TestRole.HER2_COPIES: HER2_COPIES, TestRole.CEP17_COPIES: CEP17_COPIES}
 """What a number without a quantity is, by what was asked; all else of ISH: the ratio [P]."""
 
@@ -107,8 +110,9 @@ def read(text: str, lexicon: Lexicon, asked: TestRole) -> Reading:
     Returns:
         The reading. Its problem is text-too-long, text-empty, text-not-understood,
         other-analyte-in-value, several-scores, several-percentages, staining-not-understood,
-        two-tests-in-one-clause, number-without-meaning, unit-against-test, no-score,
-        criterion-not-result, presence-is-no-result, plus-alone or nothing-stated.
+        two-tests-in-one-clause, laboratories-mixed, number-without-meaning, unit-against-test,
+        no-score, low-by-ish, result-missing, criterion-not-result, presence-is-no-result,
+        plus-alone or nothing-stated.
 
     """
     if len(text) > MAX_LENGTH:
@@ -143,8 +147,13 @@ def _of_all_laboratories(clauses: list[Clause], asked: TestRole, text: str) -> S
     there = [clause for clause in clauses if clause.is_elsewhere and clause.states_result]
     here = [clause for clause in clauses if clause not in there]
     if not there or not any(clause.states_result for clause in here):
-        return _Sum(asked, text).of(clauses)
+        stated = _Sum(asked, text).of(clauses)
+        if any(clause.is_elsewhere for clause in here) and _says_several(stated):
+            raise UnreadError("laboratories-mixed")
+        return stated
     ours, theirs = _Sum(asked, text).of(here), _Sum(asked, text).of(there)
+    if not (_tests(ours) <= _tests(theirs) or _tests(theirs) <= _tests(ours)):
+        raise UnreadError("laboratories-mixed")
     joined = join(ours, theirs, conflict=LABORATORIES_DIFFER)
     differs = any(conflict.code == LABORATORIES_DIFFER for conflict in joined.conflicts)
     if ours.ish is not None and theirs.ish is not None and ours.ish != theirs.ish and not differs:
@@ -152,6 +161,18 @@ def _of_all_laboratories(clauses: list[Clause], asked: TestRole, text: str) -> S
         said = f"{ish_said(ours.ish)} against {ish_said(theirs.ish)}"
         return joined.with_conflicts(Conflict(LABORATORIES_DIFFER, said))
     return joined
+
+
+def _tests(stated: Stated) -> set[Assay]:
+    tests = {Assay.IHC: stated.ihc, Assay.ISH: stated.ish}
+    return {assay for assay, result in tests.items() if result is not None}
+
+
+def _says_several(stated: Stated) -> bool:
+    """Whether more than one thing is stated, of which another laboratory may have said but one."""
+    ish = stated.ish
+    numbers = [ish.ratio, ish.her2_copies, ish.cep17_copies] if ish is not None else []
+    return len(_tests(stated)) > 1 or sum(number is not None for number in numbers) > 1
 
 
 @dataclass
@@ -194,7 +215,13 @@ class _Sum:
         ihc, ish, overall = self._ihc(), self._ish(), self._word(Assay.OVERALL)
         if ihc is None and ish is None and overall is None and not self.other_tumour:
             return self._nothing_but_not_done()
-        for said, assay in ((ihc and ihc_said(ihc), Assay.IHC), (ish and ish_said(ish), Assay.ISH)):
+        self._refuse_missing_result(clauses)
+        said_by = (
+            (Assay.IHC, ihc and ihc_said(ihc)),
+            (Assay.ISH, ish and ish_said(ish)),
+            (Assay.OVERALL, overall or (ihc and ihc_said(ihc)) or (ish and ish_said(ish))),
+        )
+        for assay, said in said_by:
             if said and assay in self.not_done:
                 self.differing.append(f"{said} against not done")
         stated = Stated(ihc, ish, overall, other_tumour=self.other_tumour)
@@ -215,7 +242,7 @@ class _Sum:
             if clause.states_result:
                 raise UnreadError
             self.not_done.add(assay or self.default)
-        elif clause.quantity_alone and not (clause.ish_words or clause.words):
+        elif clause.quantity_alone and (clause.scores or not (clause.ish_words or clause.words)):
             raise UnreadError
         self._present(clause, assay)
         self.words.setdefault(assay, []).extend(clause.words)
@@ -257,8 +284,10 @@ class _Sum:
     def _assay(self, clause: Clause) -> Assay | None:
         """Find the one test that a clause speaks of; None where it names none."""
         named = set(clause.assays)
-        named |= {Assay.IHC} if clause.says_ihc else set()
-        named |= {Assay.ISH} if clause.says_ish else set()
+        is_bare = self.default is Assay.IHC and any(name is None for name, _ in clause.numbers)
+        is_bare = is_bare and not (named or clause.says_ish)  # "negative, 2": a score under IHC
+        named |= {Assay.IHC} if clause.says_ihc or is_bare else set()
+        named |= {Assay.ISH} if clause.says_ish or clause.quantity_alone else set()
         if len(named) > 1:
             raise UnreadError("two-tests-in-one-clause")
         return named.pop() if named else None
@@ -291,9 +320,13 @@ class _Sum:
         self.off_scale |= not scores
         self.scores |= {scores} if scores else set()
 
+    @property
+    def _says_ihc(self) -> bool:
+        return bool(self.scores or self.off_scale or self.words.get(Assay.IHC))
+
     def _assign_words(self) -> None:
         """Give the words of clauses that name no test to the test that they speak of."""
-        says_ihc = bool(self.scores or self.off_scale or self.words.get(Assay.IHC))
+        says_ihc = self._says_ihc
         says_ish = bool(self.numbers or self.groups or self.words.get(Assay.ISH))
         if self.is_called_positive:
             if not (says_ihc or says_ish):
@@ -304,20 +337,34 @@ class _Sum:
             target = Assay.OVERALL
         elif says_ish and target is Assay.IHC:
             target = Assay.ISH
-        self.words.setdefault(target, []).extend(self.words.pop(None, []))
-        self._move_low()
+        said = self.words.pop(None, [])
+        if target is Assay.ISH and self.default is not Assay.ISH and set(said) <= _LOW:
+            target = Assay.OVERALL  # "HER2-low (FISH not amplified)" under IHC
+        self.words.setdefault(target, []).extend(said)
+        if _LOW & set(self.words.get(Assay.ISH, [])):
+            raise UnreadError("low-by-ish")  # ISH alone cannot say so; it may mean few copies
 
     def _word(self, assay: Assay) -> ResultWord | None:
         word, differing = one_word(self.words.get(assay, []))
         self.differing += differing
         return word
 
-    def _move_low(self) -> None:
-        """Take low and ultralow under an ISH test for the overall result: ISH alone cannot say so."""
-        said = self.words.get(Assay.ISH, [])
-        low = [word for word in said if word in (ResultWord.LOW, ResultWord.ULTRALOW)]
-        if low and len(low) == len(said):
-            self.words.setdefault(Assay.OVERALL, []).extend(self.words.pop(Assay.ISH))
+    def _refuse_missing_result(self, clauses: list[Clause]) -> None:
+        """Refuse "1+, amplification" and, under ISH, "positive; IHC": a test is named and its result not said.
+
+        Beside a 2+, ISH may be named as the test that is due.
+        """
+        named = {
+            assay for c in clauses if not c.recommendation for assay in c.assays
+        } - self.not_done
+        if self.default is Assay.ISH and Assay.IHC in named and not self._says_ihc:
+            raise UnreadError("result-missing")
+        said = self.words.get(Assay.ISH) or self.numbers or self.groups or self.population
+        if Assay.ISH not in named or said:
+            return
+        is_low = any(_LOW & set(words) for words in self.words.values())
+        if is_low or any(IhcScore.TWO_PLUS not in scores for scores in self.scores):
+            raise UnreadError("result-missing")
 
     def _ihc(self) -> IhcResult | None:
         percent, staining, word = self._percent(), self._staining(), self._word(Assay.IHC)
@@ -332,6 +379,10 @@ class _Sum:
             is_described = percent is not None or staining is not None
             if is_described and word in (None, ResultWord.POSITIVE, ResultWord.EQUIVOCAL):
                 raise UnreadError("no-score")  # "faintly positive" is not 3+
+            if word is ResultWord.LOW and (percent or staining not in _FAINT_OR_UNSAID):
+                raise UnreadError(
+                    "no-score"
+                )  # "low, strong": the core has no score to hold it against
             if word is None:
                 return None
         result = IhcResult(scores, word, percent, staining, None, self.off_scale, self.text)

@@ -294,9 +294,15 @@ def test_another_pattern_than_uniform_intense_is_not_read_as_its_share() -> None
         assert found.problem == "staining-not-understood"
 
 
-def test_low_under_an_ish_test_is_the_laboratory_s_overall_result() -> None:
-    stated = reading("HER2-low", TestRole.ISH).stated
-    assert (stated.ish, stated.overall) == (None, ResultWord.LOW)
+@pytest.mark.parametrize("text", ["HER2-low", "Low", "ultralow", "0 (ultralow)", "low, ratio 1.2"])
+def test_ish_alone_cannot_say_low(text: str) -> None:
+    assert reading(text, TestRole.ISH).problem == "low-by-ish"
+
+
+def test_low_beside_an_ish_result_is_the_laboratory_s_overall_result() -> None:
+    stated = reading("HER2-low (FISH not amplified)").stated
+    assert stated.overall is ResultWord.LOW
+    assert stated.ish is not None
 
 
 def test_a_pending_reflex_test_beside_a_score_is_no_ish_result() -> None:

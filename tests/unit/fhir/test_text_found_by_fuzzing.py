@@ -34,6 +34,33 @@ def test_a_number_may_stand_tight_before_its_unit() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "2+ (outside FISH: not amplified)",
+        "0 (outside not amplified)",
+        "3+ (outside). not amplified",
+        "IHC 2+; FISH not amplified (outside)",
+        "2+ (OSH HER2, FISH not amplified)",
+    ],
+)
+def test_ihc_of_one_laboratory_and_ish_of_another_are_not_put_together(text: str) -> None:
+    assert by_product(text, Assay.OVERALL) == UNDECIDED
+
+
+def test_a_ratio_and_copies_are_of_one_laboratory_or_not_read() -> None:
+    assert by_product("1.3 (OSH, CN 2.2)", Assay.ISH) == UNDECIDED
+
+
+@pytest.mark.parametrize("text", ["0+, amplification", "1+ FISH", "HER2 (FISH): 1+", "low; FISH"])
+def test_a_test_that_is_named_without_its_result_beside_a_score_is_missed(text: str) -> None:
+    assert by_product(text, Assay.IHC) == UNDECIDED
+
+
+def test_an_overall_result_that_is_not_available_is_not_stated_beside_it() -> None:
+    assert by_product("HER2/neu: 3+ (positive)\n[Not Available]", Assay.OVERALL) == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "on-amplified",
         "un amplified",
         "no amplification result",
@@ -43,6 +70,25 @@ def test_a_number_may_stand_tight_before_its_unit() -> None:
 )
 def test_a_word_that_may_turn_or_move_the_result_is_no_filler(text: str) -> None:
     assert by_product(text, Assay.IHC) == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    "text", ["low, strong", "low (5%)", "ultralow (no staining); 0", "low, 90%"]
+)
+def test_low_and_ultralow_are_held_against_the_staining_described(text: str) -> None:
+    assert by_product(text, Assay.IHC) == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    "text", ["IHC positive", "HER2 IHC: negative", "Positive (score 3)", "Positive; IHC"]
+)
+def test_an_ihc_result_under_an_ish_test_gives_no_category(text: str) -> None:
+    assert by_product(text, Assay.ISH) == UNDECIDED
+
+
+@pytest.mark.parametrize("text", ["amplified, pending", "3+; not available"])
+def test_what_is_pending_or_not_available_is_not_stated_beside_it(text: str) -> None:
+    assert by_product(text, Assay.OVERALL) == UNDECIDED
 
 
 @pytest.mark.parametrize(
