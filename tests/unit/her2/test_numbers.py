@@ -7,7 +7,7 @@ import pytest
 from adapter.her2 import classify
 from adapter.her2.ihc import read_ihc
 from adapter.her2.ish import read_ish
-from adapter.her2.model import IhcScore, IshResult, Staining
+from adapter.her2.model import IhcResult, IhcScore, IshResult, ResultWord, Staining
 from adapter.her2.policy import ASCO_CAP_2023
 from tests.unit.her2.builders import case, evidence, ihc, ish
 
@@ -245,3 +245,9 @@ def test_a_percentage_of_its_own_belongs_to_the_score_and_not_to_the_word_beside
 
     assert classify(case(ihc(score), ihc(word), share)).category == category
     assert classify(case(ihc("1+"), ihc("negative"), share)).category == "needs-review"
+
+
+def test_ultralow_beside_a_0_without_any_staining_contradicts_itself() -> None:
+    stated = IhcResult((IhcScore.ZERO,), ResultWord.ULTRALOW, staining=Staining.NONE)
+    found = read_ihc(stated, ASCO_CAP_2023).contradictions
+    assert [reason.code for reason in found] == ["staining-against-score"]
