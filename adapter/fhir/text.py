@@ -156,6 +156,11 @@ def _of_all_laboratories(clauses: list[Clause], asked: TestRole, text: str) -> S
         raise UnreadError("laboratories-mixed")
     joined = join(ours, theirs, conflict=LABORATORIES_DIFFER)
     differs = any(conflict.code == LABORATORIES_DIFFER for conflict in joined.conflicts)
+    scored = [one.ihc for one in (ours, theirs) if one.ihc is not None and one.ihc.scores]
+    if len({ihc.scores for ihc in scored}) > 1 and not differs:
+        # Of one laboratory 0+ says more than 0; of two it is another score.
+        said = " against ".join(ihc_said(ihc) for ihc in scored)
+        return joined.with_conflicts(Conflict(LABORATORIES_DIFFER, said))
     if ours.ish is not None and theirs.ish is not None and ours.ish != theirs.ish and not differs:
         # A ratio of one laboratory and copies of another are no one count.
         said = f"{ish_said(ours.ish)} against {ish_said(theirs.ish)}"

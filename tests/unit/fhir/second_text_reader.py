@@ -212,8 +212,7 @@ class Statement:
             _add(self.stains, kind.removeprefix("stain_").replace("_", "-"))
         elif kind == "her2" and found["sign"]:
             word = "positive" if found["sign"] == "+" else "negative"
-            is_own = here != "ish" or self.asked is Assay.ISH
-            _add(self.words[here if is_own else "overall"], word)
+            _add(self.words[here], word)
         elif kind == "percent":
             _add(self.percents, _measured("percent_of", found))
         elif kind in SAYS_NUMBER:
@@ -268,7 +267,10 @@ class Statement:
     def ihc(self) -> IhcResult | None:
         words = [word for word in self.words["ihc"] if word not in ("low", "ultralow")]
         scores, word = _one(self.scores), _one(words)
-        percent, stain = _one(self.percents), _one(self.stains + _pattern(self.stainwords))
+        percent, stain = (
+            _one(self.percents),
+            _one(sorted({*self.stains, *_pattern(self.stainwords)})),
+        )
         if scores is None and (percent or stain):
             fits = self.all_words <= {"negative", "low", "ultralow"} and self.all_words
             if self.all_words == {"ultralow"}:
@@ -391,9 +393,18 @@ def _check_names(pieces: list[Piece], statement: Statement) -> None:
     kinds = {piece.kind for piece in pieces}
     if statement.asked is Assay.ISH and (is_ihc or low):
         raise Unread("another test's answer under an in situ hybridization")
+    low_parts = {
+        piece.part for piece in pieces if statement.scores or piece.kind.startswith("word_")
+    }
     for one, other in pairwise([*pieces, None]):
         is_open = other is None or other.kind in ("label", "ish")
-        if one is not None and one.kind == "label" and is_open and low and not statement.scores:
+        if (
+            one is not None
+            and one.kind == "label"
+            and is_open
+            and low
+            and one.part not in low_parts
+        ):
             raise Unread("low beside a score without its number")
     if len({piece.found.group() for piece in pieces if piece.kind == "side"}) > 1:
         raise Unread("two tumours")

@@ -102,7 +102,7 @@ DENIED = (
 PERCENT = (
     r"(?:(?:in|bei|dans|en|em|nel) )?(?:about |ca\. ?)?"
     + number("percent_of")
-    + rf" ?%{known.CELLS}(?: (?:positiv[eo]?|pos))?(?![a-z0-9+%/])"
+    + rf" ?%{known.CELLS}(?: ?(?:positiv[eo]?|pos))?(?![a-z0-9+%]|/\d)"
 )
 PATTERNS: tuple[tuple[str, str], ...] = (
     ("remark", rf"(?:{known.REMARK})(?![a-z0-9])"),

@@ -96,3 +96,7 @@ def test_what_is_pending_or_not_available_is_not_stated_beside_it(text: str) -> 
 )
 def test_a_cut_off_is_explained_across_a_comma_too(text: str) -> None:
     assert by_product(text, Assay.ISH) == UNDECIDED
+
+
+def test_0_of_one_laboratory_and_0_plus_of_another_differ() -> None:
+    assert by_product("0 (outside 0+)", Assay.IHC) == UNDECIDED
