@@ -11,7 +11,7 @@ import re
 from datetime import date
 from typing import Final
 
-from adapter.fhir.references import Graph, reference_to
+from adapter.fhir.references import Graph, reference_to, with_parents
 from adapter.fhir.shapes import child, codings, identifier, objects, string, texts
 from adapter.fhir.site import focus_conditions
 from adapter.fhir.strict_json import JsonObject
@@ -66,7 +66,7 @@ def sample_links(
         side=_side(observation, graph, terms, taken),
         body_site=_body_site(observation, terms, taken),
         collected_day=day_of(collected(taken)) or day_of(effective(observation)),
-        kind=_kind(taken, terms),
+        kind=_kind(with_parents(taken, graph), terms),
     )
 
 
@@ -125,13 +125,16 @@ def _orders(observation: JsonObject, graph: Graph) -> frozenset[str]:
 
 
 def _side(observation: JsonObject, graph: Graph, terms: Terms, specimen: JsonObject) -> str | None:
-    """Take the side from the specimen, else from the result, else from the disease in focus."""
+    """Take the side from the specimen, else what it was taken from, the result, the disease in focus."""
     conditions = focus_conditions(observation, graph)
     focus = [
         concept for c in conditions for concept in (c.get("code"), *objects(c.get("bodySite")))
     ]
-    site = child(specimen, "collection").get("bodySite")
-    for concepts in ([site, specimen.get("type")], [observation.get("bodySite")], focus):
+    specimens = [
+        [child(one, "collection").get("bodySite"), one.get("type")]
+        for one in with_parents(specimen, graph)
+    ]
+    for concepts in (*specimens, [observation.get("bodySite")], focus):
         sides = {side for concept in concepts for side in _sides(concept, terms)}
         if sides:
             return sides.pop() if len(sides) == 1 else None
@@ -139,6 +142,13 @@ def _side(observation: JsonObject, graph: Graph, terms: Terms, specimen: JsonObj
 
 
 def _sides(concept: object, terms: Terms) -> set[str]:
+    """Read a site's codes and words, and those of its laterality, which is an extension (mCODE)."""
+    qualified = child({"concept": concept}, "concept").get("extension")
+    qualifiers = [child(one, "valueCodeableConcept") for one in objects(qualified)]
+    return _own_sides(concept, terms).union(*(_own_sides(one, terms) for one in qualifiers))
+
+
+def _own_sides(concept: object, terms: Terms) -> set[str]:
     coded = {
         terms.catalogue.side(string(coding, "system"), string(coding, "code"))
         for coding in codings(concept)
@@ -159,11 +169,18 @@ def _body_site(observation: JsonObject, terms: Terms, specimen: JsonObject) -> s
     return None
 
 
-def _kind(specimen: JsonObject, terms: Terms) -> SampleKind:
-    said = [
-        *texts(specimen.get("type")),
-        *texts(child(specimen, "collection").get("method")),
-        *texts(child(specimen, "collection").get("bodySite")),
-    ]
-    named = {kind for text in said for kind in meanings(terms.tokens(text), WordKind.SAMPLE_KIND)}
-    return next((kind for kind in _KINDS if kind.value in named), SampleKind.NOT_STATED)
+def _kind(specimens: list[JsonObject], terms: Terms) -> SampleKind:
+    """Name the kind of sample by the nearest specimen that says one."""
+    for specimen in specimens:
+        said = [
+            *texts(specimen.get("type")),
+            *texts(child(specimen, "collection").get("method")),
+            *texts(child(specimen, "collection").get("bodySite")),
+        ]
+        named = {
+            kind for text in said for kind in meanings(terms.tokens(text), WordKind.SAMPLE_KIND)
+        }
+        kind = next((kind for kind in _KINDS if kind.value in named), None)
+        if kind is not None:
+            return kind
+    return SampleKind.NOT_STATED

@@ -29,6 +29,7 @@ MAX_ROUNDS: Final = 6
 _FOLLOWED: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "Observation": (("specimen", "Specimen"), ("focus", "Condition")),
     "Specimen": (("parent", "Specimen"),),
+    "DiagnosticReport": (("specimen", "Specimen"),),
 }
 """Resource type → elements whose references are read, and of which type they must be."""
 

@@ -183,3 +183,25 @@ def test_elements_of_any_shape_tie_nothing_and_do_no_harm(value: Any) -> None:
     found = links(**elements)
     assert found.specimen is None
     assert not found.orders
+
+
+def test_a_block_has_the_side_and_kind_of_what_it_was_cut_from() -> None:
+    block = {"resourceType": "Specimen", "id": "s1", "parent": [{"reference": "Specimen/whole"}]}
+    whole = {
+        "resourceType": "Specimen",
+        "id": "whole",
+        "type": {"text": "mastectomy"},
+        "collection": {"bodySite": {"text": "left breast"}},
+    }
+    found = links(block, whole, specimen=S1)
+    assert (found.side, found.kind) == ("left", SampleKind.EXCISION)
+
+
+def test_the_side_may_be_a_laterality_beside_the_site() -> None:
+    laterality = {
+        "url": "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-laterality-qualifier",
+        "valueCodeableConcept": concept("24028007"),
+    }
+    site = {**concept("76752008", text="Breast structure"), "extension": [laterality]}
+    taken = {"resourceType": "Specimen", "id": "s1", "collection": {"bodySite": site}}
+    assert links(taken, specimen=S1).side == "right"

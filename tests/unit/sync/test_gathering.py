@@ -145,3 +145,24 @@ def test_a_repeated_result_that_was_replaced_is_ignored_with_a_reason() -> None:
     report = site.run()
     assert sum(report.outcomes.values()) == 3
     assert report.outcomes["used"] >= 2
+
+
+@pytest.mark.parametrize("sweep", [True, False], ids=["sweep", "by-patient"])
+def test_the_report_s_specimen_is_read_for_a_result_that_names_none(sweep: bool) -> None:
+    site = Site()
+    result = site.laboratory.result("anna", "85319-2", "3+")
+    del result["specimen"]
+    site.server.put(result)
+    site.server.put(
+        {
+            "resourceType": "Specimen",
+            "id": "stomach",
+            "type": {"text": "gastric biopsy"},
+            "subject": {"reference": "Patient/anna"},
+        }
+    )
+    named = [{"reference": "Specimen/stomach"}]
+    site.server.put(report_of("anna", f"Observation/{result['id']}", specimen=named))
+    report = site.run() if sweep else site.run(patients=["anna"])
+    assert report.outcomes["not-applicable"] == 1
+    assert site.derived() == []
