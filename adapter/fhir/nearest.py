@@ -7,6 +7,7 @@ harm than none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -30,6 +31,8 @@ _NO_RESULTS: Final = (
     TestRole.GENERIC,
     TestRole.DOCUMENT,
 )
+_NAME: Final = re.compile(r"[^\W\d_]+\d[^\W_]*|\d+[^\W\d_][^\W_]*")
+"""A run of letters and digits: a marker, a probe, an antibody."""
 
 
 def code_elsewhere(system: str, code: str, terms: Terms) -> str:
@@ -146,10 +149,10 @@ def _her2_names(terms: Terms) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4)
 def known_words(terms: Terms) -> frozenset[str]:
-    """Give the single words of the vocabulary's phrases, in lower case."""
-    return frozenset(
-        part for word in terms.catalogue.words() for part in _letters(word.phrase.casefold())
-    )
+    """Give the single words of the vocabulary's phrases, in lower case; also names such as "her2"."""
+    phrases = [word.phrase.casefold() for word in terms.catalogue.words()]
+    names = {run for phrase in phrases for run in _NAME.findall(phrase)}
+    return frozenset({part for phrase in phrases for part in _letters(phrase)} | names)
 
 
 @lru_cache(maxsize=4)

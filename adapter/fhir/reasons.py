@@ -73,6 +73,7 @@ SENTENCES: Final = {
     "no-score": "Staining is described, but no score is stated.",
     "nothing-stated": "The text states no result.",
     "component-without-value": "A component for a HER2 test has no value.",
+    "likely-partner": "An open case, and exactly one sample elsewhere that may complete it.",
     "her2-in-narrative": "A report tells of HER2 what no result says; a suggestion, never a category.",
     # What contradicts itself
     "several-values": "It has several values at once, which FHIR does not allow.",

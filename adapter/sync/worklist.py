@@ -39,7 +39,8 @@ IN_NARRATIVE: Final = "her2-in-narrative"
 _MIGHT_BE_HER2: Final = (GENERIC, "no-her2-test")
 _ABOUT_THE_TEST: Final = (*_MIGHT_BE_HER2, "test-not-understood", "several-analytes-named")
 """Reasons that are about which test it is, and not about what it states."""
-_PARTS: Final = re.compile(r"[^\W\d_]+|\d|\s+|[^\w\s]|_")
+_RUNS: Final = re.compile(r"[^\W_]+|\s+|[^\w\s]|_")
+_PARTS: Final = re.compile(r"[^\W\d_]+|\d")
 _SEVERAL_BLANKS: Final = re.compile(" +")
 _SEVERAL_MASKED: Final = re.compile("…[… ]*…")
 _KEPT_SIGNS: Final = frozenset("+-%<>=.,:;/()[]")
@@ -193,15 +194,19 @@ def _group(key: tuple[str, ...], members: Sequence[ListedEntry]) -> WorklistGrou
 
 def shape_of(text: str, known: frozenset[str]) -> str:
     """Reduce a text to its shape: known words, signs, and a mask for all the rest."""
-    shape: list[str] = []
-    for part in _PARTS.findall(text[: 4 * LONGEST_PATTERN]):
-        if part.isspace():
-            masked = " "
-        elif part.isdigit():
-            masked = "9"
-        elif part.casefold() in known or part in _KEPT_SIGNS:
-            masked = part.casefold()
-        else:
-            masked = "…"
-        shape.append(masked)
-    return _SEVERAL_MASKED.sub("…", _SEVERAL_BLANKS.sub(" ", "".join(shape))).strip()
+    runs = _RUNS.findall(text[: 4 * LONGEST_PATTERN])
+    shape = "".join(_masked_run(run, known) for run in runs)
+    return _SEVERAL_MASKED.sub("…", _SEVERAL_BLANKS.sub(" ", shape)).strip()
+
+
+def _masked_run(run: str, known: frozenset[str]) -> str:
+    """Keep a known word or name ("her2") and a sign of the grammar; mask each part of all else."""
+    if run.isspace():
+        return " "
+    if run.casefold() in known or run in _KEPT_SIGNS:
+        return run.casefold()
+    parts = _PARTS.findall(run) or [run]
+    return "".join(
+        "9" if part.isdigit() else part.casefold() if part.casefold() in known else "…"
+        for part in parts
+    )

@@ -240,7 +240,7 @@ def test_the_most_frequent_row_comes_first_and_rows_keep_their_names() -> None:
     [
         ("Score 2+", "score 9+"),
         ("Erika Mustermann, *1950-01-02", "…, …9999-99-99"),
-        ("HER2: whatnot strongly in 30 %", "her9: … strongly in 99 %"),
+        ("HER2: whatnot strongly in 30 %", "her2: … strongly in 99 %"),
         ("2+\nJos\u00e9", "9+ …"),
         ("", ""),
     ],
