@@ -85,7 +85,13 @@ def spelling(text: str) -> tuple[str, ...]:
 
 
 def _word(phrase: Phrase) -> Word:
-    row = MapRow(map=phrase.map, system=WORD_SYSTEM, code=phrase.concept, meaning=phrase.meaning)
+    row = MapRow(
+        map=phrase.map,
+        system=WORD_SYSTEM,
+        code=phrase.concept,
+        meaning=phrase.meaning,
+        display=phrase.text,
+    )
     kind = WordKind(phrase.kind)
     return Word(phrase.text, kind, phrase.meaning, phrase.language, row)
 

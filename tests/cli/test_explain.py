@@ -31,6 +31,20 @@ def test_an_explanation_names_words_reading_mapping_rule_mark_and_citation(run: 
         assert part in told
 
 
+def test_a_text_s_reading_names_the_phrases_it_was_read_by(run: Run) -> None:
+    fish = {
+        "resourceType": "Observation",
+        "id": "f",
+        "status": "final",
+        "code": {"text": "HER2-FISH"},
+        "subject": {"reference": "Patient/p"},
+        "valueString": "nicht amplifiziert (Ratio 1,2)",
+    }
+    told = run("explain", "-o", "table", "-", text=json.dumps(fish)).out
+    assert "ish-result.negative nicht amplifiziert = negative" in told
+    assert "quantity.ratio ratio = ratio" in told
+
+
 def test_what_was_set_aside_is_told_with_the_reason(run: Run) -> None:
     told = run("explain", "-o", "table", FIXTURES / "gastric" / "input.json").out
 
