@@ -5,7 +5,12 @@ A note never gives a category; it can only send one to review (rules: Which resu
 
 from __future__ import annotations
 
-from adapter.fhir.stated import Stated, join
+from collections.abc import Iterable
+
+from adapter.fhir.answer import known_words
+from adapter.fhir.meanings import result_word_of, scores_of
+from adapter.fhir.stated import Stated, join, stated_text
+from adapter.fhir.terms import Terms
 from adapter.her2.ihc import WORD_AGREES_WITH
 from adapter.her2.ish import read_ish
 from adapter.her2.model import IhcResult, IhcScore, IshResult, ResultWord
@@ -30,6 +35,27 @@ def note_differs(note: Stated, value: Stated) -> bool:
     if note.overall is None or note.overall is ResultWord.NOT_DONE:
         return False
     return _word_differs(note.overall, value)
+
+
+def unclear_against(texts: Iterable[str], value: Stated, terms: Terms) -> str:
+    """Say both sides where a text that is not understood whole holds a score or word against a value.
+
+    "" where it holds none. Such a text gives no result: "Positive, see comment" beside 1+.
+    """
+    against = sorted(
+        word
+        for word in {word for text in texts for word in known_words(terms.tokens(text))}
+        if (meant := _meant_by(word)) is not None and note_differs(meant, value)
+    )
+    return f"{' and '.join(against)} against {stated_text(value)}" if against else ""
+
+
+def _meant_by(word: str) -> Stated | None:
+    """Give a score or a result word as a statement; None for what is neither."""
+    scores, result = scores_of(word), result_word_of(word)
+    if scores is not None:
+        return Stated(ihc=IhcResult(scores=scores))
+    return Stated(overall=result) if result is not None else None
 
 
 def _ihc_differs(note: IhcResult, value: IhcResult) -> bool:

@@ -229,7 +229,7 @@ def _problem(base: Stated, coded: Stated, readings: list[Reading]) -> str:
 
 def _may_turn_meaning(reading: Reading) -> bool:
     """Whether a text that is not understood whole holds what may turn the meaning of the code beside it."""
-    return not reading.tokens or "?" in _known_in(reading.tokens)
+    return not reading.tokens or "?" in known_words(reading.tokens)
 
 
 def _against(unclear: list[Reading], base: Stated) -> list[Conflict]:
@@ -238,14 +238,14 @@ def _against(unclear: list[Reading], base: Stated) -> list[Conflict]:
     Harmless is a text whose known words say nothing, or just what the code says.
     """
     stated = _sayings(base)
-    against = sorted({word for one in unclear for word in _known_in(one.tokens)} - stated - {"?"})
+    against = sorted({word for one in unclear for word in known_words(one.tokens)} - stated - {"?"})
     if not against:
         return []
     said = " and ".join(sorted(stated)) or "nothing"
     return [Conflict(CODE_AGAINST_TEXT, f"{said} against {' and '.join(against)}")]
 
 
-def _known_in(tokens: tuple[Token, ...]) -> Iterator[str]:
+def known_words(tokens: tuple[Token, ...]) -> Iterator[str]:
     """Name the scores and result words in a text, "?" for what may turn their meaning."""
     for index, token in enumerate(tokens):
         following = tokens[index + 1] if index + 1 < len(tokens) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from adapter.fhir.agreement import note_differs
+from adapter.fhir.agreement import note_differs, unclear_against
 from adapter.fhir.answer import Answer, answer_of, concept_answer
 from adapter.fhir.cells import is_count_of_cells, is_number, share_of_cells
 from adapter.fhir.question import ROLE_OF_ASSAY, Question, question_of
@@ -29,6 +29,9 @@ _CONTAINERS: Final = (None, TestRole.GENERIC, TestRole.DOCUMENT)
 """What may hold HER2 tests as components, and is none itself: a synoptic report, a marker panel."""
 _EARLIER_NOTES: Final = ("comment", "comments")
 """What `note` was called in STU3 and DSTU2."""
+_INTERPRETATION: Final = "interpretation-against-value"
+_GENE_AS_TEXT: Final = ("valueString", "valueCode")
+"""Where a gene's symbol stands when it is not coded; `valueCode` in drafts of genomics reporting."""
 _REPLACES: Final = "-replaces"
 """End of the url of FHIR's extensions by which a result names the one that it replaces."""
 
@@ -171,7 +174,8 @@ class _Reader:
                 value = component.get("valueCodeableConcept")
                 codes = ((string(c, "system"), string(c, "code")) for c in codings(value))
                 coded = [self.terms.catalogue.is_her2_gene(*code) for code in codes]
-                said = [self.terms.tokens(text) for text in texts(value)]
+                written = [string(component, name) for name in _GENE_AS_TEXT]
+                said = [self.terms.tokens(text) for text in (*texts(value), *written) if text]
                 is_her2 = any(coded) or any(holds(tokens, WordKind.HER2) for tokens in said)
                 if coded or said:
                     found.add(is_her2)
@@ -199,7 +203,7 @@ class _Reader:
             self.problem = ""
             self._conflict("component-not-read")
         if not self.is_container:
-            self._interpretation(role)
+            self._interpretation(self.observation, role, self.stated)
         is_elsewhere = value.is_absent and not (self.stated.is_empty and not self.problem)
         if value.problem and not is_elsewhere:
             self.problem = value.problem
@@ -245,6 +249,7 @@ class _Reader:
         self.stated = self.stated.with_conflicts(*question.conflicts)
         answer = self._answer(component, question)
         self._take(answer)
+        self._interpretation(component, question.role, answer.stated)
         is_missing = answer.problem == "data-absent"
         is_missing |= answer.problem == "no-value" and question.role in _MEASURED
         if question.problem or (answer.problem and not is_missing):
@@ -261,15 +266,20 @@ class _Reader:
             return Answer(problem="number-without-meaning")
         return answer_of(element, question.role or TestRole.OVERALL, self.terms)
 
-    def _interpretation(self, role: TestRole) -> None:
-        """Read the interpretation as a word on what is stated; a code such as "abnormal" says nothing."""
-        given = self.observation.get("interpretation")
-        if self.stated.ihc is None and self.stated.ish is not None and role is TestRole.IHC:
+    def _interpretation(self, element: JsonObject, role: TestRole, beside: Stated) -> None:
+        """Read an interpretation as a word on what is stated; a code such as "abnormal" says nothing.
+
+        What is not understood whole gives no result, and may still hold a word against the value.
+        """
+        given = element.get("interpretation")
+        if beside.ihc is None and beside.ish is not None and role is TestRole.IHC:
             role = TestRole.ISH
         for concept in objects(given if isinstance(given, list) else [given]):
             answer = concept_answer(concept, role, self.terms)
             if not answer.problem:
-                self._take(replace(answer, unknown=()), "interpretation-against-value")
+                self._take(replace(answer, unknown=()), _INTERPRETATION)
+            elif against := unclear_against(texts(concept), beside, self.terms):
+                self._conflict(_INTERPRETATION, against)
 
     def _add_remarks(self) -> None:
         """Add the probe and the cell population that method and notes speak of to the ISH result."""

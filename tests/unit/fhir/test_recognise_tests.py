@@ -247,8 +247,17 @@ def test_a_general_immune_stain_is_her2_only_where_the_gene_says_so(
     assert (result.outcome, result.reason.code) == (outcome, reason)
 
 
-def test_another_gene_studied_vetoes_a_her2_code() -> None:
-    part = component("48018-6", valueCodeableConcept=concept(text="FOLR1"))
+@pytest.mark.parametrize(
+    "gene",
+    [
+        {"valueCodeableConcept": concept(text="FOLR1")},
+        {"valueString": "FOLR1"},
+        {"valueCode": "FOLR1"},
+    ],
+    ids=["concept", "string", "code"],
+)
+def test_another_gene_studied_vetoes_a_her2_code(gene: dict[str, Any]) -> None:
+    part = component("48018-6", **gene)
     result = recognised(observation(IHC, valueString="2+", component=[part]))
     assert (result.outcome, result.reason.code) == (Outcome.NOT_HER2, "other-gene")
 
