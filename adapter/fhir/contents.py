@@ -80,7 +80,7 @@ def contents_of(
         adjudicated=remarks.adjudicated
         or reader.adjudicated
         or _is_adjudicated(observation, graph, terms),
-        is_bare_panel=reader.is_bare_panel(problem),
+        is_bare_panel=problem == "no-value" and reader.only_holds_results(question, graph),
     )
 
 
@@ -216,16 +216,19 @@ class _Reader:
         if not self.is_container:
             self._compare_notes()
 
-    def is_bare_panel(self, problem: str) -> bool:
-        """Tell whether it has no value of its own, and holds other results or is a panel's code."""
-        members = is_filled(self.observation.get("hasMember"))
-        return problem == "no-value" and (members or self.is_panel)
+    def only_holds_results(self, question: Question, graph: Graph) -> bool:
+        """Tell whether what has no value is a panel: one by its code, or one that holds HER2 tests.
 
-    @property
-    def is_panel(self) -> bool:
-        """Whether its code is a panel's."""
-        question = question_of(self.observation.get("code"), self.terms)
-        return question.role is TestRole.PANEL
+        A test whose members are no HER2 tests that are known would otherwise be missed in silence,
+        such as a question with its answer in a member.
+        """
+        if question_of(self.observation.get("code"), self.terms).role is TestRole.PANEL:
+            return True
+        members = self.observation.get("hasMember")
+        at_hand = graph.resolve_all(members, within=self.observation)
+        if not at_hand:
+            return is_filled(members) and question.role is TestRole.OVERALL
+        return any(question_of(one.get("code"), self.terms).assay for one in at_hand)
 
     def _conflict(self, code: str, said: str = "") -> None:
         self.stated = self.stated.with_conflicts(Conflict(code, said))

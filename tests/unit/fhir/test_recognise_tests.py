@@ -283,6 +283,25 @@ def test_a_panel_that_only_holds_results_is_ignored(code: str) -> None:
     assert (result.outcome, result.reason.code) == (Outcome.IGNORED, "panel")
 
 
+@pytest.mark.parametrize("code", [IHC, OVERALL])
+def test_a_question_whose_answer_is_a_member_of_no_known_code_is_not_missed(code: str) -> None:
+    answer = observation(concept(text="Negative (Score 0)"), id="o2")
+    given = observation(code, hasMember=[{"reference": "Observation/o2"}])
+    result = recognised(given, answer)
+    assert (result.outcome, result.reason.code) == (Outcome.UNREADABLE, "no-value")
+
+
+def test_a_test_that_holds_results_not_at_hand_is_not_missed() -> None:
+    result = recognised(observation(IHC, hasMember=[{"reference": "Observation/o2"}]))
+    assert (result.outcome, result.reason.code) == (Outcome.UNREADABLE, "no-value")
+
+
+def test_a_test_that_holds_results_of_her2_tests_is_a_panel() -> None:
+    given = observation(IHC, hasMember=[{"reference": "Observation/o2"}])
+    result = recognised(given, observation(IHC, id="o2", valueString="1+"))
+    assert (result.outcome, result.reason.code) == (Outcome.IGNORED, "panel")
+
+
 @pytest.mark.parametrize(
     "code",
     [concept("60568-3"), concept("55229-9"), concept(text="Breast biomarkers"), concept()],
