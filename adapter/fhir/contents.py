@@ -75,7 +75,7 @@ def contents_of(
         problem=problem,
         words=tuple(dict.fromkeys(reader.words)),
         unknown=tuple(reader.unknown),
-        marker=marker_of(filter(None, (remarks.marker, reader.marker))),
+        marker=marker_of(filter(None, (remarks.marker(question.assay), reader.marker))),
         repeat_of=_repeat_of(observation, question, graph, terms),
         adjudicated=remarks.adjudicated
         or reader.adjudicated

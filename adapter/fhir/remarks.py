@@ -28,15 +28,22 @@ _DENIES: Final = (WordKind.NEGATION, WordKind.NOT_DONE, WordKind.RECOMMENDATION)
 class Remarks:
     """What was said. `probes`, `assays`: every one that is named; two of a kind tell nothing.
 
-    `population_percent`: share of cells of a cell population that is spoken of.
+    `population_percent`: share of cells of a cell population that is spoken of. `markers`: each with the
+    tests that its sentence names, none where it names none.
     """
 
-    marker: RepeatMarker | None = None
+    markers: frozenset[tuple[RepeatMarker, frozenset[Assay]]] = frozenset()
     adjudicated: bool = False
     probes: frozenset[Probe] = frozenset()
     assays: frozenset[Assay] = frozenset()
     population: bool = False
     population_percent: Measurement | None = None
+
+    def marker(self, assay: Assay | None) -> RepeatMarker | None:
+        """Give the marker that may be meant for a test: "IHC repeated" under FISH marks no FISH."""
+        is_any = assay in (None, Assay.OVERALL)
+        found = (m for m, named in self.markers if is_any or not named or assay in named)
+        return marker_of(found)
 
 
 def remarks_in(texts: Iterable[str], terms: Terms) -> Remarks:
@@ -45,7 +52,7 @@ def remarks_in(texts: Iterable[str], terms: Terms) -> Remarks:
     every = [token for tokens in said for token in tokens]
     populations = [tokens for tokens in said if holds(tokens, WordKind.POPULATION)]
     return Remarks(
-        marker=marker_of(RepeatMarker(meaning) for meaning in meanings(every, WordKind.MARKER)),
+        markers=frozenset(marker for tokens in said for marker in _markers(tokens)),
         adjudicated=holds(every, WordKind.ADJUDICATED),
         probes=frozenset(Probe(meaning) for meaning in meanings(every, WordKind.PROBE)),
         assays=frozenset(Assay(meaning) for meaning in meanings(every, WordKind.ASSAY)),
@@ -73,6 +80,12 @@ def _sentences(texts: Iterable[str], terms: Terms) -> Iterator[tuple[Token, ...]
     for text in texts:
         for sentence in SENTENCE_END.split(text):
             yield terms.tokens(sentence)
+
+
+def _markers(tokens: tuple[Token, ...]) -> Iterator[tuple[RepeatMarker, frozenset[Assay]]]:
+    named = frozenset(Assay(meaning) for meaning in meanings(tokens, WordKind.ASSAY))
+    for meaning in meanings(tokens, WordKind.MARKER):
+        yield RepeatMarker(meaning), named
 
 
 def _percent(tokens: tuple[Token, ...]) -> Measurement | None:
