@@ -115,11 +115,12 @@ def tumour_site(
         beside a breast specimen, which may hold an invasive part.
 
     """
-    focus = _Signs(terms)
-    for condition in focus_conditions(observation, graph):
-        focus.add(_condition_signs(condition, terms))
+    named = _named_tumours(
+        [*texts(observation.get("code")), *texts(observation.get("method"))], terms
+    )
+    focus = _focus_signs(observation, graph, terms)
     if focus.found:
-        return focus.reading()
+        return _with_named(focus.reading(), named)
     reports = [graph.get(name) or {} for name in graph.reports_of(reference_to(observation))]
     reported = _Signs(terms)
     for report in reports:
@@ -130,7 +131,64 @@ def tumour_site(
     places.take(observation.get("bodySite"))
     for taken in [specimen] if specimen else _specimens_of(reports, graph):
         places.add(_specimen_signs(taken, graph, terms))
-    return _together(reported.reading(), places.reading())
+    if not places.found:
+        places.take({"text": string(observation.get("specimen"), "display")})
+    return _with_named(_together(reported.reading(), places.reading()), named)
+
+
+def _named_tumours(names: list[str], terms: Terms) -> set[str]:
+    """Find the tumours that the name of a test or a method is for, other than invasive breast cancer.
+
+    "HER2 gastric", "HER2 (DCIS)"; a test for breast and stomach is for either, and tells nothing.
+    """
+    found: set[str] = set()
+    for name in names:
+        tokens = terms.tokens(name)
+        others = meanings(tokens, WordKind.SITE_OTHER)
+        is_either = holds(tokens, WordKind.SITE_BREAST, WordKind.NEGATION)
+        found |= {IN_SITU} & others if is_either else others
+    return found
+
+
+def names_other_tumour(names: list[str], terms: Terms) -> bool:
+    """Tell whether the name of a test is for a tumour that is no invasive breast cancer."""
+    return bool(_named_tumours(names, terms))
+
+
+def _with_named(reading: SiteReading, named: set[str]) -> SiteReading:
+    """Hold what a test is named for against the site: it is no sign of breast, and one against it."""
+    if not named or reading.site is TumourSite.OTHER:
+        return reading
+    if reading.site is TumourSite.NOT_STATED:
+        return SiteReading(TumourSite.OTHER, in_situ=named == {IN_SITU}, rows=reading.rows)
+    return SiteReading(TumourSite.CONTRADICTORY, rows=reading.rows)
+
+
+def _focus_signs(observation: JsonObject, graph: Graph, terms: Terms) -> _Signs:
+    """Read the diseases in focus, body structures and specimens there, and the names of what is not at hand."""
+    signs = _Signs(terms)
+    for condition in focus_conditions(observation, graph):
+        signs.add(_condition_signs(condition, terms))
+    for pointer in _focus_pointers(observation):
+        reference = string(pointer, "reference")
+        found = graph.resolve(reference, within=observation) if reference else None
+        match string(found, "resourceType"):
+            case "BodyStructure":
+                signs.take((found or {}).get("location"))
+            case "Specimen":
+                signs.add(_specimen_signs(found or {}, graph, terms))
+            case "":
+                signs.take({"text": string(pointer, "display")})
+    return signs
+
+
+def _focus_pointers(observation: JsonObject) -> list[JsonObject]:
+    related = [
+        extension.get("valueReference")
+        for extension in objects(observation.get("extension"))
+        if extension.get("url") == RELATED_CONDITION
+    ]
+    return [*objects(observation.get("focus")), *objects(related)]
 
 
 def _specimens_of(reports: list[JsonObject], graph: Graph) -> list[JsonObject]:
@@ -171,13 +229,7 @@ def _together(reported: SiteReading, places: SiteReading) -> SiteReading:
 
 def focus_conditions(observation: JsonObject, graph: Graph) -> list[JsonObject]:
     """Follow focus, and mCODE's related condition, to Conditions that are not refuted."""
-    related = [
-        extension.get("valueReference")
-        for extension in objects(observation.get("extension"))
-        if extension.get("url") == RELATED_CONDITION
-    ]
-    pointed = graph.resolve_all(observation.get("focus"), within=observation)
-    pointed += graph.resolve_all(related, within=observation)
+    pointed = graph.resolve_all(_focus_pointers(observation), within=observation)
     return [r for r in pointed if r.get("resourceType") == "Condition" and not _is_refuted(r)]
 
 

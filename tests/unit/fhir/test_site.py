@@ -240,3 +240,79 @@ def test_the_report_s_specimens_and_name_speak_for_a_result_that_names_no_specim
     assert site_of(two, specimen(type={"text": "gastric biopsy"}), breast) is CONTRADICTORY
     named = report | {"specimen": [], "code": {"text": "Breast pathology report"}}
     assert site_of(named) is BREAST
+
+
+@pytest.mark.parametrize(
+    ("text", "site"),
+    [("Gastric adenocarcinoma", OTHER), ("Breast cancer", BREAST), ("", NOT_STATED)],
+)
+@pytest.mark.parametrize("reference", [{}, {"reference": "Condition/elsewhere"}])
+def test_a_disease_in_focus_that_is_not_at_hand_is_known_by_its_name(
+    text: str, site: TumourSite, reference: dict[str, str]
+) -> None:
+    assert site_of(focus=[reference | {"display": text}]) is site
+
+
+def test_a_name_in_focus_counts_beside_a_disease_at_hand() -> None:
+    breast = condition(icd("C50.9"))
+    focus = [{"reference": "Condition/c1"}, {"display": "Gastric cancer"}]
+    assert site_of(breast, focus=focus) is CONTRADICTORY
+
+
+def test_a_body_structure_or_specimen_in_focus_says_where_the_tumour_is() -> None:
+    structure = {"resourceType": "BodyStructure", "id": "b", "location": {"text": "Stomach"}}
+    assert site_of(structure, focus=[{"reference": "BodyStructure/b"}]) is OTHER
+    taken = specimen(type={"text": "Gastric biopsy"})
+    assert site_of(taken, focus=[{"reference": "Specimen/s1"}]) is OTHER
+
+
+def test_a_specimen_that_says_nothing_is_known_by_its_name() -> None:
+    named = {"reference": "Specimen/s1", "display": "Stomach biopsy"}
+    assert site_of(specimen=named) is OTHER
+    assert site_of(specimen(), specimen=named) is OTHER
+    assert site_of(specimen(type={"text": "Breast biopsy"}), specimen=named) is BREAST
+
+
+@pytest.mark.parametrize("place", ["code", "method"])
+@pytest.mark.parametrize(
+    ("text", "alone", "beside_breast"),
+    [
+        ("HER2 IHC gastric", OTHER, CONTRADICTORY),
+        ("HER2 IHC, DCIS component", OTHER, CONTRADICTORY),
+        ("HER2 IHC, breast and gastric", NOT_STATED, BREAST),
+        ("HER2 IHC, breast", NOT_STATED, BREAST),
+    ],
+)
+def test_a_test_for_another_tumour_is_no_breast_result(
+    place: str, text: str, alone: TumourSite, beside_breast: TumourSite
+) -> None:
+    assert site_of(**{place: {"text": text}}) is alone
+    focus = [{"reference": "Condition/c1"}]
+    assert site_of(condition(icd("C50.9")), focus=focus, **{place: {"text": text}}) is beside_breast
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Adenocarcinoma of lung",
+        "Adenokarzinom der Lunge",
+        "Adénocarcinome pulmonaire",
+        "Pancreatic adenocarcinoma",
+        "Ovarialkarzinom",
+        "cancer de la vessie",
+    ],
+)
+def test_primaries_outside_the_breast_are_known_by_name(text: str) -> None:
+    assert focused(condition(concept(text=text))) is OTHER
+
+
+@pytest.mark.parametrize("code", ["69695003", "32849002", "71854001", "34402009", "2739003"])
+def test_a_specimen_of_stomach_bowel_or_endometrium_by_code_alone_is_of_another_tumour(
+    code: str,
+) -> None:
+    assert taken_from(collection={"bodySite": concept(code)}) is OTHER
+
+
+@pytest.mark.parametrize("text", ["Gastrectomy", "Hemikolektomie", "Colectomie"])
+def test_a_resection_of_another_organ_is_of_another_tumour(text: str) -> None:
+    assert taken_from(type={"text": text}) is OTHER
