@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from adapter.her2 import rules
+from adapter.her2 import asides, rules
 from adapter.her2.basic import BEYOND, evaluate_basic
 from adapter.her2.combine import (
     IHC_DIFFER,
@@ -119,12 +119,26 @@ def _decide(combined: _Combined, policy: Policy) -> Verdict:
         Category.LOW,
     ):
         return needs_review(rules.CONTRADICTION, UNREADABLE_IHC, *verdict.reasons)
+    said_against = _asides_against(combined, verdict, policy)
+    if said_against:
+        return needs_review(rules.CONTRADICTION, *said_against, *verdict.reasons)
     concerns = (
         *counting.concerns,
         *combined.ihc.kept.concerns,
         *combined.ish.kept.concerns,
     )
     return verdict.with_review(*concerns) if concerns else verdict
+
+
+def _asides_against(combined: _Combined, verdict: Verdict, policy: Policy) -> tuple[Reason, ...]:
+    """Ask what notes and report conclusions say against the answer; an adjudication has settled it."""
+    if verdict.rule is rules.ADJUDICATED:
+        return ()
+    kept = (combined.ihc.kept, combined.ish.kept)
+    replaced = {name for one in kept for name, _ in one.set_aside}
+    results = [e for e in combined.counting.results if e.source.reference not in replaced]
+    ihc, ish = combined.ihc.reading, combined.ish.counts
+    return asides.against(verdict.category, results, ihc=ihc, ish=ish, policy=policy)
 
 
 def _from_results(combined: _Combined, policy: Policy) -> Verdict:

@@ -333,6 +333,8 @@ class Evidence:
     any of them makes the case needs-review.
     `scored_at`: FHIR date of the test for the question of the guideline's edition (effective, else specimen), or None.
     `repeat_of`: references this result says it repeats or replaces.
+    `noted_ihc`, `noted_ish`: what its notes say of the test that it does not report. `concluded`: the coded HER2
+    conclusions of its reports. None of them gives a category; they can only contradict one.
     """
 
     source: Source
@@ -348,6 +350,9 @@ class Evidence:
     contradictions: tuple[Reason, ...] = ()
     unreadable: Reason | None = None
     scored_at: str | None = None
+    noted_ihc: tuple[IhcResult, ...] = ()
+    noted_ish: tuple[IshResult, ...] = ()
+    concluded: frozenset[ResultWord] = frozenset()
 
 
 class Basis(StrEnum):

@@ -1,0 +1,104 @@
+"""What notes and report conclusions say beside a sample's results: they never give a category, they can contradict one.
+
+A note under one test may speak of the other: "FISH amplified" under an IHC 1+. It is held against what all results of
+the sample give, so that the same words beside the FISH they are taken from contradict nothing.
+
+Source: rules text, Which results count, 10, and The laboratory's overall result [P].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from adapter.her2.evaluate import IshCounts
+from adapter.her2.ihc import IhcReading, read_ihc
+from adapter.her2.ish import read_ish
+from adapter.her2.model import Category, Evidence, IhcScore, Policy, Reason, ResultWord
+from adapter.her2.overall import AGREES_WITH, NEGATIVE_KINDS
+from adapter.her2.table import NEGATIVE_COLUMNS, POSITIVE_COLUMNS
+from adapter.her2.wording import ihc_said, ish_said, sides
+
+NOTE_AGAINST_RESULTS = "note-against-results"
+CONCLUSION_AGAINST_RESULTS = "conclusion-against-results"
+_DEFINITE = frozenset(
+    {ResultWord.POSITIVE, ResultWord.NEGATIVE, ResultWord.LOW, ResultWord.ULTRALOW}
+)
+
+
+def against(
+    category: Category,
+    results: Iterable[Evidence],
+    *,
+    ihc: IhcReading,
+    ish: IshCounts,
+    policy: Policy,
+) -> tuple[Reason, ...]:
+    """Name what notes and conclusions of these results say against the category that they give.
+
+    An open category is contradicted by nothing: what it waits for may be just what they speak of.
+    """
+    if category.is_open or not category.is_written:
+        return ()
+    results = tuple(results)
+    noted = [
+        *_ihc_notes_against(category, results, ihc, policy),
+        *_ish_notes_against(category, results, ish, policy),
+    ]
+    return (*dict.fromkeys(noted), *_conclusions_against(category, results))
+
+
+def _note(said: str, category: Category, source: Evidence) -> Reason:
+    sentence = f"A note says {said}, and the results of this sample give {category.value}."
+    return Reason(NOTE_AGAINST_RESULTS, sentence, (source.source.reference,))
+
+
+def _ihc_notes_against(
+    category: Category, results: tuple[Evidence, ...], ihc: IhcReading, policy: Policy
+) -> Iterator[Reason]:
+    for e in results:
+        for noted in e.noted_ihc:
+            if _ihc_differs(read_ihc(noted, policy, e.scored_at), ihc, category):
+                yield _note(ihc_said(noted), category, e)
+
+
+def _ihc_differs(noted: IhcReading, used: IhcReading, category: Category) -> bool:
+    if noted.rows and used.rows:
+        return set(noted.rows).isdisjoint(used.rows)
+    is_positive = noted.is_usable and set(noted.rows) <= {IhcScore.THREE_PLUS}
+    return is_positive and category in NEGATIVE_KINDS
+
+
+def _ish_notes_against(
+    category: Category, results: tuple[Evidence, ...], ish: IshCounts, policy: Policy
+) -> Iterator[Reason]:
+    used = ish.first.candidates
+    for e in results:
+        for noted in e.noted_ish:
+            columns = read_ish(noted, policy, e.scored_at).candidates
+            is_positive = bool(columns) and columns <= POSITIVE_COLUMNS
+            is_negative = bool(columns) and columns <= NEGATIVE_COLUMNS
+            if (is_positive and category in NEGATIVE_KINDS) or (
+                is_negative and bool(used) and used <= POSITIVE_COLUMNS
+            ):
+                yield _note(ish_said(noted), category, e)
+
+
+def _conclusions_against(category: Category, results: tuple[Evidence, ...]) -> Iterator[Reason]:
+    """Hold the reports' conclusions against the category; of several, one that agrees is enough.
+
+    "Equivocal" is what an IHC 2+ is before its ISH, and contradicts no answer that followed.
+    """
+    words = sorted({word for e in results for word in e.concluded} & _DEFINITE)
+    if words and not any(_agrees(word, category) for word in words):
+        said = sides(word.value for word in words)
+        yield Reason(
+            CONCLUSION_AGAINST_RESULTS,
+            f"The report's coded conclusion is {said}, and the results of this sample give {category.value}.",
+            tuple(sorted(e.source.reference for e in results if e.concluded)),
+        )
+
+
+def _agrees(word: ResultWord, category: Category) -> bool:
+    is_kind = word in (ResultWord.LOW, ResultWord.ULTRALOW)
+    is_unspecified = is_kind and category is Category.NEGATIVE_UNSPECIFIED
+    return is_unspecified or category in AGREES_WITH[word]
