@@ -42,6 +42,7 @@ class Contents:
 
     `question`: the test, as components and method made it clearer. `repeat_of`: earlier results of
     the same test that it says it repeats. `is_bare_panel`: it only holds other results.
+    `noted`: what notes that are understood whole say.
     """
 
     question: Question
@@ -54,6 +55,7 @@ class Contents:
     repeat_of: tuple[str, ...] = ()
     adjudicated: bool = False
     is_bare_panel: bool = False
+    noted: tuple[Stated, ...] = ()
 
 
 def contents_of(
@@ -81,6 +83,7 @@ def contents_of(
         or reader.adjudicated
         or _is_adjudicated(observation, graph, terms),
         is_bare_panel=problem == "no-value" and reader.only_holds_results(question, graph),
+        noted=tuple(reader.noted),
     )
 
 
@@ -122,6 +125,7 @@ class _Reader:
         self.unknown: list[tuple[str, str]] = []
         self.marker: RepeatMarker | None = None
         self.adjudicated = False
+        self.noted: list[Stated] = []
 
     def clearer(self, question: Question) -> Question:
         """Let the gene studied and the method say more of the test than its code does."""
@@ -297,8 +301,8 @@ class _Reader:
 
     def _compare_notes(self) -> None:
         """Hold notes against the value; read as overall results, where a bare number says nothing."""
-        notes = understood_whole(self.notes, self.terms, TestRole.OVERALL)
-        for note in notes:
+        self.noted = understood_whole(self.notes, self.terms, TestRole.OVERALL)
+        for note in self.noted:
             if note_differs(note, self.stated):
                 self._conflict(
                     "note-against-value", f"{stated_text(note)} against {stated_text(self.stated)}"

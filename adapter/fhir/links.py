@@ -135,13 +135,13 @@ def _side(observation: JsonObject, graph: Graph, terms: Terms, specimen: JsonObj
         for one in with_parents(specimen, graph)
     ]
     for concepts in (*specimens, [observation.get("bodySite")], focus):
-        sides = {side for concept in concepts for side in _sides(concept, terms)}
+        sides = {side for concept in concepts for side in sides_of(concept, terms)}
         if sides:
             return sides.pop() if len(sides) == 1 else None
     return None
 
 
-def _sides(concept: object, terms: Terms) -> set[str]:
+def sides_of(concept: object, terms: Terms) -> set[str]:
     """Read a site's codes and words, and those of its laterality, which is an extension (mCODE)."""
     qualified = child({"concept": concept}, "concept").get("extension")
     qualifiers = [child(one, "valueCodeableConcept") for one in objects(qualified)]

@@ -24,6 +24,7 @@ from adapter.fhir.references import Graph, latest_version, reference_to
 from adapter.fhir.shapes import child, string, texts
 from adapter.fhir.site import SiteReading, tumour_site
 from adapter.fhir.strict_json import JsonObject
+from adapter.fhir.surroundings import concluded, conflicts_around
 from adapter.fhir.terms import Terms
 from adapter.her2.model import (
     Adjudication,
@@ -183,6 +184,7 @@ def _evidence(
         site = SiteReading(other, rows=site.rows)
     adjudication = Adjudication.ADJUDICATED if contents.adjudicated else Adjudication.NOT_STATED
     text = contents.words[0] if contents.words else ""
+    around = conflicts_around(observation, graph=graph, terms=terms, specimen=specimen)
     overall = OverallResult(stated.overall, adjudication, text) if stated.overall else None
     evidence = Evidence(
         source=_source(observation),
@@ -196,9 +198,13 @@ def _evidence(
         marker=contents.marker or (RepeatMarker.REPEAT if contents.repeat_of else None),
         repeat_of=contents.repeat_of,
         contradictions=tuple(
-            reason(conflict.code, own, sides=conflict.sides) for conflict in stated.conflicts
+            reason(conflict.code, own, sides=conflict.sides)
+            for conflict in stated.with_conflicts(*around).conflicts
         ),
         unreadable=reason(contents.problem, own) if contents.problem else None,
+        concluded=concluded(observation, graph, terms),
+        noted_ihc=tuple(n.ihc for n in contents.noted if n.ihc and stated.ihc is None),
+        noted_ish=tuple(n.ish for n in contents.noted if n.ish and stated.ish is None),
         scored_at=effective(observation) or collected(specimen or {}) or None,
     )
     return evidence, site

@@ -1,0 +1,135 @@
+"""What stands around a result and may take its meaning away: another patient, side, test or conclusion.
+
+The resources that a result leans on are held against it. A contradiction is named with both sides and
+makes the case one for review; none of it gives a category.
+
+Source: rules text, Which results count, 7, 8 and 11 [P]; FHIR R4 extensibility.html (modifierExtension).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from adapter.fhir.answer import concept_answer
+from adapter.fhir.links import sides_of
+from adapter.fhir.question import question_of
+from adapter.fhir.references import Graph, reference_to, with_parents
+from adapter.fhir.remarks import remarks_in
+from adapter.fhir.shapes import child, is_filled, objects, string, texts
+from adapter.fhir.site import focus_conditions, names_other_tumour
+from adapter.fhir.stated import Conflict
+from adapter.fhir.strict_json import JsonObject
+from adapter.fhir.terms import Terms, holds, meanings
+from adapter.her2.model import ResultWord
+from adapter.terminology.vocabulary import TestRole, WordKind
+
+_NO_TEST: Final = "treatment"
+_IN_BLOOD: Final = frozenset({"serum-test", "sequencing-copy-number"})
+"""Words for another test that name a sample without tumour cells: serum, plasma, cell-free DNA."""
+
+
+def conflicts_around(
+    observation: JsonObject,
+    *,
+    graph: Graph,
+    terms: Terms,
+    specimen: JsonObject | None,
+) -> tuple[Conflict, ...]:
+    """Find what around a result contradicts it.
+
+    Args:
+        observation: a HER2 result as parsed JSON, of any shape; not changed.
+        graph: the resources its references lead to, its reports and panels among them.
+        terms: the vocabulary.
+        specimen: its Specimen, where it is at hand.
+
+    """
+    own = reference_to(observation)
+    conditions = focus_conditions(observation, graph)
+    reports = [graph.get(name) or {} for name in graph.reports_of(own)]
+    panels = [graph.get(name) or {} for name in graph.panels_of(own)]
+    taken = with_parents(specimen, graph)
+    found = [
+        *_modified(observation, [*taken, *conditions, *reports, *panels], terms),
+        *_of_another_patient(observation, [*taken, *conditions, *reports], graph),
+        *_of_another_side(observation, taken, conditions, terms),
+        *_of_another_test(observation, taken, terms),
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _modified(
+    observation: JsonObject, around: list[JsonObject], terms: Terms
+) -> Iterator[Conflict]:
+    """Name a modifier extension of what a result leans on, the gene it studied among it."""
+    genes = (
+        part
+        for part in objects(observation.get("component"))
+        if question_of(part.get("code"), terms).role is TestRole.GENE_STUDIED
+    )
+    if any(is_filled(one.get("modifierExtension")) for one in (*around, *genes)):
+        yield Conflict("modifier-extension")
+
+
+def _of_another_patient(
+    observation: JsonObject, around: list[JsonObject], graph: Graph
+) -> Iterator[Conflict]:
+    """Name a specimen, disease or report whose subject is another Patient than the result's."""
+    subject = graph.normal(string(child(observation, "subject"), "reference"), within=observation)
+    for one in around:
+        other = graph.normal(string(child(one, "subject"), "reference"), within=one)
+        both = (subject or "", other or "")
+        if both[0] != both[1] and all(name.startswith("Patient/") for name in both):
+            yield Conflict("subjects-differ")
+
+
+def _of_another_side(
+    observation: JsonObject, taken: list[JsonObject], conditions: list[JsonObject], terms: Terms
+) -> Iterator[Conflict]:
+    """Name two sides that a result, its specimen and its disease are said to be of."""
+    places = [
+        *([child(one, "collection").get("bodySite"), one.get("type")] for one in taken),
+        [observation.get("bodySite")],
+        [c for one in conditions for c in (one.get("code"), *objects(one.get("bodySite")))],
+    ]
+    named = [{s for concept in place for s in sides_of(concept, terms)} for place in places]
+    known = [sides for sides in named if len(sides) == 1]
+    if len(set().union(*known)) > 1:
+        yield Conflict("sides-differ", "left against right")
+
+
+def _of_another_test(
+    observation: JsonObject, taken: list[JsonObject], terms: Terms
+) -> Iterator[Conflict]:
+    """Name a method, a sample or a component that belongs to another test or another tumour."""
+    methods = {name for text in texts(observation.get("method")) for name in _tests_in(text, terms)}
+    if methods - {_NO_TEST}:
+        said = " and ".join(sorted(methods - {_NO_TEST})).replace("-", " ")
+        yield Conflict("test-code-against-method", f"IHC or ISH against {said}")
+    samples = (text for one in taken for text in texts(one.get("type")))
+    if any(_IN_BLOOD & _tests_in(text, terms) for text in samples):
+        yield Conflict("specimen-not-of-tissue")
+    for part in objects(observation.get("component")):
+        asked = question_of(part.get("code"), terms, her2_implied=True)
+        if asked.assay and names_other_tumour(texts(part.get("code")), terms):
+            yield Conflict("component-of-another-tumour")
+
+
+def _tests_in(text: str, terms: Terms) -> set[str]:
+    tokens = terms.tokens(text)
+    return set() if holds(tokens, WordKind.NEGATION) else meanings(tokens, WordKind.OTHER_TEST)
+
+
+def concluded(observation: JsonObject, graph: Graph, terms: Terms) -> frozenset[ResultWord]:
+    """Name the coded HER2 conclusions of the reports that list a result; none of an adjudicated report.
+
+    An adjudication settles what differs; it is for the laboratory's final overall result to state it.
+    """
+    reports = (graph.get(name) or {} for name in graph.reports_of(reference_to(observation)))
+    concepts = [concept for report in reports for concept in objects(report.get("conclusionCode"))]
+    if remarks_in((text for concept in concepts for text in texts(concept)), terms).adjudicated:
+        return frozenset()
+    answers = [concept_answer(concept, TestRole.OVERALL, terms).stated for concept in concepts]
+    words = {answer.overall or (answer.ish and answer.ish.word) for answer in answers}
+    return frozenset(word for word in words if word and word is not ResultWord.NOT_DONE)

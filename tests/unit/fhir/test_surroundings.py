@@ -1,0 +1,127 @@
+"""Protects what stands around a result: another patient, side, test, tumour or extension sends it to review."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapter.her2.model import ResultWord
+from tests.unit.fhir.recognising import (
+    IHC,
+    ISH,
+    OVERALL,
+    component,
+    concept,
+    conflicts,
+    evidence,
+    observation,
+)
+
+MODIFIED = [{"url": "http://example.org/not", "valueBoolean": True}]
+ON_S1 = {"specimen": {"reference": "Specimen/s1"}}
+OF_C1 = {"focus": [{"reference": "Condition/c1"}]}
+
+
+def specimen(**elements: Any) -> dict[str, Any]:
+    return {"resourceType": "Specimen", "id": "s1"} | elements
+
+
+def condition(**elements: Any) -> dict[str, Any]:
+    return {"resourceType": "Condition", "id": "c1", "code": {"text": "Breast cancer"}} | elements
+
+
+def report(**elements: Any) -> dict[str, Any]:
+    listed = [{"reference": "Observation/o1"}]
+    return {"resourceType": "DiagnosticReport", "id": "r1", "result": listed} | elements
+
+
+def panel(**elements: Any) -> dict[str, Any]:
+    return observation("74885-5", id="p", hasMember=[{"reference": "Observation/o1"}], **elements)
+
+
+@pytest.mark.parametrize("make", [specimen, condition, report, panel])
+def test_a_modifier_extension_of_what_a_result_leans_on_is_not_passed_over(make: Any) -> None:
+    given = observation(IHC, valueString="1+", **ON_S1, **OF_C1)
+    assert conflicts(evidence(given, make(modifierExtension=MODIFIED))) == ["modifier-extension"]
+    assert conflicts(evidence(given, make())) == []
+
+
+def test_a_modifier_extension_of_the_gene_studied_is_not_passed_over() -> None:
+    gene = component("48018-6", valueCodeableConcept={"text": "ERBB2"}, modifierExtension=MODIFIED)
+    assert conflicts(evidence(observation(IHC, valueString="1+", component=[gene]))) == [
+        "modifier-extension"
+    ]
+
+
+@pytest.mark.parametrize("make", [specimen, condition, report])
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ("Patient/p2", ["subjects-differ"]),
+        ("Patient/p1", []),
+        ("Patient/p1/_history/3", []),
+        ("http://elsewhere.example.org/fhir/Patient/p2", []),
+        ("Group/g1", []),
+    ],
+)
+def test_a_result_and_what_it_leans_on_are_of_one_patient(
+    make: Any, subject: str, expected: list[str]
+) -> None:
+    given = observation(IHC, valueString="1+", **ON_S1, **OF_C1)
+    assert conflicts(evidence(given, make(subject={"reference": subject}))) == expected
+
+
+def test_two_sides_of_one_result_need_review() -> None:
+    right = {"bodySite": {"text": "Right breast"}}
+    left = specimen(collection={"bodySite": {"text": "Left breast"}})
+    given = observation(IHC, valueString="1+", **ON_S1, **right)
+    assert conflicts(evidence(given, left)) == ["sides-differ"]
+    same = specimen(collection={"bodySite": {"text": "Right breast"}})
+    assert conflicts(evidence(given, same)) == []
+    disease = condition(code={"text": "Cancer of left breast"})
+    given = observation(IHC, valueString="1+", **OF_C1, **right)
+    assert conflicts(evidence(given, disease)) == ["sides-differ"]
+
+
+@pytest.mark.parametrize("code", [ISH, OVERALL])
+@pytest.mark.parametrize("text", ["NGS", "Next generation sequencing", "ELISA", "RT-PCR"])
+def test_a_method_of_another_test_needs_review(code: str, text: str) -> None:
+    found = evidence(observation(code, valueString="Positive", method={"text": text}))
+    assert conflicts(found) == ["test-code-against-method"]
+
+
+@pytest.mark.parametrize("text", ["Serum", "Plasma", "Blood specimen", "ctDNA"])
+def test_ihc_and_ish_are_of_tissue(text: str) -> None:
+    taken = specimen(type={"text": text})
+    found = evidence(observation(OVERALL, valueString="Positive", **ON_S1), taken)
+    assert conflicts(found) == ["specimen-not-of-tissue"]
+
+
+def test_a_component_of_the_in_situ_part_needs_review() -> None:
+    part = component(concept(IHC, text="HER2 IHC, DCIS component"), valueString="3+")
+    found = evidence(observation(OVERALL, component=[part]))
+    assert conflicts(found) == ["component-of-another-tumour"]
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        ([concept("427685000")], {ResultWord.POSITIVE}),
+        ([concept("431396003")], {ResultWord.NEGATIVE}),
+        ([concept("1381317004"), concept("427685000")], {ResultWord.LOW, ResultWord.POSITIVE}),
+        ([concept(text="HER2 positive")], {ResultWord.POSITIVE}),
+        ([concept("427685000"), {"text": "Adjudicated result"}], set()),
+        ([{"text": "Invasive carcinoma"}], set()),
+    ],
+    ids=["positive", "negative", "two", "text", "adjudicated", "something else"],
+)
+def test_a_report_s_coded_conclusions_are_remembered(codes: Any, words: set[ResultWord]) -> None:
+    found = evidence(observation(IHC, valueString="1+"), report(conclusionCode=codes))
+    assert found.concluded == words
+
+
+def test_what_a_note_says_of_the_other_test_is_remembered() -> None:
+    found = evidence(observation(IHC, valueString="1+", note=[{"text": "FISH amplified."}]))
+    assert [noted.word for noted in found.noted_ish] == [ResultWord.POSITIVE]
+    assert found.noted_ihc == ()
