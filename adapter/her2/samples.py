@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from adapter.her2.model import Assay, Evidence, IhcResult, IshResult
-from adapter.her2.which_count import COUNTING, UNCLEAR
+from adapter.her2.model import Assay, Evidence, IhcResult, IshResult, SampleKind, TumourSite
+from adapter.her2.which_count import COUNTING, UNCLEAR, site_of
 
 
 @dataclass(frozen=True)
@@ -221,4 +221,13 @@ def _tests_of_ish(results: list[IshResult]) -> int:
 def _same_place(clusters: list[Cluster]) -> bool:
     sides = frozenset().union(*(cluster.sides for cluster in clusters))
     body_sites = frozenset().union(*(cluster.body_sites for cluster in clusters))
-    return len(sides) <= 1 and len(body_sites) <= 1
+    return len(sides) <= 1 and len(body_sites) <= 1 and _may_be_one_tumour(clusters)
+
+
+def _may_be_one_tumour(clusters: list[Cluster]) -> bool:
+    """Whether no breast stands beside another tumour, and no metastasis beside the tumour it came from."""
+    sites = {site_of(cluster.counting) for cluster in clusters}
+    kinds = {e.links.kind for cluster in clusters for e in cluster.evidence}
+    beside = kinds - {SampleKind.METASTASIS, SampleKind.NOT_STATED}
+    is_spread = SampleKind.METASTASIS in kinds and bool(beside)
+    return not sites >= {TumourSite.BREAST, TumourSite.OTHER} and not is_spread

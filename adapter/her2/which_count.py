@@ -17,6 +17,9 @@ PRESENT = COUNTING | NOT_YET | UNCLEAR
 BREAST_AND_OTHER = Reason(
     "tumour-site-contradictory", "The results point at the breast and at another primary tumour."
 )
+TWO_SIDES = Reason(
+    "sample-of-two-sides", "Results of one specimen are said to be of the left and of the right."
+)
 SITE_NOT_STATED = Reason(
     "tumour-site-not-stated", "No result says that the tumour is of the breast."
 )
@@ -55,6 +58,8 @@ def sort_out(case: Case) -> Counting:
         set_aside.append((evidence.source.reference, reason))
         if evidence.source.status is ResultStatus.CANCELLED or reason is evidence.unreadable:
             concerns.append(reason)
+    if len({e.links.side for e in results if e.links.side}) > 1:
+        contradictions.append(TWO_SIDES)
     # A result that is not final or not readable still says which tumour the sample is of.
     site = site_of(tuple(e for e in case.evidence if e.source.status in PRESENT))
     if site is TumourSite.CONTRADICTORY:
