@@ -12,7 +12,7 @@ from datetime import date
 from typing import Final
 
 from adapter.fhir.references import Graph, reference_to, with_parents
-from adapter.fhir.shapes import child, codings, identifier, objects, string, texts
+from adapter.fhir.shapes import child, codings, identifier, is_filled, objects, string, texts
 from adapter.fhir.site import focus_conditions
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms, meanings
@@ -114,12 +114,14 @@ def _reported_specimens(own: str, graph: Graph) -> frozenset[str]:
 
 
 def _orders(observation: JsonObject, graph: Graph) -> frozenset[str]:
-    """Name an accession without a specimen: orders, own identifiers, the panel it is in."""
+    """Name an accession without a specimen: orders, own identifiers, the panel it is in, or is."""
+    own = reference_to(observation)
     return frozenset(
         {
+            *({own} if is_filled(observation.get("hasMember")) else ()),
             *graph.normals(observation.get("basedOn"), within=observation),
             *_identifiers(observation.get("identifier")),
-            *graph.panels_of(reference_to(observation)),
+            *graph.panels_of(own),
         }
     )
 

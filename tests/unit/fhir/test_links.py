@@ -10,7 +10,7 @@ from adapter.fhir.links import day_of, sample_links, specimen_of
 from adapter.fhir.references import Graph
 from adapter.fhir.terms import Terms
 from adapter.her2.model import SampleKind, SampleLinks
-from tests.unit.fhir.recognising import SNOMED, catalogue, concept, observation
+from tests.unit.fhir.recognising import IHC, OVERALL, SNOMED, catalogue, concept, observation
 
 S1 = {"reference": "Specimen/s1"}
 
@@ -205,3 +205,12 @@ def test_the_side_may_be_a_laterality_beside_the_site() -> None:
     site = {**concept("76752008", text="Breast structure"), "extension": [laterality]}
     taken = {"resourceType": "Specimen", "id": "s1", "collection": {"bodySite": site}}
     assert links(taken, specimen=S1).side == "right"
+
+
+def test_a_panel_that_states_a_result_itself_is_joined_to_its_members() -> None:
+    panel = observation(OVERALL, valueString="Positive", hasMember=[{"reference": "Observation/m"}])
+    member = observation(IHC, id="m", valueString="1+")
+    graph = Graph.of([panel, member])
+    terms = Terms.of(catalogue())
+    both = [sample_links(one, graph, terms, specimen=None).orders for one in (panel, member)]
+    assert both == [frozenset({"Observation/o1"})] * 2
