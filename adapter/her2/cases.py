@@ -106,6 +106,7 @@ def _parents_only(evidence: Evidence) -> frozenset[str]:
 
 
 NOT_JOINED = "not-joined"
+REPEATED_ELSEWHERE = "repeated-on-another-sample"
 NOT_TOLD_APART = "several-results-without-specimen"
 
 
@@ -113,7 +114,15 @@ def _why_not_joined(cluster: Cluster, clusters: list[Cluster]) -> tuple[Reason, 
     """Name the other samples of this patient whose results might belong to this one [P]."""
     reasons = []
     for other in clusters:
-        if other is cluster or not may_be_one_place(cluster, other):
+        if other is cluster:
+            continue
+        repeated = _repeats_of(cluster, other)
+        if repeated:
+            sentence = (
+                "A result of another sample says that it repeats or replaces one of this patient's."
+            )
+            reasons.append(Reason(REPEATED_ELSEWHERE, sentence, repeated))
+        if not may_be_one_place(cluster, other):
             continue
         sources = tuple(sorted(e.source.reference for e in (*cluster.counting, *other.counting)))
         if _complement_each_other(cluster, other):
@@ -123,6 +132,14 @@ def _why_not_joined(cluster: Cluster, clusters: list[Cluster]) -> tuple[Reason, 
             sentence = "Several HER2 results without a specimen cannot be told apart."
             reasons.append(Reason(NOT_TOLD_APART, sentence, sources))
     return tuple(reasons)
+
+
+def _repeats_of(one: Cluster, other: Cluster) -> tuple[str, ...]:
+    """Name the results of two samples of which one says that it repeats the other."""
+    pairs = [(a, b) for a in one.counting for b in other.counting]
+    pairs += [(b, a) for a, b in pairs]
+    named = [(a, b) for a, b in pairs if b.source.reference in a.repeat_of]
+    return tuple(sorted({e.source.reference for pair in named for e in pair}))
 
 
 def may_be_one_place(one: Cluster, other: Cluster) -> bool:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from adapter.her2.cases import group
 from adapter.her2.classify import classify
-from adapter.her2.model import Classification, Evidence, IhcResult, IshResult, RepeatMarker
+from adapter.her2.model import (
+    Classification,
+    Evidence,
+    IhcResult,
+    IshResult,
+    RepeatMarker,
+    SampleLinks,
+)
 from tests.unit.her2.builders import case, evidence, ihc, ish, number
 
 REPEAT = RepeatMarker.REPEAT
@@ -78,3 +86,15 @@ def test_cep17_copies_marked_as_a_repeat_replace_no_ish() -> None:
     marked = evidence(ish(cep17="2.1"), "3", marker=REPEAT)
 
     assert answer(ihc("2+"), ish("positive"), marked).category == "positive"
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_result_that_is_replaced_on_another_specimen_stands_with_review(side: str) -> None:
+    first = evidence(ihc("1+"), "1", specimen="S1", links=SampleLinks(side="left"))
+    named = {"marker": REPEAT, "repeat_of": ("Observation/1",)}
+    second = evidence(ihc("3+"), "2", specimen="S2", links=SampleLinks(side=side), **named)
+
+    answers = [classify(one) for one in group([first, second])]
+
+    assert [(got.category, got.review) for got in answers] == [("low", True), ("positive", True)]
+    assert all(got.reasons[-1].code == "repeated-on-another-sample" for got in answers)
