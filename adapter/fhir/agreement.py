@@ -97,6 +97,8 @@ def _overall_against_scores(overall: ResultWord, scores: tuple[IhcScore, ...]) -
     """Tell whether no ISH result could bring this score to this conclusion without a discordance."""
     if not scores:
         return False
+    if overall in (ResultWord.LOW, ResultWord.ULTRALOW):
+        return WORD_AGREES_WITH[overall].isdisjoint(scores)
     if overall is ResultWord.POSITIVE:
         return set(scores) <= _NEGATIVE_SCORES
-    return overall in _NEGATIVE_KINDS and set(scores) == {IhcScore.THREE_PLUS}
+    return overall is ResultWord.NEGATIVE and set(scores) == {IhcScore.THREE_PLUS}

@@ -285,6 +285,7 @@ class _Reader:
             answer = concept_answer(concept, role, self.terms)
             if not answer.problem:
                 self._take(replace(answer, unknown=()), _INTERPRETATION)
+                beside = join(beside, answer.stated)
             elif against := unclear_against(texts(concept), beside, self.terms):
                 self._conflict(_INTERPRETATION, against)
 

@@ -81,17 +81,17 @@ def combine_overall(results: tuple[Evidence, ...]) -> Overall:
     stated = [e for e in results if _word(e) not in (None, ResultWord.NOT_DONE)]
     if not stated:
         return Overall()
-    words = {_word(e) for e in stated}
+    words = {word for e in stated for word in _words(e)}
     if len(words) == 1:
         return _overall(tuple(stated))
     adjudicated = tuple(e for e in stated if _is_adjudicated(e))
     others = tuple(e for e in stated if not _is_adjudicated(e))
-    if len({_word(e) for e in adjudicated}) == 1:
+    if len({word for e in adjudicated for word in _words(e)}) == 1:
         final = _overall(adjudicated)
         if final.is_later_than(tuple(e.source for e in others)):
             reason = Reason("superseded-by-adjudication", "A later adjudicated result stands.")
             return replace(final, set_aside=tuple((e.source.reference, reason) for e in others))
-    said = sides(word.value for word in words if word)
+    said = sides(word.value for word in words)
     reason = Reason(
         "overall-results-differ",
         f"Overall results of this sample differ, and none is a later adjudication: {said}.",
@@ -104,12 +104,16 @@ def _overall(results: tuple[Evidence, ...]) -> Overall:
 
 
 def _word(evidence: Evidence) -> ResultWord | None:
-    """Give the conclusion stated; "low" alone under an IHC code is one, because no score is called so."""
-    if evidence.overall is not None:
-        return evidence.overall.word
+    """Give the conclusion stated, the laboratory's overall result before "low" under an IHC code."""
+    return next(iter(_words(evidence)), None)
+
+
+def _words(evidence: Evidence) -> list[ResultWord]:
+    """Give every conclusion stated; "low" alone under an IHC code is one, because no score is called so."""
     ihc = evidence.ihc
     is_conclusion = ihc is not None and not ihc.scores and ihc.word is ResultWord.LOW
-    return ResultWord.LOW if is_conclusion else None
+    overall = [evidence.overall.word] if evidence.overall is not None else []
+    return [*overall, ResultWord.LOW] if is_conclusion else overall
 
 
 def _is_adjudicated(evidence: Evidence) -> bool:

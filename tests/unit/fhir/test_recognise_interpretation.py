@@ -75,6 +75,12 @@ def test_an_interpretation_not_understood_whole_that_says_the_same_is_harmless(t
     assert found.ihc.word in (None, ResultWord.NEGATIVE)
 
 
+def test_two_interpretations_are_held_against_each_other_where_there_is_no_value() -> None:
+    both = [{"text": "1+"}, {"text": "3+, see comment xyz"}]
+    found = evidence(observation(IHC, interpretation=both))
+    assert conflicts(found) == ["interpretation-against-value"]
+
+
 def test_both_sides_of_an_interpretation_not_understood_whole_are_named() -> None:
     text = "Positive, see comment xyz"
     found = evidence(observation(IHC, valueString="1+", interpretation=[{"text": text}]))

@@ -167,6 +167,9 @@ def test_a_second_cell_population_is_noted_with_its_share() -> None:
         (OVERALL, "Positive", "IHC 1+"),
         (OVERALL, "Negative", "HER2 3+"),
         (OVERALL, "Low", "HER2 positive"),
+        (OVERALL, "Low", "IHC 0"),
+        (OVERALL, "Ultralow", "IHC 1+"),
+        (OVERALL, "Ultralow", "HER2 2+"),
         (IHC, "1+", "FISH not done, FISH amplified"),
         (ISH, "ratio 1.2, copies 2.1", "FISH amplified"),
     ],
@@ -202,6 +205,8 @@ def test_a_note_that_says_something_else_sends_the_value_to_review(
         (ISH, "ratio 1.2, copies 2.1", "FISH not amplified"),
         (OVERALL, "Negative", "IHC negative"),
         (OVERALL, "Low", "Negative"),
+        (OVERALL, "Low", "IHC 2+"),
+        (OVERALL, "Ultralow", "IHC 0"),
         (OVERALL, "Positive", "IHC 2+, FISH amplified"),
     ],
 )

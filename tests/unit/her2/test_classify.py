@@ -166,6 +166,14 @@ def test_low_without_a_score_under_an_ihc_code_is_the_laboratorys_conclusion() -
     assert over_2_plus.category == "needs-review"
 
 
+@pytest.mark.parametrize("word", ["positive", "negative", "ultralow"])
+def test_low_under_an_ihc_code_is_held_against_the_overall_result_beside_it(word: str) -> None:
+    both = evidence(overall(word), "1", ihc=ihc("low"))
+
+    assert answer(both).category == "needs-review"
+    assert answer(evidence(overall("low"), "1", ihc=ihc("low"))).category == "low"
+
+
 def test_an_overall_ultralow_does_not_change_a_0_without_any_staining() -> None:
     assert answer(ihc("0", percent="0"), overall("ultralow")).category == "needs-review"
 
