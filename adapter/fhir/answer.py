@@ -180,12 +180,18 @@ def _coded(
     unknown: list[tuple[str, str]] = []
     for coding in codings(concept):
         pair = (string(coding, "system"), string(coding, "code"))
-        row = terms.catalogue.answer(_KINDS[assay], *pair)
+        row = terms.catalogue.answer(_KINDS[assay], *pair) or _score_row(pair, terms)
         if row is not None:
             stated = join(stated, stated_by(row, assay), conflict="answer-codes-differ")
         elif pair[1]:
             unknown.append(pair)
     return stated, tuple(unknown)
+
+
+def _score_row(pair: tuple[str, str], terms: Terms) -> MapRow | None:
+    """Find an IHC score's code under another test: it says what it says, and belongs to no ISH."""
+    row = terms.catalogue.answer(AnswerKind.IHC, *pair)
+    return row if row is not None and scores_of(row.meaning) is not None else None
 
 
 def stated_by(row: MapRow, assay: Assay) -> Stated:

@@ -281,13 +281,15 @@ class _Reader:
         given = element.get("interpretation")
         if beside.ihc is None and beside.ish is not None and role is TestRole.IHC:
             role = TestRole.ISH
-        for concept in objects(given if isinstance(given, list) else [given]):
-            answer = concept_answer(concept, role, self.terms)
+        concepts = objects(given if isinstance(given, list) else [given])
+        answers = [concept_answer(concept, role, self.terms) for concept in concepts]
+        for answer in answers:
             if not answer.problem:
                 self._take(replace(answer, unknown=()), _INTERPRETATION)
                 beside = join(beside, answer.stated)
-            elif against := unclear_against(texts(concept), beside, self.terms):
-                self._conflict(_INTERPRETATION, against)
+        unclear = [text for answer in answers if answer.problem for text in answer.words]
+        if said := unclear_against(unclear, beside, self.terms):
+            self._conflict(_INTERPRETATION, said)
 
     def _add_remarks(self) -> None:
         """Add the probe and the cell population that method and notes speak of to the ISH result."""

@@ -75,9 +75,12 @@ def test_an_interpretation_not_understood_whole_that_says_the_same_is_harmless(t
     assert found.ihc.word in (None, ResultWord.NEGATIVE)
 
 
-def test_two_interpretations_are_held_against_each_other_where_there_is_no_value() -> None:
+@pytest.mark.parametrize("order", [1, -1], ids=["first", "last"])
+def test_two_interpretations_are_held_against_each_other_where_there_is_no_value(
+    order: int,
+) -> None:
     both = [{"text": "1+"}, {"text": "3+, see comment xyz"}]
-    found = evidence(observation(IHC, interpretation=both))
+    found = evidence(observation(IHC, interpretation=both[::order]))
     assert conflicts(found) == ["interpretation-against-value"]
 
 

@@ -255,6 +255,12 @@ def test_a_text_beside_a_code_may_be_unknown_but_must_not_say_something_else(
     assert said == ([expected] if expected else [])
 
 
+@pytest.mark.parametrize("text", ["Negative", "not amplified", None])
+def test_the_code_of_an_ihc_score_under_an_ish_test_is_not_passed_over(text: str | None) -> None:
+    found = evidence(observation(ISH, valueCodeableConcept=concept("LA11843-2", text=text)))
+    assert "ihc-score-under-ish-test" in conflicts(found)
+
+
 def test_a_display_is_held_against_its_code_as_well() -> None:
     coding = {"system": LOINC, "code": "LA11841-6", "display": "2+"}
     found = evidence(observation(IHC, valueCodeableConcept={"coding": [coding]}))
