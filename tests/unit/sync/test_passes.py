@@ -226,7 +226,19 @@ def test_a_result_moved_to_another_patient_never_leaves_a_category_behind() -> N
     site = Site()
     source = site.laboratory.ihc("anna", "3+")
     site.settle()
-    site.server.change(source, subject={"reference": site.laboratory.patient("berta")})
+    taken = {"reference": site.laboratory.specimen("berta", "a")}
+    moved = {"reference": site.laboratory.patient("berta")}
+    site.server.change(source, subject=moved, specimen=taken)
     site.run()
     assert site.categories() == {"berta": "positive"}
+    site.assert_sound()
+
+
+def test_a_result_moved_without_its_specimen_is_for_a_person_to_look_at() -> None:
+    site = Site()
+    source = site.laboratory.ihc("anna", "3+")
+    site.settle()
+    site.server.change(source, subject={"reference": site.laboratory.patient("berta")})
+    site.run()
+    assert site.categories() == {"berta": "needs-review"}
     site.assert_sound()
