@@ -48,7 +48,7 @@ def against(
 
 
 def _note(said: str, category: Category, source: Evidence) -> Reason:
-    sentence = f"A note says {said}, and the results of this sample give {category.value}."
+    sentence = f"A note of {source.source.reference} says {said}, and the results of this sample give {category.value}."
     return Reason(NOTE_AGAINST_RESULTS, sentence, (source.source.reference,))
 
 
