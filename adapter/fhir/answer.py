@@ -26,6 +26,7 @@ from adapter.terminology.vocabulary import Answer as Meaning
 from adapter.terminology.vocabulary import AnswerKind, MapRow, TestRole, WordKind
 
 CODE_AGAINST_TEXT: Final = "code-against-text"
+MERGED_ANSWER: Final = "answer-merges-two-results"
 
 _KINDS: Final = {
     Assay.IHC: AnswerKind.IHC,
@@ -211,6 +212,8 @@ def stated_by(row: MapRow, assay: Assay) -> Stated:
         stated = Stated(ihc=IhcResult(off_scale=True))
     elif meaning == Meaning.OTHER_TUMOUR:
         stated = Stated(other_tumour=True)
+    elif meaning == Meaning.NEGATIVE_OR_EQUIVOCAL:
+        stated = Stated(conflicts=(MERGED_ANSWER,))
     return stated.with_rows(row)
 
 
@@ -228,7 +231,7 @@ def _problem(base: Stated, coded: Stated, readings: list[Reading]) -> str:
     says_nothing = any(row.meaning == Meaning.UNREADABLE for row in coded.rows)
     if says_nothing:
         return "answer-says-nothing"
-    if not base.is_empty or base.other_tumour:
+    if not base.is_empty or base.other_tumour or base.conflicts:
         return ""
     return readings[0].problem if readings else "answer-not-known"
 

@@ -16,7 +16,7 @@ from typing import Literal
 from adapter.errors import MappingError
 from adapter.her2.model import TumourSite
 from adapter.terminology import systems
-from adapter.terminology.code_systems import CodeSystemNames, read_names
+from adapter.terminology.code_systems import CodeSystemNames, other_scheme, read_names
 from adapter.terminology.conceptmap import Entry, entries, index
 from adapter.terminology.layers import Layer, defects_of, read_layers
 from adapter.terminology.mapping_files import MappingFile, objects
@@ -197,7 +197,8 @@ class Catalogue:
         return search_names(self.vocabulary)
 
     def _find(self, target: str, system: str, code: str) -> Entry | None:
-        return self.maps.get(target, {}).get((self.canonical_system(system), code.strip()))
+        rows, name = self.maps.get(target, {}), self.canonical_system(system)
+        return rows.get((name, code.strip())) or rows.get((other_scheme(name), code.strip()))
 
     def _block_row(self, system: str, category: str) -> MapRow | None:
         """Find the block ("C00-C14") of this system that holds a three-character category."""

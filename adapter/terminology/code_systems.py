@@ -106,6 +106,17 @@ def read_names(files: Iterable[MappingFile]) -> CodeSystemNames:
     )
 
 
+def other_scheme(url: str) -> str:
+    """Give an http url as https and the other way round, without an ending slash; else what came.
+
+    Servers confuse the two, and no two code systems differ by the scheme alone.
+    """
+    name = url.rstrip("/")
+    if name.startswith("https://"):
+        return "http://" + name.removeprefix("https://")
+    return "https://" + name.removeprefix("http://") if name.startswith("http://") else url
+
+
 def preferred_uri(file: MappingFile) -> str:
     """Give the uri that a NamingSystem marks as preferred, "" when it marks none."""
     return next(

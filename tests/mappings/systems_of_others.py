@@ -17,3 +17,34 @@ LT_SCORE = "https://tx.hl7.lt/fhir/CodeSystem/her2-ihc-score"
 LT_FISH = "https://tx.hl7.lt/fhir/CodeSystem/her2-fish-result"
 LT_STATUS = "https://tx.hl7.lt/fhir/CodeSystem/her2-receptor-status"
 ICHOM = "http://connect.ichom.org/fhir/CodeSystem/her2-receptor-status"
+NAACCR = "http://terminology.hl7.org/CodeSystem/naaccrCodes"
+CPT = "http://www.ama-assn.org/go/cpt"
+NCIT = "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl"
+TAIWAN_NHI = "https://twcore.mohw.gov.tw/ig/twcore/CodeSystem/medical-service-payment-tw"
+US_BREAST = "http://hl7.org/fhir/us/breastcancer/CodeSystem/oncology-HER2StatusCS"
+OMOP = "https://fhir-terminology.ohdsi.org"
+
+EVERY_SYSTEM = (
+    LOINC,
+    SNOMED,
+    CAP_ECC,
+    HGNC,
+    ICD_10_CM,
+    INTERPRETATION,
+    MII_GUIDELINE,
+    MII_OBDS,
+    MII_SCORE,
+    LT_SCORE,
+    LT_FISH,
+    LT_STATUS,
+    ICHOM,
+    NAACCR,
+    CPT,
+    NCIT,
+    TAIWAN_NHI,
+    US_BREAST,
+    OMOP,
+    "urn:oid:2.25.1",
+    "",
+)
+"""Systems to look a code up in where it does not belong."""

@@ -8,6 +8,7 @@ from adapter.terminology.catalogue import Catalogue
 from adapter.terminology.vocabulary import AnswerKind
 from tests.mappings.systems_of_others import (
     CAP_ECC,
+    EVERY_SYSTEM,
     ICHOM,
     INTERPRETATION,
     LOINC,
@@ -17,8 +18,12 @@ from tests.mappings.systems_of_others import (
     MII_GUIDELINE,
     MII_OBDS,
     MII_SCORE,
+    NAACCR,
+    NCIT,
+    OMOP,
     SNOMED,
     SNOMED_NZ,
+    US_BREAST,
 )
 
 EVERYWHERE = [
@@ -42,6 +47,11 @@ EVERYWHERE = [
     (INTERPRETATION, "NEG", "negative"),
     (INTERPRETATION, "E", "equivocal"),
     (INTERPRETATION, "IND", "indeterminate"),
+    (NCIT, "C68748", "positive"),
+    (NCIT, "C68749", "negative"),
+    (NAACCR, "7", "not-done"),
+    (NAACCR, "8", "not-done"),
+    (NAACCR, "9", "not-done"),
 ]
 
 UNDER_ONE_TEST = [
@@ -103,6 +113,28 @@ UNDER_ONE_TEST = [
     ("overall", ICHOM, "1", "positive"),
     ("overall", ICHOM, "2", "equivocal"),
     ("overall", ICHOM, "3", "not-done"),
+    ("overall", MII_OBDS, "U", "not-done"),
+    ("ihc", NAACCR, "0", "0"),
+    ("ihc", NAACCR, "1", "1+"),
+    ("ihc", NAACCR, "2", "2+"),
+    ("ihc", NAACCR, "3", "3+"),
+    ("ihc", NAACCR, "4", "negative"),
+    ("ish", NAACCR, "0", "negative"),
+    ("ish", NAACCR, "2", "equivocal"),
+    ("ish", NAACCR, "3", "positive"),
+    ("ish", NAACCR, "XX.7", "not-done"),
+    ("ish", NAACCR, "XX.8", "not-done"),
+    ("ish", NAACCR, "XX.9", "not-done"),
+    ("overall", NAACCR, "0", "negative-or-equivocal"),
+    ("overall", NAACCR, "1", "positive"),
+    ("ihc", US_BREAST, "not_amplified", "0"),
+    ("ihc", US_BREAST, "negative", "1+"),
+    ("ihc", US_BREAST, "equivocal", "2+"),
+    ("ihc", US_BREAST, "positive", "3+"),
+    ("overall", US_BREAST, "not_amplified", "0"),
+    ("overall", US_BREAST, "negative", "1+"),
+    ("overall", US_BREAST, "equivocal", "2+"),
+    ("overall", US_BREAST, "positive", "3+"),
 ]
 
 
@@ -149,12 +181,73 @@ def test_an_answer_means_what_its_test_makes_of_it(
         pytest.param("ihc", LOINC, "10828004", id="a SNOMED answer in LOINC"),
         pytest.param("ihc", INTERPRETATION, "pos", id="a code in the wrong case"),
         pytest.param("ihc", LOINC, "3+", id="a display instead of a code"),
+        pytest.param("ish", NAACCR, "1", id="NAACCR 3854, which has no 1"),
+        pytest.param("ihc", NAACCR, "010", id="an older registry answer: 1+ or positive"),
+        pytest.param("ish", NAACCR, "XX.1", id="NAACCR: 100 copies or more, no number"),
+        pytest.param("ish", NAACCR, "XX.2", id="NAACCR: a ratio below 2.0, no number"),
+        pytest.param("ish", NAACCR, "XX.3", id="NAACCR: a ratio from 2.0, no number"),
+        pytest.param("ihc", NAACCR, "XX.9", id="a number's code under IHC"),
+        pytest.param("ish", US_BREAST, "not_amplified", id="an IHC score called not amplified"),
+        pytest.param("ihc", "http://example.org/codes", "73134", id="a placeholder's answer"),
+        pytest.param("ihc", LOINC, "N1", id="NHS/COSD's negative (0), whose system is not known"),
+        pytest.param("overall", OMOP, "44790895", id="an OMOP number not held against Athena"),
+        pytest.param("ish", OMOP, "44790896", id="another OMOP number not held against Athena"),
     ],
 )
 def test_what_no_row_holds_means_nothing(
     catalogue: Catalogue, kind: str, system: str, code: str
 ) -> None:
     assert catalogue.answer(AnswerKind(kind), system, code) is None
+
+
+@pytest.mark.parametrize("code", [f"C{number}" for number in range(173786, 173807)])
+def test_an_invented_code_of_the_nci_thesaurus_means_nothing(
+    catalogue: Catalogue, code: str
+) -> None:
+    assert [kind for kind in AnswerKind if catalogue.answer(kind, NCIT, code)] == []
+    assert catalogue.test_code(NCIT, code) is None
+
+
+SHARED = {"0", "1", "2", "3", "N", "P", "positive", "negative", "equivocal", "low", "ultralow"}
+"""Codes that several systems have, each with its own meaning: they have rows above."""
+EVERY_ROW = [(kind.value, *row) for kind in AnswerKind for row in EVERYWHERE] + UNDER_ONE_TEST
+
+
+@pytest.mark.parametrize(
+    ("kind", "system", "code", "meaning"),
+    [row for row in EVERY_ROW if row[2] not in SHARED],
+    ids=lambda part: str(part),
+)
+def test_an_answer_counts_in_its_own_system_only(
+    catalogue: Catalogue, kind: str, system: str, code: str, meaning: str
+) -> None:
+    own = catalogue.canonical_system(system)
+
+    assert [
+        other
+        for other in EVERY_SYSTEM
+        if catalogue.canonical_system(other) != own
+        and catalogue.answer(AnswerKind(kind), other, code)
+    ] == [], meaning
+
+
+@pytest.mark.parametrize("code", sorted(SHARED))
+@pytest.mark.parametrize("system", [LOINC, SNOMED, CAP_ECC, NCIT, OMOP, "", "urn:oid:2.25.1"])
+def test_a_code_that_several_systems_share_means_nothing_in_another(
+    catalogue: Catalogue, system: str, code: str
+) -> None:
+    assert [kind for kind in AnswerKind if catalogue.answer(kind, system, code)] == []
+
+
+@pytest.mark.parametrize("system", [US_BREAST, MII_GUIDELINE, LT_STATUS, ICHOM])
+def test_http_and_https_name_one_system(catalogue: Catalogue, system: str) -> None:
+    swapped = system.replace("https:", "http:")
+    swapped = swapped if swapped != system else system.replace("http:", "https:")
+    known = [row for row in UNDER_ONE_TEST if row[0] == "overall" and row[1] == system]
+
+    found = [catalogue.answer(AnswerKind.OVERALL, swapped, code) for _, _, code, _ in known]
+
+    assert [row.meaning if row else None for row in found] == [row[3] for row in known]
 
 
 def test_snomed_low_and_ultralow_are_never_positive(catalogue: Catalogue) -> None:

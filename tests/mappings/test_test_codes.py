@@ -6,7 +6,18 @@ import pytest
 
 from adapter.terminology.catalogue import Catalogue
 from adapter.terminology.vocabulary import TestRole
-from tests.mappings.systems_of_others import CAP_ECC, HGNC, LOINC, SNOMED, SNOMED_NZ
+from tests.mappings.systems_of_others import (
+    CAP_ECC,
+    CPT,
+    EVERY_SYSTEM,
+    HGNC,
+    LOINC,
+    NAACCR,
+    OMOP,
+    SNOMED,
+    SNOMED_NZ,
+    TAIWAN_NHI,
+)
 
 ROLES = [
     (LOINC, "85319-2", "ihc"),
@@ -40,9 +51,37 @@ ROLES = [
     (CAP_ECC, "36944.100004300", "ihc"),
     (CAP_ECC, "79483", "ihc"),
     (CAP_ECC, "43789.100004300", "document"),
+    (NAACCR, "3850", "ihc"),
+    (NAACCR, "3851", "her2-copies"),
+    (NAACCR, "3852", "ratio"),
+    (NAACCR, "3853", "her2-copies"),
+    (NAACCR, "3854", "ish"),
+    (NAACCR, "3855", "overall"),
+    (NAACCR, "2862", "generic"),
+    (NAACCR, "2863", "generic"),
+    (NAACCR, "2865", "generic"),
+    (NAACCR, "2867", "generic"),
+    (NAACCR, "2868", "generic"),
+    (NAACCR, "2869", "generic"),
+    (CPT, "88360", "generic"),
+    (CPT, "88377", "generic"),
+    (TAIWAN_NHI, "12195B", "ish"),
 ]
 
 DENIED = [
+    ("10861-3", "other-analyte", "progesterone-receptor"),
+    ("31207-4", "other-analyte", "progesterone-receptor"),
+    ("85331-7", "other-analyte", "progesterone-receptor"),
+    ("14130-9", "other-analyte", "estrogen-receptor"),
+    ("85310-1", "other-analyte", "estrogen-receptor"),
+    ("83053-9", "other-analyte", "pd-l1"),
+    ("83054-7", "other-analyte", "pd-l1"),
+    ("83055-4", "other-analyte", "pd-l1"),
+    ("83056-2", "other-analyte", "pd-l1"),
+    ("83057-0", "other-analyte", "pd-l1"),
+    ("85147-7", "other-analyte", "pd-l1"),
+    ("85148-5", "other-analyte", "pd-l1"),
+    ("85149-3", "other-analyte", "pd-l1"),
     ("72383-3", "excluded", "tissue-immunoassay"),
     ("72382-5", "excluded", "tissue-immunoassay"),
     ("32996-1", "excluded", "serum-test"),
@@ -80,6 +119,33 @@ def test_a_test_code_has_its_role(catalogue: Catalogue, system: str, code: str, 
     assert found.reason == ""
 
 
+@pytest.mark.parametrize(
+    ("system", "code"),
+    [(system, code) for system, code, _ in ROLES] + [(LOINC, code) for code, _, _ in DENIED],
+    ids=lambda part: str(part),
+)
+def test_a_test_code_counts_in_its_own_system_only(
+    catalogue: Catalogue, system: str, code: str
+) -> None:
+    own = catalogue.canonical_system(system)
+
+    assert [
+        other
+        for other in EVERY_SYSTEM
+        if catalogue.canonical_system(other) != own and catalogue.test_code(other, code)
+    ] == []
+
+
+@pytest.mark.parametrize("code", ["2864", "2866"])
+def test_a_registry_number_without_its_decimal_point_is_denied(
+    catalogue: Catalogue, code: str
+) -> None:
+    found = catalogue.test_code(NAACCR, code)
+
+    assert found is not None
+    assert (found.role, found.reason) == ("excluded", "number-without-decimal-point")
+
+
 @pytest.mark.parametrize(("code", "role", "reason"), DENIED, ids=lambda part: str(part))
 def test_a_lookalike_is_denied_with_its_reason(
     catalogue: Catalogue, code: str, role: str, reason: str
@@ -103,6 +169,11 @@ def test_a_lookalike_is_denied_with_its_reason(
         pytest.param(SNOMED, "108283007", id="a made-up use of a SNOMED code"),
         pytest.param("http://example.org/codes", "85319-2", id="a right code in an unknown system"),
         pytest.param("http://example.org/codes", "12511", id="a placeholder's code"),
+        pytest.param(OMOP, "3048223", id="an OMOP number that was not held against Athena"),
+        pytest.param(OMOP, "3019066", id="another OMOP number that was not held against Athena"),
+        pytest.param(NAACCR, "pBR4280", id="an item of NHS/COSD, whose system is not known"),
+        pytest.param(NAACCR, "3863", id="NAACCR's item for Ki-67"),
+        pytest.param(CPT, "88342", id="an order code of single stains"),
         pytest.param("", "85319-2", id="a code without a system"),
         pytest.param(LOINC, "", id="a system without a code"),
         pytest.param(LOINC, "85319", id="the beginning of a code"),
@@ -170,7 +241,36 @@ def test_a_method_is_no_result_by_itself(catalogue: Catalogue) -> None:
     assert catalogue.test_code(SNOMED, "1303773004") is None
 
 
-@pytest.mark.parametrize("system", [HGNC, "http://www.genenames.org", "https://www.genenames.org/"])
+@pytest.mark.parametrize(
+    ("system", "code", "role"),
+    [
+        pytest.param("NAACCR", "3850", "ihc", id="NAACCR by its name"),
+        pytest.param("urn:oid:2.16.840.1.113883.6.7", "3854", "ish", id="NAACCR by its OID"),
+        pytest.param("CPT", "88360", "generic", id="CPT by its name"),
+        pytest.param("https://www.ama-assn.org/go/cpt", "88377", "generic", id="https of CPT"),
+        pytest.param(TAIWAN_NHI.replace("https", "http"), "12195B", "ish", id="http of Taiwan"),
+    ],
+)
+def test_another_name_of_a_registry_or_order_system_finds_the_code(
+    catalogue: Catalogue, system: str, code: str, role: str
+) -> None:
+    found = catalogue.test_code(system, code)
+
+    assert found is not None
+    assert found.role == role
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        HGNC,
+        "http://www.genenames.org",
+        "https://www.genenames.org/",
+        "https://www.genenames.org/geneId",
+        "urn:oid:2.16.840.1.113883.6.281",
+        "HGNC",
+    ],
+)
 def test_the_gene_is_found_by_its_hgnc_number(catalogue: Catalogue, system: str) -> None:
     assert catalogue.is_her2_gene(system, "HGNC:3430")
 
@@ -189,6 +289,8 @@ def test_a_server_is_searched_for_her2_results_only(catalogue: Catalogue) -> Non
         (LOINC, "85328-3"),
     } <= searched
     assert (SNOMED, "476171000210109") in searched
+    assert {(NAACCR, str(item)) for item in range(3850, 3856)} <= searched
+    assert not searched & {(NAACCR, "2862"), (NAACCR, "2864"), (CPT, "88360")}
     generic = {(LOINC, code) for code in ("55229-9", "62361-1", "22637-3", "48018-6")}
     assert not searched & generic
     assert not searched & {(LOINC, code) for code, _, _ in DENIED}
