@@ -213,7 +213,7 @@ def stated_by(row: MapRow, assay: Assay) -> Stated:
     elif meaning == Meaning.OTHER_TUMOUR:
         stated = Stated(other_tumour=True)
     elif meaning == Meaning.NEGATIVE_OR_EQUIVOCAL:
-        stated = Stated(conflicts=(MERGED_ANSWER,))
+        stated = Stated(conflicts=(Conflict(MERGED_ANSWER, "negative against equivocal"),))
     return stated.with_rows(row)
 
 
