@@ -15,13 +15,13 @@ from pydantic import ValidationError
 
 from adapter.her2.model import AscoCapStatus, Category, IhcScore, IshGroup, ResultWord
 from adapter.terminology import systems
-from adapter.terminology.code_systems import read_names
+from adapter.terminology.code_systems import preferred_uri, read_names, well_formed
 from adapter.terminology.conceptmap import Entry, entries
 from adapter.terminology.layers import Layer, defects_of, read_layers
 from adapter.terminology.mapping_files import MappingFile, objects
 from adapter.terminology.rules import value_sets
 from adapter.terminology.vocabulary import Answer, TestRole, WordKind
-from adapter.terminology.word_rules import SCORE_RANGES
+from adapter.terminology.word_rules import MEANINGS, SCORE_RANGES
 from adapter.terminology.words import is_word_file, phrases
 
 RECOGNISED_TESTS = f"{systems.BASE}/ValueSet/recognised-tests"
@@ -41,8 +41,18 @@ _REACHED: dict[str, frozenset[str]] = {
     systems.ISH_ANSWERS: (_CORE_WORDS - _WORDS_ONLY)
     | {f"group-{group.value}" for group in IshGroup},
     systems.OVERALL_ANSWERS: _CORE_WORDS,
+    systems.TEST_ROLES: frozenset(role.value for role in TestRole),
+    systems.TEST_METHODS: frozenset({TestRole.IHC.value, TestRole.ISH.value}),
+    systems.TUMOUR_SITES: frozenset({"breast", "in-situ", "secondary", "other"}),
+    systems.SIDES: frozenset({"left", "right"}),
 }
 """What some row must map to. 0+ and ranges are written as text only: no code system has them."""
+
+_ANSWER_SETS = (systems.IHC_ANSWERS, systems.ISH_ANSWERS, systems.OVERALL_ANSWERS)
+_NEEDS_EVERY_MEANING = frozenset(MEANINGS) - {WordKind.IHC_SCORE, WordKind.ISH_RESULT}
+"""Kinds with a phrase for each meaning; scores are numbers, and no group or range needs a word."""
+_SHORTEST_SCTID = 9
+"""Digits; a shorter number with a right Verhoeff digit is more likely another system's."""
 
 
 def check_mappings(folder: Path | None = None, overlays: Sequence[Path] = ()) -> tuple[str, ...]:
@@ -65,12 +75,16 @@ def check_layers(layers: Sequence[Layer]) -> tuple[str, ...]:
     defects: list[str] = []
     for file in files:
         defects += _invalid_fhir(file)
+    defects += _wrong_systems(files)
     defects += defects_of(layers)
     shipped = layers[0].files
     defects += _unlisted_concepts(shipped)
     defects += _value_sets_that_differ(shipped)
     defects += _unreached(shipped)
+    defects += _unreached_words(shipped)
     defects += _unused_concepts(shipped)
+    defects += _unused_answers(shipped)
+    defects += _unused_names(shipped)
     defects += _without_licence(shipped)
     return tuple(dict.fromkeys(defects))
 
@@ -119,9 +133,9 @@ def _unreached(files: Sequence[MappingFile]) -> Iterator[str]:
         reached = {entry.row.meaning for _, entry in _rows(files, target)}
         for meaning in sorted(needed - reached):
             yield f"the set: {target}: no row maps to {meaning!r}"
-    roles = {entry.row.meaning for _, entry in _rows(files, systems.TEST_ROLES)}
-    for role in sorted(set(TestRole) - roles):
-        yield f"the set: {systems.TEST_ROLES}: no row maps to {role.value!r}"
+    answered = {e.row.meaning for target in _ANSWER_SETS for _, e in _rows(files, target)}
+    for answer in sorted(set(Answer) - answered):
+        yield f"the set: {systems.ANSWER_SYSTEM}: no row of any answer maps to {answer.value!r}"
     concepts = _own_concepts(files)
     answers = (
         {score.value for score in IhcScore} | _CORE_WORDS | SCORE_RANGES | {a.value for a in Answer}
@@ -136,9 +150,16 @@ def _unreached(files: Sequence[MappingFile]) -> Iterator[str]:
         for code in sorted(known ^ concepts.get(system, set())):
             where = "unknown to the core" if code not in known else "missing"
             yield f"{_name(files, system)}: $.concept: {code!r} is {where}"
-    kinds = {phrase.kind for file in files if is_word_file(file) for phrase in phrases(file)}
-    for kind in sorted(set(WordKind) - kinds):
+
+
+def _unreached_words(files: Sequence[MappingFile]) -> Iterator[str]:
+    """Report kinds of words without a phrase, and meanings of a kind that no phrase has."""
+    said = {(p.kind, p.meaning) for f in files if is_word_file(f) for p in phrases(f)}
+    for kind in sorted(set(WordKind) - {kind for kind, _ in said}):
         yield f"the set: {systems.WORD_SYSTEM}: no phrase of kind {kind.value!r}"
+    for kind in sorted(_NEEDS_EVERY_MEANING):
+        for meaning in sorted(MEANINGS[kind] - {said_of for k, said_of in said if k == kind}):
+            yield f"the set: {systems.WORD_SYSTEM}: no phrase of kind {kind.value!r} means {meaning!r}"
 
 
 def _unused_concepts(files: Sequence[MappingFile]) -> Iterator[str]:
@@ -165,6 +186,40 @@ def _unused_concepts(files: Sequence[MappingFile]) -> Iterator[str]:
         denied = entry.row.meaning in _EXCLUDED_ROLES
         if denied is not bool(entry.product(systems.EXCLUSION_SYSTEM)):
             yield f"{systems.TEST_ROLES}: {entry.path}: {entry.row.code} needs a reason, or has one without need"
+
+
+def _unused_answers(files: Sequence[MappingFile]) -> Iterator[str]:
+    """Report meanings of answers that no value set of answers lists, so that no row may use them."""
+    listed = value_sets(files)
+    usable = {code for target in _ANSWER_SETS for _, code in listed.get(target, frozenset())}
+    for code in sorted(_own_concepts(files).get(systems.ANSWER_SYSTEM, set()) - usable):
+        yield f"{_name(files, systems.ANSWER_SYSTEM)}: $.concept: {code!r} is in no value set of answers"
+
+
+def _unused_names(files: Sequence[MappingFile]) -> Iterator[str]:
+    """Report names of code systems of which no map and no value set has a code."""
+    used = {system for members in value_sets(files).values() for system, _ in members}
+    used.add(systems.CASE_IDENTIFIER_SYSTEM)
+    for file in files:
+        for entry in entries(file.resource) if file.kind == "ConceptMap" else ():
+            used |= {entry.row.system, entry.target_system}
+    for file in files:
+        if file.kind == "NamingSystem" and preferred_uri(file) not in used:
+            yield f"{file.name}: $.uniqueId: no row has a code of {preferred_uri(file)}"
+
+
+def _wrong_systems(files: Sequence[MappingFile]) -> Iterator[str]:
+    """Report codes of LOINC or SNOMED CT that stand under another system: nobody would find them."""
+    names = read_names(files)
+    for file in files:
+        for entry in entries(file.resource) if file.kind == "ConceptMap" else ():
+            code = entry.row.code
+            if names.form(entry.row.system):
+                continue
+            is_sctid = len(code) >= _SHORTEST_SCTID and well_formed(code, "sctid")
+            if is_sctid or well_formed(code, "loinc"):
+                shape = "SNOMED CT" if is_sctid else "LOINC"
+                yield f"{file.name}: {entry.path}: {code} has the form of {shape}, not of {entry.row.system}"
 
 
 def _without_licence(files: Sequence[MappingFile]) -> Iterator[str]:

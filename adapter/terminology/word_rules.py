@@ -48,6 +48,7 @@ another analyte, test or site, names which one in kebab-case.
 """
 
 _NAMES_ONE = frozenset({WordKind.OTHER_ANALYTE, WordKind.OTHER_TEST, WordKind.SITE_OTHER})
+_LANGUAGE = re.compile(r"[a-z]{2}|\*")
 _KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -78,6 +79,8 @@ def _problems(phrase: Phrase) -> Iterator[str]:
     """Check one phrase by itself."""
     if not phrase.text or phrase.text != " ".join(phrase.text.lower().split()):
         yield f"phrase {phrase.text!r} is not in lower case with single blanks"
+    if not _LANGUAGE.fullmatch(phrase.language):
+        yield f"language {phrase.language!r} is no two letters; leave it out for any language"
     if not phrase.source.strip():
         yield "no source: add the extension row-source"
     if phrase.kind not in set(WordKind):

@@ -79,9 +79,9 @@ def words(files: Iterable[MappingFile]) -> tuple[Word, ...]:
 def spelling(text: str) -> tuple[str, ...]:
     """Give what is the same for phrases that are one to the reader: "her2-neu" and "her2neu".
 
-    Blanks, hyphens, and the seam between letters and digits part a phrase; none of them counts.
+    Blanks, hyphens, and the seam between letters and digits part a phrase; none of them counts. ß is ss.
     """
-    return tuple(_PART.findall(text))
+    return tuple(_PART.findall(text.casefold()))
 
 
 def _word(phrase: Phrase) -> Word:

@@ -60,6 +60,41 @@ def drop_kind(kind: str) -> Callable[[JsonObject], None]:
     return drop
 
 
+def drop_word(kind: str, meaning: str) -> Callable[[JsonObject], None]:
+    def drop(resource: JsonObject) -> None:
+        resource["concept"] = [
+            c
+            for c in resource["concept"]
+            if [p.get("valueCode") or p.get("valueString") for p in c["property"]]
+            != [kind, meaning]
+        ]
+
+    return drop
+
+
+def add_row(system: str, code: str) -> Callable[[JsonObject], None]:
+    def add(resource: JsonObject) -> None:
+        group = next(g for g in resource["group"] if g["source"] == system)
+        group["element"].append({**group["element"][0], "code": code})
+
+    return add
+
+
+def drop_group(system: str) -> Callable[[JsonObject], None]:
+    def drop(resource: JsonObject) -> None:
+        resource["group"] = [g for g in resource["group"] if g["source"] != system]
+
+    return drop
+
+
+def drop_member(code: str) -> Callable[[JsonObject], None]:
+    def drop(resource: JsonObject) -> None:
+        for include in resource["compose"]["include"]:
+            include["concept"] = [c for c in include["concept"] if c["code"] != code]
+
+    return drop
+
+
 def drop_reasons(resource: JsonObject) -> None:
     for group in resource["group"]:
         for element in group["element"]:
@@ -164,6 +199,57 @@ def test_a_sites_overlay_is_checked_with_it(tmp_path: Path) -> None:
             drop_kind("side"),
             f"the set: {BASE}/CodeSystem/her2-word: no phrase of kind 'side'",
             id="a kind of word without words",
+        ),
+        pytest.param(
+            "conceptmap-answers-overall.json",
+            drop_meaning("negative-or-equivocal"),
+            f"the set: {BASE}/CodeSystem/her2-answer: no row of any answer maps to"
+            " 'negative-or-equivocal'",
+            id="a meaning of an answer that nothing reaches",
+        ),
+        pytest.param(
+            "conceptmap-test-methods.json",
+            drop_meaning("ish"),
+            f"the set: {BASE}/ValueSet/test-methods: no row maps to 'ish'",
+            id="a method that nothing reaches",
+        ),
+        pytest.param(
+            "conceptmap-tumour-sites.json",
+            drop_meaning("secondary"),
+            f"the set: {BASE}/ValueSet/tumour-sites: no row maps to 'secondary'",
+            id="a site that nothing reaches",
+        ),
+        pytest.param(
+            "codesystem-her2-word.json",
+            drop_word("comparator", "<="),
+            f"the set: {BASE}/CodeSystem/her2-word: no phrase of kind 'comparator' means '<='",
+            id="a meaning of a word without words",
+        ),
+        pytest.param(
+            "valueset-overall-answers.json",
+            drop_member("negative-or-equivocal"),
+            "codesystem-her2-answer.json: $.concept: 'negative-or-equivocal' is in no value set"
+            " of answers",
+            id="an answer that no row may use",
+        ),
+        pytest.param(
+            "conceptmap-genes.json",
+            drop_group("http://www.genenames.org/geneId"),
+            "namingsystem-hgnc.json: $.uniqueId: no row has a code of"
+            " http://www.genenames.org/geneId",
+            id="names of a system that nothing uses",
+        ),
+        pytest.param(
+            "conceptmap-answers-ihc.json",
+            add_row("http://cap.org/eCC", "85319-2"),
+            "85319-2 has the form of LOINC, not of http://cap.org/eCC",
+            id="a code of LOINC under another system",
+        ),
+        pytest.param(
+            "conceptmap-answers-ihc.json",
+            add_row("http://cap.org/eCC", "1381317004"),
+            "1381317004 has the form of SNOMED CT, not of http://cap.org/eCC",
+            id="a code of SNOMED CT under another system",
         ),
         pytest.param(
             "conceptmap-test-codes.json",

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from adapter.terminology.code_systems import preferred_uri, read_names, well_formed
+from adapter.terminology.code_systems import (
+    other_scheme,
+    preferred_uri,
+    read_names,
+    well_formed,
+)
 from adapter.terminology.mapping_files import MappingFile
 from adapter.terminology.systems import CODE_FORM_EXTENSION, PREFIX_EXTENSION
 
@@ -105,3 +110,16 @@ def test_other_resources_name_no_system() -> None:
 
 def test_without_a_preferred_uri_there_is_no_canonical_url() -> None:
     assert preferred_uri(naming({"type": "uri", "value": "http://codes.test/a"})) == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "other"),
+    [
+        ("http://cap.test/eCC", "https://cap.test/eCC"),
+        ("https://cap.test/eCC/", "http://cap.test/eCC"),
+        ("urn:oid:1.2.3", "urn:oid:1.2.3"),
+        ("LOINC", "LOINC"),
+    ],
+)
+def test_a_url_has_one_other_scheme(url: str, other: str) -> None:
+    assert other_scheme(url) == other

@@ -125,6 +125,19 @@ def test_a_phrase_with_two_meanings_is_contradictory(other: dict[str, Any]) -> N
     assert "contradictory phrase 'p'" in defect
 
 
+def test_a_phrase_written_with_ss_for_eszett_stands_once() -> None:
+    (defect,) = found(concept("staining", "moderate", "mäßig", "mässig"))
+
+    assert "duplicate phrase 'mässig'" in defect
+
+
+@pytest.mark.parametrize("language", ["English", "pt-BR", "EN", ""])
+def test_a_language_is_two_letters(language: str) -> None:
+    (defect,) = found(concept("result", "positive", "p", language=language))
+
+    assert f"language {language!r} is no two letters" in defect
+
+
 def test_words_come_longest_first_with_their_row() -> None:
     made = words([file_of(concept("result", "positive", "pos", "positive"))])
 
