@@ -31,7 +31,8 @@ def test_the_shipped_mappings_become_one_file_named_by_its_content(
     ended = run("mappings", "package")
 
     [line] = ended.lines
-    path = tmp_path / "her2-adapter.mappings-1.0.0.tgz"
+    version = load_catalogue().version.partition("+")[0]
+    path = tmp_path / f"her2-adapter.mappings-{version}.tgz"
     assert (ended.code, line["resources"]) == (0, len(load_catalogue().files))
     assert line["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert str(manifest(path)["description"]).endswith(f"Content: {load_catalogue().version}.")
