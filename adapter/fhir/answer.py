@@ -26,7 +26,6 @@ from adapter.terminology.vocabulary import Answer as Meaning
 from adapter.terminology.vocabulary import AnswerKind, MapRow, TestRole, WordKind
 
 CODE_AGAINST_TEXT: Final = "code-against-text"
-MERGED_ANSWER: Final = "answer-merges-two-results"
 
 _KINDS: Final = {
     Assay.IHC: AnswerKind.IHC,
@@ -212,8 +211,6 @@ def stated_by(row: MapRow, assay: Assay) -> Stated:
         stated = Stated(ihc=IhcResult(off_scale=True))
     elif meaning == Meaning.OTHER_TUMOUR:
         stated = Stated(other_tumour=True)
-    elif meaning == Meaning.NEGATIVE_OR_EQUIVOCAL:
-        stated = Stated(conflicts=(Conflict(MERGED_ANSWER, "negative against equivocal"),))
     return stated.with_rows(row)
 
 

@@ -87,7 +87,6 @@ SENTENCES: Final = {
     "component-not-read": "A component for a HER2 test cannot be read beside the value.",
     "stated-twice-differently": "The same thing is stated twice, and differently.",
     "code-against-text": "The coded answer and the text beside it mean different things.",
-    "answer-merges-two-results": "The coded answer stands for negative and for equivocal alike.",
     "answer-codes-differ": "Two coded answers mean different things.",
     "text-contradicts-itself": "The text contradicts itself.",
     "laboratories-differ": "Two laboratories are quoted, and their results differ.",

@@ -27,11 +27,16 @@ T = TypeVar("T")
 
 STATED_TWICE: Final = "stated-twice-differently"
 
-_FINER: Final = {
+_MERGED: Final = ResultWord.NEGATIVE_OR_EQUIVOCAL
+_TOGETHER: Final = {
     frozenset({ResultWord.NEGATIVE, ResultWord.LOW}): ResultWord.LOW,
     frozenset({ResultWord.NEGATIVE, ResultWord.ULTRALOW}): ResultWord.ULTRALOW,
+    frozenset({_MERGED, ResultWord.NEGATIVE}): _MERGED,
+    frozenset({_MERGED, ResultWord.EQUIVOCAL}): _MERGED,
 }
-"""Low and ultralow are negative: the finer word says more and contradicts nothing."""
+"""Low and ultralow are negative: the finer word says more and contradicts nothing. A code that merges two results
+still does so under a display that names one of them.
+"""
 _ZEROES: Final = ((IhcScore.ZERO,), (IhcScore.ZERO_PLUS,))
 
 
@@ -145,8 +150,8 @@ class _Joint:
         return first
 
     def word(self, first: ResultWord | None, second: ResultWord | None) -> ResultWord | None:
-        if first and second and (finer := _FINER.get(frozenset({first, second}))):
-            return finer
+        if first and second and (joined := _TOGETHER.get(frozenset({first, second}))):
+            return joined
         return self.same(first, second, str)
 
     def number(

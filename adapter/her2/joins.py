@@ -131,7 +131,7 @@ def _why_unused(first: list[Case], second: list[Case]) -> Reason:
 
 
 def _order(link: Link) -> tuple[str, ...]:
-    return (*link.ends, link.on.isoformat(), link.by, link.because)
+    return (*link.ends, link.first, link.on.isoformat(), link.by, link.because)
 
 
 def _ends(clusters: Sequence[Cluster], link: Link) -> tuple[int, int] | None:

@@ -75,7 +75,10 @@ class IhcScore(Enum):
 
 
 class ResultWord(StrEnum):
-    """A result stated in words, without a score or numbers. LOW and ULTRALOW occur as overall results only."""
+    """A result stated in words, without a score or numbers.
+
+    LOW, ULTRALOW and NEGATIVE_OR_EQUIVOCAL occur as overall results only.
+    """
 
     POSITIVE = "positive"
     NEGATIVE = "negative"
@@ -84,6 +87,8 @@ class ResultWord(StrEnum):
     NOT_DONE = "not-done"
     LOW = "low"
     ULTRALOW = "ultralow"
+    NEGATIVE_OR_EQUIVOCAL = "negative-or-equivocal"
+    """A register's code that merges two results (NAACCR 3855: 0)."""
 
 
 class Comparator(StrEnum):

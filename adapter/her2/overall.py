@@ -36,6 +36,7 @@ AGREES_WITH = {
     ResultWord.LOW: frozenset({Category.LOW}),
     ResultWord.ULTRALOW: frozenset({Category.ULTRALOW}),
     ResultWord.INDETERMINATE: frozenset({Category.INDETERMINATE}),
+    ResultWord.NEGATIVE_OR_EQUIVOCAL: NEGATIVE_KINDS | PENDING | {Category.EQUIVOCAL},
 }
 """Which categories an overall result agrees with; "negative" with IHC 1+ is no contradiction: low is negative."""
 
@@ -122,7 +123,18 @@ def _is_adjudicated(evidence: Evidence) -> bool:
 
 
 def overall_alone(word: ResultWord) -> Verdict:
-    """Take the laboratory's own conclusion as stated, where nothing else is usable [P]."""
+    """Take the laboratory's own conclusion as stated, where nothing else is usable [P].
+
+    A word that merges two results says too little alone; beside scores it may agree with them.
+    """
+    if word is ResultWord.NEGATIVE_OR_EQUIVOCAL:
+        return needs_review(
+            rules.CONTRADICTION,
+            Reason(
+                "overall-merges-two-results",
+                "The overall result stands for negative and for equivocal alike.",
+            ),
+        )
     category, status = MEANS[word]
     verdict = Verdict(category, rules.OVERALL_ALONE, status)
     if word is ResultWord.INDETERMINATE:
@@ -160,6 +172,8 @@ def beside_scores(verdict: Verdict, word: ResultWord, rows: tuple[IhcScore, ...]
 
 def can_adjudicate(word: ResultWord, stated: frozenset[IhcScore]) -> bool:
     """Whether a final word can be about these scores: ultralow is a kind of 0, and needs one."""
+    if word not in MEANS:
+        return False
     is_zero = bool(stated & {IhcScore.ZERO, IhcScore.ZERO_PLUS}) or not stated
     return word is not ResultWord.ULTRALOW or is_zero
 

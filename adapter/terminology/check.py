@@ -34,10 +34,12 @@ _UNLISTED_ROLES = _EXCLUDED_ROLES | {
     TestRole.GENE_STUDIED.value,
 }
 
-_WORDS_ONLY = frozenset({ResultWord.LOW, ResultWord.ULTRALOW})
+_OF_THE_WHOLE = frozenset({ResultWord.NEGATIVE_OR_EQUIVOCAL})
+_WORDS_ONLY = frozenset({ResultWord.LOW, ResultWord.ULTRALOW}) | _OF_THE_WHOLE
 _CORE_WORDS = frozenset(word.value for word in ResultWord)
 _REACHED: dict[str, frozenset[str]] = {
-    systems.IHC_ANSWERS: _CORE_WORDS | {s.value for s in IhcScore if s is not IhcScore.ZERO_PLUS},
+    systems.IHC_ANSWERS: (_CORE_WORDS - _OF_THE_WHOLE)
+    | {s.value for s in IhcScore if s is not IhcScore.ZERO_PLUS},
     systems.ISH_ANSWERS: (_CORE_WORDS - _WORDS_ONLY)
     | {f"group-{group.value}" for group in IshGroup},
     systems.OVERALL_ANSWERS: _CORE_WORDS,

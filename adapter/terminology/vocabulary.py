@@ -67,8 +67,6 @@ class Answer(StrEnum):
     """A known code that means nothing usable here ("Present" under IHC); never a category."""
     OTHER_TUMOUR = "other-tumour"
     """A result about a tumour outside the breast."""
-    NEGATIVE_OR_EQUIVOCAL = "negative-or-equivocal"
-    """A code that merges two results (NAACCR 3855: 0); a person must say which."""
 
 
 RANGE = ".."

@@ -27,7 +27,7 @@ def _values(members: Iterable[Enum], *without: Enum) -> frozenset[str]:
 
 MEANINGS: Final[Mapping[WordKind, frozenset[str]]] = {
     WordKind.IHC_SCORE: _values(IhcScore) | SCORE_RANGES | {Answer.OFF_SCALE.value},
-    WordKind.RESULT: _values(ResultWord, ResultWord.NOT_DONE),
+    WordKind.RESULT: _values(ResultWord, ResultWord.NOT_DONE, ResultWord.NEGATIVE_OR_EQUIVOCAL),
     WordKind.ISH_RESULT: frozenset({"positive", "negative", "equivocal"}) | ISH_GROUPS,
     WordKind.PRESENCE: frozenset({"positive", "negative"}),
     WordKind.NOT_DONE: frozenset({ResultWord.NOT_DONE.value}),

@@ -8,6 +8,9 @@ import pytest
 
 from adapter.fhir.recognise import Outcome, Recognised, recognise
 from adapter.fhir.references import Graph
+from adapter.her2.cases import group
+from adapter.her2.classify import classify
+from adapter.her2.model import Category
 from adapter.terminology.catalogue import Catalogue
 from adapter.terminology.vocabulary import AnswerKind
 from tests.mappings.systems_of_others import (
@@ -117,7 +120,44 @@ def test_pitfall_19_naaccr_3855_0_merges_two_results_and_gives_neither(
 
     assert found.outcome is Outcome.EVIDENCE
     assert found.evidence is not None
-    assert "answer-merges-two-results" in [why.code for why in found.evidence.contradictions]
+    [alone] = group([found.evidence])
+    answer_alone = classify(alone)
+    assert answer_alone.category is Category.NEEDS_REVIEW
+    assert "overall-merges-two-results" in [why.code for why in answer_alone.reasons]
+
+
+@pytest.mark.parametrize(
+    ("score", "category"),
+    [
+        ("1", Category.LOW),
+        ("2", Category.EQUIVOCAL),
+        ("4", Category.NEGATIVE_UNSPECIFIED),
+        ("3", Category.NEEDS_REVIEW),
+    ],
+    ids=["1-plus", "2-plus", "negative-stated", "3-plus"],
+)
+def test_pitfall_19_naaccr_3855_0_beside_a_score_agrees_with_negative_and_equivocal(
+    catalogue: Catalogue, score: str, category: Category
+) -> None:
+    specimen = {"reference": "Specimen/s"}
+    ihc = recognised(
+        catalogue,
+        coded((NAACCR, "3850")),
+        id="ihc",
+        valueCodeableConcept=coded((NAACCR, score)),
+        specimen=specimen,
+    )
+    overall = recognised(
+        catalogue,
+        coded((NAACCR, "3855")),
+        id="overall",
+        valueCodeableConcept=coded((NAACCR, "0")),
+        specimen=specimen,
+    )
+    assert ihc.evidence is not None
+    assert overall.evidence is not None
+    [case] = group([ihc.evidence, overall.evidence])
+    assert classify(case).category is category
 
 
 def test_pitfall_19_a_display_that_is_read_whole_counts(catalogue: Catalogue) -> None:

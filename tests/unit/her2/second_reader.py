@@ -83,8 +83,12 @@ AGREES = {
     "low": ("low",),
     "ultralow": ("ultralow",),
     "indeterminate": ("indeterminate",),
+    "negative-or-equivocal": (*BELOW_POSITIVE, "equivocal", *PENDING),
 }
-ALONE = {word: word for word in AGREES} | {"negative": "negative-unspecified"}
+ALONE = {word: word for word in AGREES} | {
+    "negative": "negative-unspecified",
+    "negative-or-equivocal": "needs-review",
+}
 # --- The table, N6 and partial numbers -------------------------------------------------------------------------------
 
 

@@ -211,3 +211,9 @@ def test_an_unused_link_is_told_by_its_ids_alone() -> None:
     assert unused.sentence.startswith("link of Specimen/S1 and Specimen/S2 not used: ")
     assert "Secret" not in unused.sentence
     assert "Anna" not in unused.sentence
+
+
+def test_two_links_that_name_the_same_pair_the_other_way_round_are_in_one_order() -> None:
+    results = [ihc("2+"), evidence(ISH_NEGATIVE, "2", specimen="Specimen/2")]
+    there, back = LINK, replace(LINK, first=LINK.second, second=LINK.first)
+    assert group(results, [there, back]) == group(results, [back, there])

@@ -39,7 +39,8 @@ from tests.unit.her2.builders import G, case, evidence, ihc, ish, overall
 from tests.unit.her2.second_reader import ASCO_CAP, second_reading
 from tests.unit.her2.second_reader_values import Unsaid
 
-TEST_WORDS = [w for w in ResultWord if w not in (ResultWord.LOW, ResultWord.ULTRALOW)]
+OVERALL_ONLY = (ResultWord.LOW, ResultWord.ULTRALOW, ResultWord.NEGATIVE_OR_EQUIVOCAL)
+TEST_WORDS = [w for w in ResultWord if w not in OVERALL_ONLY]
 SCORES = list(IhcScore)
 WRONG = (Reason("note-against-value", "The note means something else."),)
 UNREAD = Reason("unreadable-value", "The value cannot be read.")

@@ -203,8 +203,7 @@ def test_a_sites_overlay_is_checked_with_it(tmp_path: Path) -> None:
         pytest.param(
             "conceptmap-answers-overall.json",
             drop_meaning("negative-or-equivocal"),
-            f"the set: {BASE}/CodeSystem/her2-answer: no row of any answer maps to"
-            " 'negative-or-equivocal'",
+            f"the set: {BASE}/ValueSet/overall-answers: no row maps to 'negative-or-equivocal'",
             id="a meaning of an answer that nothing reaches",
         ),
         pytest.param(
