@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from adapter.fhir.meanings import ish_group_of, result_word_of, score_range, scores_of
 from adapter.fhir.parts import UnreadError, parts_of
-from adapter.fhir.quantities import QUOTIENT, RATIO, bind
+from adapter.fhir.quantities import CEP17_COPIES, QUOTIENT, RATIO, bind
 from adapter.fhir.tokens import Token, TokenKind
 from adapter.her2.model import (
     Assay,
@@ -29,6 +29,7 @@ from adapter.her2.model import (
     ResultWord,
 )
 from adapter.terminology.vocabulary import WordKind
+from adapter.terminology.words import ANY_LANGUAGE
 
 OTHER_ANALYTE: Final = "other-analyte-in-value"
 IN_SITU: Final = "in-situ"
@@ -43,6 +44,7 @@ _NEUTRAL: Final = (
     WordKind.SAMPLE_KIND,
 )
 _PLACES: Final = (WordKind.SITE_BREAST, WordKind.SIDE, WordKind.SAMPLE_KIND)
+_LOW: Final = frozenset({ResultWord.LOW, ResultWord.ULTRALOW})
 _LEFT_ENDS: Final = {
     "0": (IhcScore.ZERO,),
     "1": (IhcScore.ONE_PLUS,),
@@ -114,12 +116,17 @@ def clauses_of(tokens: Sequence[Token]) -> list[Clause]:
     clauses = [_ClauseReader(part.tokens).read() for part in parts]
     pairs = list(zip(parts, clauses, strict=True))
     for (_, one), (part, other) in pairwise(pairs):
-        if one.holds_cut_off and part.tokens[0].is_word(WordKind.COPULA) and other.states_result:
+        if one.holds_cut_off and _begins_with_copula(part.tokens) and other.states_result:
             raise UnreadError("criterion-not-result")
     elsewhere = {part.bracket for part, clause in pairs if part.bracket and clause.is_elsewhere}
     for part, clause in pairs:
         clause.is_elsewhere |= part.bracket in elsewhere
     return clauses
+
+
+def _begins_with_copula(tokens: Sequence[Token]) -> bool:
+    first = next((token for token in tokens if not token.is_word(*_NEUTRAL)), None)
+    return first is not None and first.is_word(WordKind.COPULA)
 
 
 class _ClauseReader:
@@ -144,8 +151,8 @@ class _ClauseReader:
                 raise UnreadError
             return
         bound = bind(self.sequence)
-        if bound is None:
-            raise UnreadError
+        if bound is None or (bound.unused and CEP17_COPIES in self.sequence):
+            raise UnreadError  # a count of CEP17 has no result but its number
         self.clause.quantity_alone = bound.unused
         self.clause.numbers.extend(bound.numbers)
         self.clause.percents.extend(bound.percents)
@@ -262,6 +269,8 @@ class _ClauseReader:
     def _word(self, position: int, token: Token) -> int:
         clause, meaning = self.clause, token.meaning
         if token.is_word(WordKind.HER2) and self._is_tight_sign(position + 1):
+            if self.sequence and isinstance(self.sequence[-1], str):
+                raise UnreadError  # "copies/cell HER2-": the quantity awaits its number
             return self._called(position + 1)
         if token.is_word(*_NEUTRAL):
             return position + 1
@@ -271,7 +280,7 @@ class _ClauseReader:
             case WordKind.PRESENCE:
                 clause.presence.append(_member(ResultWord, meaning))
             case WordKind.NEGATION:
-                return self._negated(position + 1)
+                return self._negated(position)
             case WordKind.COMPARATOR:
                 return self._number(position + 1, _member(Comparator, meaning))
             case WordKind.QUANTITY:
@@ -341,21 +350,32 @@ class _ClauseReader:
             raise UnreadError
         elif token.is_word(WordKind.ISH_RESULT):
             self.clause.ish_words.append(word)
+        elif word is ResultWord.NEGATIVE and _LOW & set(self.clause.words):
+            raise UnreadError  # "HER2-low: negative" is no HER2-low
         else:
             self.clause.words.append(word)
 
     def _negated(self, position: int) -> int:
-        """Read what a negation denies: only "amplified" has a plain opposite."""
-        token = self._at(position)
-        while token is not None and token.is_word(WordKind.FILLER, WordKind.METHOD, WordKind.HER2):
-            position += 1
-            token = self._at(position)
+        """Read what the negation here denies: an "amplified" of its own language, with at most HER2 between.
+
+        Only "amplified" has a plain opposite; of a "not" further off, or of another language, nobody
+        knows what it belongs to.
+        """
+        negation, end = self.tokens[position], position + 1
+        while (token := self._at(end)) is not None and token.is_word(WordKind.HER2):
+            end += 1
         if token is None or not token.is_word(WordKind.ISH_RESULT):
             raise UnreadError
-        if result_word_of(token.meaning) is not ResultWord.POSITIVE:
+        is_positive = result_word_of(token.meaning) is ResultWord.POSITIVE
+        if not (is_positive and _speaks_one_language(negation, token)):
             raise UnreadError
         self.clause.ish_words.append(ResultWord.NEGATIVE)
-        return position + 1
+        return end + 1
+
+
+def _speaks_one_language(one: Token, other: Token) -> bool:
+    languages = {token.word.language for token in (one, other) if token.word}
+    return len(languages - {ANY_LANGUAGE}) <= 1
 
 
 def _range(

@@ -122,7 +122,7 @@ def read(text: str, lexicon: Lexicon, asked: TestRole) -> Reading:
         return Reading(NOTHING, problem="text-empty")
     try:
         clauses = clauses_of(tokens)
-        stated = _of_all_laboratories(clauses, asked, text.strip())
+        stated = _weighed(_of_all_laboratories(clauses, asked, text.strip()))
     except UnreadError as unread:
         return Reading(NOTHING, problem=unread.problem, tokens=tokens)
     results = [clause for clause in clauses if not clause.recommendation]
@@ -166,6 +166,15 @@ def _of_all_laboratories(clauses: list[Clause], asked: TestRole, text: str) -> S
         said = f"{ish_said(ours.ish)} against {ish_said(theirs.ish)}"
         return joined.with_conflicts(Conflict(LABORATORIES_DIFFER, said))
     return joined
+
+
+def _weighed(stated: Stated) -> Stated:
+    """Hold "2+, low" against "amplified": a low tumour is not amplified, whoever said which."""
+    word = stated.ihc.word if stated.ihc is not None else None
+    if word in _LOW and stated.ish is not None and stated.ish.word is ResultWord.POSITIVE:
+        said = f"{word} against {ish_said(stated.ish)}"
+        return stated.with_conflicts(Conflict(CONTRADICTS_ITSELF, said))
+    return stated
 
 
 def _tests(stated: Stated) -> set[Assay]:
@@ -364,12 +373,20 @@ class _Sum:
         } - self.not_done
         if self.default is Assay.ISH and Assay.IHC in named and not self._says_ihc:
             raise UnreadError("result-missing")
+        if self._lacks_score([clause for clause in clauses if not clause.not_done]):
+            raise UnreadError("result-missing")
         said = self.words.get(Assay.ISH) or self.numbers or self.groups or self.population
         if Assay.ISH not in named or said:
             return
         is_low = any(_LOW & set(words) for words in self.words.values())
         if is_low or any(IhcScore.TWO_PLUS not in scores for scores in self.scores):
             raise UnreadError("result-missing")
+
+    def _lacks_score(self, clauses: list[Clause]) -> bool:
+        """Whether "low, score" was cut off before the score that would show it."""
+        is_low = any(_LOW & set(words) for words in self.words.values())
+        names_ihc = any(c.assays == {Assay.IHC} and not c.states_result for c in clauses)
+        return is_low and names_ihc and not self.scores
 
     def _ihc(self) -> IhcResult | None:
         percent, staining, word = self._percent(), self._staining(), self._word(Assay.IHC)
