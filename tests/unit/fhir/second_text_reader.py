@@ -48,9 +48,13 @@ PATTERN_WORDS = {
 COMPARATORS = {
     None: Comparator.EXACT,
     **dict.fromkeys(("<", "less than"), Comparator.LESS),
-    **dict.fromkeys(("<=", "less than or equal to", "at most", "up to"), Comparator.LESS_OR_EQUAL),
+    **dict.fromkeys(
+        ("<=", "=<", "less than or equal to", "at most", "up to"), Comparator.LESS_OR_EQUAL
+    ),
     **dict.fromkeys((">", "greater than", "more than"), Comparator.GREATER),
-    **dict.fromkeys((">=", "greater than or equal to", "at least"), Comparator.GREATER_OR_EQUAL),
+    **dict.fromkeys(
+        (">=", "=>", "greater than or equal to", "at least"), Comparator.GREATER_OR_EQUAL
+    ),
 }
 
 
@@ -207,7 +211,7 @@ class Statement:
         elif kind == "denied":
             _add(self.words["ish"], "negative")
         elif kind == "stainword":
-            _add(self.stainwords, found.group().removesuffix("e"))
+            _add(self.stainwords, found.group().rstrip("aeo").replace("ee", "e"))
         elif kind.startswith("stain_"):
             _add(self.stains, kind.removeprefix("stain_").replace("_", "-"))
         elif kind == "her2" and found["sign"]:
@@ -406,6 +410,13 @@ def _check_names(pieces: list[Piece], statement: Statement) -> None:
             and one.part not in low_parts
         ):
             raise Unread("low beside a score without its number")
+    for part in {piece.part for piece in pieces}:
+        words = [piece.kind for piece in pieces if piece.part == part]
+        low_at = [
+            place for place, kind in enumerate(words) if kind in ("word_low", "word_ultralow")
+        ]
+        if low_at and "word_negative" in words[low_at[0] :]:
+            raise Unread("low, denied or negative as low is")
     if len({piece.found.group() for piece in pieces if piece.kind == "side"}) > 1:
         raise Unread("two tumours")
     is_ish = statement.words["ish"] or statement.numbers or kinds & {"group", "remark"}

@@ -67,8 +67,8 @@ def _plain(mark: str) -> str:
 
 NUMBER = r"\d{1,4}(?:[.,]\d{1,4})?"
 COMPARED = (
-    r"(?:>=|<=|>|<|greater than or equal to|less than or equal to|greater than|less than|more than|at least|at most"
-    r"|up to)"
+    r"(?:>=|=>|<=|=<|>|<|greater than or equal to|less than or equal to|greater than|less than|more than|at least"
+    r"|at most|up to)"
 )
 HER2 = rf"(?:{known.HER2})"
 CEP = r"(?:cep[ -]?17|cen[ -]?17|chr ?17|chromosome 17|centromere 17|cromosoma 17|chromosom 17)"
@@ -146,7 +146,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("denied", DENIED),
     *(
         listed(f"word_{word}", phrases)
-        for word, phrases in known.WORDS.items()
+        for word, phrases in sorted(known.WORDS.items())  # "overexpression: absent" before its noun
         if word != "not-done"
     ),
     listed("ish", known.ISH_MARKS),
@@ -154,7 +154,10 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     listed("outside", known.OUTSIDE),
     listed("label", known.LABELS),
     listed("gene", known.GENE),
-    ("stainword", r"(?:intense|strong|complete?|incomplete?|faint|weak|moderate)(?![a-z])"),
+    (
+        "stainword",
+        r"(?:intens[aeo]?|strong|(?:in)?comple(?:et|t[aeo]?)|faint|weak|moderat[aeo])(?![a-z])",
+    ),
     (
         "advice",
         r"(?:recommended|pending|requested|to follow|advised|ausstehend|empfohlen|en attente)(?![a-z])",

@@ -28,14 +28,14 @@ fluorescence in situ hybridization | fish analysis | fish test
 
 WORDS = {
     "positive": """
-positive | positiv | positiver | positives | positif | positivo | positiva | positivite | positief | pos
+positive | positiv | positiver | positives | positif | positivo | positiva | positivite | positief | positieve | pos
 overexpressed | over expressed | overexpression | over expression | uberexprimiert | uberexpression | ueberexpression
 surexprime | surexprimee | surexpression | sobreexpresado | sobreexpresion | sobreexpressao | iperespressione
 overexpression detected | overexpression present | overexpression: detected | overexpression: present
 overexpressie | positive for overexpression | 阳性
 """,
     "negative": """
-negative | negativ | negativer | negatives | negatif | negativo | negativa | negatief | neg
+negative | negativ | negativer | negatives | negatif | negativo | negativa | negatief | negatieve | neg
 not overexpressed | not over expressed | no overexpression | no over expression | nicht uberexprimiert
 keine uberexpression | keine ueberexpression | non surexprime | non surexprimee | pas de surexpression
 absence de surexpression | no sobreexpresado | sin sobreexpresion | sem sobreexpressao | geen overexpressie
@@ -77,11 +77,12 @@ positive amplification | positive for amplification | positive for gene amplific
 gene amplification detected | gene amplification: detected | amplifikation: positiv | 有扩增 | 基因扩增阳性
 """,
     "negative": """
-not amplified | non amplified | nonamplified | unamplified | nicht amplifiziert | non amplifie | non amplifiee
+not amplified | non amplified | non amplification | nonamplified | unamplified | nicht amplifiziert | non amplifie | non amplifiee
 pas amplifie | no amplificado | no amplificada | nao amplificado | nao amplificada | non amplificato
 non amplificata | niet geamplificeerd | no amplification | no gene amplification | keine amplifikation
-pas d'amplification | absence d'amplification | sin amplificacion | ausencia de amplificacion | sem amplificacao
-assenza di amplificazione | nessuna amplificazione | geen amplificatie | without amplification
+pas d'amplification | absence d'amplification | sans amplification | sin amplificacion | ausencia de amplificacion | sem amplificacao
+assenza di amplificazione | nessuna amplificazione | geen amplificatie | without amplification | lack of amplification
+without evidence of amplification | without evidence of gene amplification
 amplification not detected | amplification: not detected | gene amplification: not detected
 gene amplification not detected | amplification: absent | amplification: negative
 amplification absent | amplification negative | negative for amplification | negative for gene amplification
@@ -140,7 +141,7 @@ FILLER = """
 status | result | results | resultat | resultado | risultato | ergebnis | befund | resultaat | is | was | by | with | the
 mit | par | por | con | mediante | durch | expression | protein | receptor | oncoprotein | gene | gen | gens | interpretation | statut
 rezeptor | focal | heterogenous | heterogeneous | stain | assay | method | and | und | et | y | e | en | in | of | for | using | invasive carcinoma
-herceptest | hercep test | dako herceptest | dakoherceptest tm | dakoherceptest | hecep test dako | hecep test | von | der | die | das | des | du | de | la | le | el | los | per | as | from | dem | im | core | scored | done | performed | test | testing | biopsy | breast | repeat | consistent with | tested | final | presence of
+herceptest | hercep test | dako herceptest | dakoherceptest tm | dakoherceptest | hecep test dako | hecep test tm dako | hecep test tm | dako | hecep test | von | der | die | das | des | du | de | la | le | el | los | per | as | from | dem | den | im | core | scored | done | performed | test | testing | biopsy | breast | repeat | consistent with | tested | final | presence of
 """
 
 
