@@ -57,7 +57,8 @@ def _refuse_run_together(tokens: Sequence[Token]) -> None:
 
 def _continues(one: Token, other: Token) -> bool:
     is_letter = other.word is not None and len(other.text) == 1  # "90%e": e is "and" in Italian
-    return one.is_sign("+", "%") and (is_letter or other.kind is TokenKind.NUMBER)
+    ends = one.is_sign("+", "%") or (one.is_word(WordKind.IHC_SCORE) and one.text.endswith("+"))
+    return ends and (is_letter or other.kind is TokenKind.NUMBER)
 
 
 def _is_no_unit(one: Token, other: Token) -> bool:

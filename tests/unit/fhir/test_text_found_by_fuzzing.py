@@ -21,7 +21,8 @@ def test_brackets_that_match_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["3+3", "3+3 (positive)", "0, 5%0", ",0 5%", ".1", "0-1+0-1+", "3+\u0663", "3positive"]
+    "text",
+    ["3+3", "3+3 (positive)", "0, 5%0", ",0 5%", ".1", "0-1+0-1+", "+++3", "3+\u0663", "3positive"],
 )
 def test_a_number_cut_off_or_run_together_with_another_is_not_read(text: str) -> None:
     assert by_product(text, Assay.IHC) == UNDECIDED
