@@ -38,7 +38,7 @@ SAYS_IHC = ("ihc", "label", "percent", "stainword", *SAYS_SCORE)
 SAYS_NUMBER = ("ratio", "ratio2", "copies", "copies2", "cep17")
 SAYS_ISH = ("ish", "denied", "rationame", "copiesname", "group", "probe", "gene", *SAYS_NUMBER)
 HAS_NO_RESULT = ("word_not_done", "remark", "advice")
-LAST = ("present", "number")
+LAST = ("present", "number", "barerange")
 SAYS_NOTHING = ("remark", "advice", "side", "cells", "ihc", "ish")
 PATTERN_WORDS = {
     "faint-incomplete": {"faint", "incomplet", "weak"},
@@ -236,7 +236,8 @@ class Statement:
         elif kind in ("range", "barerange"):
             names = ("low", "high") if kind == "range" else ("from", "upto")
             low, high = (int(found[name]) for name in names)
-            if kind == "barerange" and (self.asked is not Assay.IHC or here != "ihc"):
+            is_ihc = here == "ihc" and (self.asked is Assay.IHC or self.scores)
+            if kind == "barerange" and not is_ihc:
                 raise Unread("a range of what")
             if not low <= high <= low + 1:
                 raise Unread("a scale, not a range")

@@ -39,7 +39,7 @@ def plain(text: str) -> str:
         else:
             made.append(_plain(mark))
     shown = re.sub(r" ?\n ?", "\n", re.sub(r" +", " ", "".join(made))).strip()
-    return re.sub(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])", "", shown)
+    return re.sub(r"(?<=[\u4e00-\u9fff])[ -](?=[\u4e00-\u9fff])", "", shown)
 
 
 def _plain(mark: str) -> str:
