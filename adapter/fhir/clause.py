@@ -82,6 +82,7 @@ class Clause:
     population: bool = False
     other_tumour: bool = False
     is_elsewhere: bool = False
+    sides: set[str] = field(default_factory=set)
     extent: bool = False
     quantity_alone: bool = False
 
@@ -239,11 +240,17 @@ class _ClauseReader:
         measured = Measurement(value, comparator, upper)
         if comparator is Comparator.EXACT and self._names_a_sample(position, end):
             raise UnreadError
+        if self._is_sign(end, "/") and self._plain_or_none(end + 1) is not None:
+            raise UnreadError  # "3/3 cells" counts cells, "8/8" is another scale
         if self._is_sign(end, "%"):
             self.clause.percents.append(measured)
             return end + 1
         self.sequence.append(measured)
         return self._after_score(end)
+
+    def _plain_or_none(self, position: int) -> Decimal | None:
+        token = self._at(position)
+        return None if token is None else token.value
 
     def _names_a_sample(self, position: int, end: int) -> bool:
         """Whether a bare number counts samples: "biopsy 1: negative", "left 2 negative"."""
@@ -272,6 +279,8 @@ class _ClauseReader:
             if self.sequence and isinstance(self.sequence[-1], str):
                 raise UnreadError  # "copies/cell HER2-": the quantity awaits its number
             return self._called(position + 1)
+        if token.is_word(WordKind.SIDE):
+            clause.sides.add(meaning)
         if token.is_word(*_NEUTRAL):
             return position + 1
         match token.word.kind if token.word else None:

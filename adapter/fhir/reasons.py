@@ -63,6 +63,7 @@ SENTENCES: Final = {
     "several-scores": "Several IHC scores in one text.",
     "several-percentages": "Several shares of cells in one text.",
     "staining-not-understood": "The staining pattern described is not one of the guideline's.",
+    "two-sides-in-one-text": "Both sides are named, and one result.",
     "two-tests-in-one-clause": "IHC and ISH are spoken of in one clause.",
     "laboratories-mixed": "Different tests of two laboratories are quoted; whether of one sample is not said.",
     "low-by-ish": "Low or ultralow is stated for ISH, which alone cannot say so.",

@@ -144,6 +144,8 @@ def marker_of(markers: Iterable[RepeatMarker]) -> RepeatMarker | None:
 
 def _of_all_laboratories(clauses: list[Clause], asked: TestRole, text: str) -> Stated:
     """Read "1+ (outside 3+)" as two laboratories' results, which must say the same. Raises UnreadError."""
+    if len(set().union(*(clause.sides for clause in clauses))) > 1:
+        raise UnreadError("two-sides-in-one-text")
     there = [clause for clause in clauses if clause.is_elsewhere and clause.states_result]
     here = [clause for clause in clauses if clause not in there]
     if not there or not any(clause.states_result for clause in here):

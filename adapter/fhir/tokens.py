@@ -29,6 +29,7 @@ _ATOM: Final = re.compile(
     r"|(?P<other>.)",
     re.DOTALL,
 )
+_CHINESE: Final = re.compile("[\u3400-\u9fff]")
 _SAME_SIGN: Final = str.maketrans(
     dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
     | {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}  # full-width forms
@@ -144,6 +145,8 @@ def _cuts_word(atoms: list[_Atom], end: int) -> bool:
         return False
     if atoms[end - 1].text == atoms[end].text == "+":
         return True
+    if any(_CHINESE.fullmatch(atoms[place].text) for place in (end - 1, end)):
+        return False  # written without blanks: no word goes on here
     return {atoms[end - 1].group, atoms[end].group} == {"letters", "number"}
 
 

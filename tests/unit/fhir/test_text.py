@@ -326,3 +326,12 @@ def test_a_marker_in_the_text_is_kept() -> None:
 def test_a_cut_off_stays_a_number_with_its_comparator() -> None:
     ratio = ish_of(">2.2").ratio
     assert ratio == Measurement(Decimal("2.2"), Comparator.GREATER, text=">2.2")
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("HER2阳性", ResultWord.POSITIVE), ("HER2阴性", ResultWord.NEGATIVE)]
+)
+def test_chinese_is_read_without_a_blank_behind_the_marker(text: str, word: ResultWord) -> None:
+    ihc = reading(text).stated.ihc
+    assert ihc is not None
+    assert ihc.word is word

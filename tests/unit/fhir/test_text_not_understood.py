@@ -203,3 +203,13 @@ def test_a_number_that_counts_samples_is_no_score_and_no_ratio(text: str) -> Non
 
     assert read(text, lexicon, TestRole.IHC).problem
     assert read(text, lexicon, TestRole.ISH).problem
+
+
+@pytest.mark.parametrize("text", ["positive 3/3 cells", "8/8", "2/3", "score 3/12"])
+def test_a_number_of_another_number_is_no_score(text: str) -> None:
+    assert not reading(text).is_whole
+
+
+@pytest.mark.parametrize("text", ["left negative, right", "links positiv; rechts negativ"])
+def test_one_text_about_both_sides_is_not_read(text: str) -> None:
+    assert reading(text).problem == "two-sides-in-one-text"
