@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from adapter.fhir.derive import DeriveContext
+    from adapter.fhir.record.derive import DeriveContext
     from adapter.her2.model import Link, Policy
     from adapter.ports import Clock, FhirServer, StateStore
     from adapter.settings import AuthSettings, ServerSettings, Settings
@@ -137,7 +137,7 @@ def links_of(settings: Settings, overlays: Sequence[Path] | None = None) -> tupl
 
 def context_of(settings: Settings, catalogue: Catalogue, now: datetime) -> DeriveContext:
     """Put together what the record says beyond the result."""
-    from adapter.fhir.derive import DeriveContext  # not needed to classify
+    from adapter.fhir.record.derive import DeriveContext  # not needed to classify
 
     output = settings.output
     profiles = output.profiles

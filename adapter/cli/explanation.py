@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from adapter.fhir.identity import is_own, relative_reference
-from adapter.fhir.narrative import all_reasons
 from adapter.fhir.recognise import Recognised
+from adapter.fhir.record.narrative import all_reasons
 from adapter.fhir.shapes import references
 from adapter.her2.model import Case, Evidence, Reason
 from adapter.her2.rollup import roll_up

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from adapter.fhir import numbers
-from adapter.fhir.clause import OTHER_ANALYTE
-from adapter.fhir.meanings import ish_group_of, result_word_of, scores_of
-from adapter.fhir.parts import UnreadError
+from adapter.fhir.meanings import ASSAY_OF_ROLE, ish_group_of, result_word_of, scores_of
 from adapter.fhir.shapes import codings, is_filled, string, texts
 from adapter.fhir.stated import NOTHING, Conflict, Stated, join
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms
-from adapter.fhir.text import ASSAY_OF_ROLE, Reading, marker_of, read
-from adapter.fhir.tokens import Token, TokenKind
+from adapter.fhir.text.clause import OTHER_ANALYTE
+from adapter.fhir.text.parts import UnreadError
+from adapter.fhir.text.reader import Reading, marker_of, read
+from adapter.fhir.text.tokens import Token, TokenKind
 from adapter.her2.model import Assay, IhcResult, IshResult, RepeatMarker, ResultWord
 from adapter.terminology.vocabulary import Answer as Meaning
 from adapter.terminology.vocabulary import AnswerKind, MapRow, TestRole, WordKind

@@ -12,14 +12,15 @@ from typing import Final
 from adapter.fhir.agreement import note_differs, unclear_against
 from adapter.fhir.answer import Answer, answer_of, concept_answer
 from adapter.fhir.cells import is_count_of_cells, is_number, share_of_cells
+from adapter.fhir.meanings import ASSAY_OF_ROLE
 from adapter.fhir.question import ROLE_OF_ASSAY, Question, question_of
 from adapter.fhir.references import Graph, reference_to
-from adapter.fhir.remarks import remarks_in, understood_whole
 from adapter.fhir.shapes import codings, is_filled, objects, string, texts
 from adapter.fhir.stated import NOTHING, STATED_TWICE, Conflict, Stated, join, stated_text
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms, holds
-from adapter.fhir.text import ASSAY_OF_ROLE, marker_of
+from adapter.fhir.text.reader import marker_of
+from adapter.fhir.text.remarks import remarks_in, understood_whole
 from adapter.her2.model import Assay, IshResult, RepeatMarker, ResultWord
 from adapter.her2.wording import ihc_said
 from adapter.terminology.vocabulary import TestRole, WordKind

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapter.her2.model import Comparator, IhcScore, IshGroup, Measurement, ResultWord
-from adapter.terminology.vocabulary import RANGE, Answer
+from adapter.her2.model import Assay, Comparator, IhcScore, IshGroup, Measurement, ResultWord
+from adapter.terminology.vocabulary import RANGE, Answer, TestRole
 
 _SCALE: Final = (
     IhcScore.ZERO,
@@ -29,6 +29,17 @@ _DIGITS: Final = {
     2: IhcScore.TWO_PLUS,
     3: IhcScore.THREE_PLUS,
 }
+ASSAY_OF_ROLE: Final = {
+    TestRole.IHC: Assay.IHC,
+    TestRole.IHC_UNIFORM_INTENSE_PERCENT: Assay.IHC,
+    TestRole.ISH: Assay.ISH,
+    TestRole.RATIO: Assay.ISH,
+    TestRole.HER2_COPIES: Assay.ISH,
+    TestRole.CEP17_COPIES: Assay.ISH,
+    TestRole.OVERALL: Assay.OVERALL,
+    TestRole.PANEL: Assay.ISH,
+}
+"""The test that a recognised code reports; the only panel known is one of ISH."""
 
 
 def scores_of(meaning: str) -> tuple[IhcScore, ...] | None:

@@ -12,12 +12,12 @@ from types import MappingProxyType
 from typing import Final
 
 from adapter.fhir.meanings import scores_of_number
-from adapter.fhir.parts import UnreadError
-from adapter.fhir.quantities import CEP17_COPIES, HER2_COPIES, HIGHEST_RATIO, PERCENT, RATIO
 from adapter.fhir.shapes import child, string
 from adapter.fhir.stated import Stated
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms
+from adapter.fhir.text.parts import UnreadError
+from adapter.fhir.text.quantities import CEP17_COPIES, HER2_COPIES, HIGHEST_RATIO, PERCENT, RATIO
 from adapter.her2.model import Assay, Comparator, IhcResult, IshResult, Measurement
 from adapter.terminology.vocabulary import TestRole, WordKind
 

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from adapter.fhir.meanings import ASSAY_OF_ROLE
 from adapter.fhir.shapes import codings, objects, string, texts
 from adapter.fhir.stated import Conflict
 from adapter.fhir.terms import Terms, holds, meanings
-from adapter.fhir.text import ASSAY_OF_ROLE
-from adapter.fhir.tokens import Token, TokenKind
+from adapter.fhir.text.tokens import Token, TokenKind
 from adapter.her2.model import Assay, ResultWord
 from adapter.terminology.vocabulary import MapRow, TestCode, TestRole, WordKind
 

@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from adapter.fhir.clause import IN_SITU
+from adapter.fhir.record.sources import RELATED_CONDITION
 from adapter.fhir.references import Graph, reference_to, with_parents
 from adapter.fhir.shapes import child, codings, objects, string, texts
-from adapter.fhir.sources import RELATED_CONDITION
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms, holds, meanings
+from adapter.fhir.text.clause import IN_SITU
 from adapter.her2.model import SampleKind, TumourSite
 from adapter.terminology.vocabulary import MapRow, WordKind
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from adapter.fhir.quantities import CEP17_COPIES, HER2_COPIES, NAMES, RATIO
+from adapter.fhir.text.quantities import CEP17_COPIES, HER2_COPIES, NAMES, RATIO
 from adapter.her2.model import (
     IhcResult,
     IhcScore,

@@ -15,12 +15,12 @@ from adapter.fhir.answer import concept_answer
 from adapter.fhir.links import sides_of
 from adapter.fhir.question import question_of
 from adapter.fhir.references import Graph, reference_to, with_parents
-from adapter.fhir.remarks import remarks_in
 from adapter.fhir.shapes import child, is_filled, objects, string, texts
 from adapter.fhir.site import focus_conditions, names_other_tumour
 from adapter.fhir.stated import Conflict
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms, holds, meanings
+from adapter.fhir.text.remarks import remarks_in
 from adapter.her2.model import ResultWord
 from adapter.terminology.vocabulary import TestRole, WordKind
 

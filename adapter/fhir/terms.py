@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from adapter.fhir.tokens import Lexicon, Token
+from adapter.fhir.text.tokens import Lexicon, Token
 from adapter.terminology.catalogue import Catalogue
 from adapter.terminology.vocabulary import WordKind
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from adapter.errors import InputError, InvalidRecord
-from adapter.fhir.derive import DeriveContext, derive, sources_used
 from adapter.fhir.links import specimen_of
-from adapter.fhir.provenance import check_record, device, provenance, transaction_entry
+from adapter.fhir.record.derive import DeriveContext, derive, sources_used
+from adapter.fhir.record.provenance import check_record, device, provenance, transaction_entry
+from adapter.fhir.record.sources import SourceFacts, source_facts
 from adapter.fhir.references import Graph, reference_to, with_references
 from adapter.fhir.shapes import child, references, string
-from adapter.fhir.sources import SourceFacts, source_facts
 from adapter.fhir.strict_json import JsonObject
 from adapter.offline.answers import Answer, Answers
 from adapter.sync.bundle import BundleMaker

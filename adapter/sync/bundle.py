@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from adapter.errors import InvalidRecord
-from adapter.fhir.derive import DeriveContext
-from adapter.fhir.provenance import (
+from adapter.fhir.record.derive import DeriveContext
+from adapter.fhir.record.provenance import (
     check_record,
     device,
     frozen_bundle_body,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from adapter.fhir.derive import DeriveContext
+from adapter.fhir.record.derive import DeriveContext
 from adapter.her2.model import Link
 from adapter.ports import FhirServer, JsonObject
 from adapter.sync.ownership import is_ours

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from adapter.fhir.derive import DeriveContext
+from adapter.fhir.record.derive import DeriveContext
 from adapter.her2.model import Link
 from adapter.her2.policy import choices
 from adapter.ports import Clock, FhirServer, StateStore

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from adapter.fhir.derive import DeriveContext, derive, record_id, withdraw
 from adapter.fhir.identity import case_identifier, category_of, fingerprint, relative_reference
+from adapter.fhir.record.derive import DeriveContext, derive, record_id, withdraw
+from adapter.fhir.record.sources import SourceFacts
 from adapter.fhir.shapes import child, references, string
-from adapter.fhir.sources import SourceFacts
 from adapter.her2.model import Case, Category, Classification, Link, Reason
 from adapter.ports import JsonObject
 from adapter.sync.continuity import Traces, kept_identities

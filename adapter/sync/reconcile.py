@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from adapter.fhir.recognise import Recognised, recognise
+from adapter.fhir.record.sources import SourceFacts, source_facts
 from adapter.fhir.references import Graph, reference_to
 from adapter.fhir.shapes import child, string
-from adapter.fhir.sources import SourceFacts, source_facts
 from adapter.her2.cases import group
 from adapter.her2.classify import classify
 from adapter.her2.joins import UnusedLink, unused_links

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from adapter.fhir.candidate import is_candidate
-from adapter.fhir.narratives import tells_of_her2
 from adapter.fhir.terms import Terms
+from adapter.fhir.text.narratives import tells_of_her2
 from adapter.ports import JsonObject
 from adapter.sync.search_params import escaped, token
 from adapter.terminology.catalogue import Catalogue

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from adapter.fhir.derive import DeriveContext, withdraw
 from adapter.fhir.identity import category_of, fingerprint, relative_reference
+from adapter.fhir.record.derive import DeriveContext, withdraw
+from adapter.fhir.record.sources import SourceFacts, source_facts
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, codings, objects, references, string
-from adapter.fhir.sources import SourceFacts, source_facts
 from adapter.her2.model import Reason
 from adapter.ports import JsonObject
 from adapter.sync.bundle import BundleMaker

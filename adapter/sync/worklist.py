@@ -14,8 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from adapter.fhir.narratives import is_known, narratives_of, statements
-from adapter.fhir.nearest import (
+from adapter.fhir.recognise import Outcome, Recognised
+from adapter.fhir.references import reference_to
+from adapter.fhir.stated import stated_text
+from adapter.fhir.terms import Terms
+from adapter.fhir.text.narratives import is_known, narratives_of, statements
+from adapter.fhir.text.nearest import (
     code_elsewhere,
     is_her2_test_elsewhere,
     known_words,
@@ -23,10 +27,6 @@ from adapter.fhir.nearest import (
     nearest_words,
     nearly_her2,
 )
-from adapter.fhir.recognise import Outcome, Recognised
-from adapter.fhir.references import reference_to
-from adapter.fhir.stated import stated_text
-from adapter.fhir.terms import Terms
 from adapter.ports import ListedEntry, WorklistEntry, WorklistKind
 from adapter.sync.partners import likely_partners
 from adapter.sync.reconcile import Reconciled

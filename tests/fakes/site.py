@@ -6,8 +6,8 @@ from collections import Counter
 from functools import cache
 from typing import Any
 
-from adapter.fhir.derive import DeriveContext
 from adapter.fhir.identity import category_of, is_own
+from adapter.fhir.record.derive import DeriveContext
 from adapter.her2.model import Link, Policy
 from adapter.her2.policy import ASCO_CAP_2023
 from adapter.ports import JsonObject

@@ -8,8 +8,8 @@ import pytest
 
 from adapter.fhir.stated import Stated
 from adapter.fhir.terms import Terms
-from adapter.fhir.text import Reading, read
-from adapter.fhir.tokens import Lexicon
+from adapter.fhir.text.reader import Reading, read
+from adapter.fhir.text.tokens import Lexicon
 from adapter.terminology.catalogue import Catalogue
 from adapter.terminology.vocabulary import TestRole
 

@@ -12,8 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from adapter.fhir.derive import sources_used, withdraw
-from adapter.fhir.provenance import device, provenance
+from adapter.fhir.record.derive import sources_used, withdraw
+from adapter.fhir.record.provenance import device, provenance
 from adapter.her2.classify import JOINED_BY_LINK
 from adapter.her2.model import Category, Reason, ResultStatus
 from tests.unit.fhir.record_builders import (

@@ -9,7 +9,7 @@ from typing import Any
 from adapter.fhir.recognise import Recognised, recognise
 from adapter.fhir.references import Graph
 from adapter.fhir.terms import Terms
-from adapter.fhir.text import Reading, read
+from adapter.fhir.text.reader import Reading, read
 from adapter.her2.model import Evidence
 from adapter.terminology.catalogue import Catalogue, load_catalogue
 from adapter.terminology.vocabulary import TestRole

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from adapter.fhir.derive import DeriveContext, derive
-from adapter.fhir.sources import SourceFacts, source_facts
+from adapter.fhir.record.derive import DeriveContext, derive
+from adapter.fhir.record.sources import SourceFacts, source_facts
 from adapter.her2 import rules
 from adapter.her2.model import (
     AscoCapStatus,

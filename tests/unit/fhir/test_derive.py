@@ -15,10 +15,10 @@ from xml.etree import ElementTree
 import pytest
 from fhir.resources.R4B.observation import Observation
 
-from adapter.fhir.derive import derive, record_id, sources_used, withdraw
 from adapter.fhir.identity import fingerprint
-from adapter.fhir.narrative import DISCLAIMER
-from adapter.fhir.provenance import check_record
+from adapter.fhir.record.derive import derive, record_id, sources_used, withdraw
+from adapter.fhir.record.narrative import DISCLAIMER
+from adapter.fhir.record.provenance import check_record
 from adapter.fhir.strict_json import canonical, read_json, write_json
 from adapter.her2.model import (
     Category,

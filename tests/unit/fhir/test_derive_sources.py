@@ -8,7 +8,14 @@ from __future__ import annotations
 import pytest
 
 from adapter.fhir.identity import content_hash
-from adapter.fhir.sources import SourceFacts, Timing, date_time, earliest, source_facts, timing
+from adapter.fhir.record.sources import (
+    SourceFacts,
+    Timing,
+    date_time,
+    earliest,
+    source_facts,
+    timing,
+)
 from tests.unit.fhir.record_builders import SPECIMEN, Json, observation
 
 

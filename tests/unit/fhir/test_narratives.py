@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from adapter.fhir.narratives import is_known, narratives_of, statements
 from adapter.fhir.stated import stated_text
 from adapter.fhir.terms import Terms
+from adapter.fhir.text.narratives import is_known, narratives_of, statements
 from tests.unit.fhir.recognising import IHC, ISH, catalogue, evidence, observation, recognised
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from adapter.fhir.nearest import code_elsewhere, is_her2_test_elsewhere, nearest_words, nearly_her2
 from adapter.fhir.terms import Terms
+from adapter.fhir.text.nearest import (
+    code_elsewhere,
+    is_her2_test_elsewhere,
+    nearest_words,
+    nearly_her2,
+)
 from tests.fakes.site import catalogue
 
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"

@@ -13,9 +13,9 @@ from decimal import Decimal
 import pytest
 
 from adapter.errors import InvalidRecord
-from adapter.fhir.derive import withdraw
 from adapter.fhir.identity import content_hash
-from adapter.fhir.provenance import (
+from adapter.fhir.record.derive import withdraw
+from adapter.fhir.record.provenance import (
     KEEP_VERSIONS,
     check_record,
     conditional_entry,

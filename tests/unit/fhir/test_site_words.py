@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.fhir.terms import Terms
-from adapter.fhir.text import read
-from adapter.fhir.tokens import Lexicon, TokenKind
+from adapter.fhir.text.reader import read
+from adapter.fhir.text.tokens import Lexicon, TokenKind
 from adapter.her2.model import ResultWord
 from adapter.terminology.catalogue import load_catalogue
 from adapter.terminology.vocabulary import MapRow, TestRole, Word, WordKind

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter.fhir.reasons import SENTENCES
-from adapter.fhir.text import MAX_LENGTH, read
-from adapter.fhir.tokens import Lexicon
+from adapter.fhir.text.reader import MAX_LENGTH, read
+from adapter.fhir.text.tokens import Lexicon
 from adapter.her2.model import IhcResult
 from adapter.terminology.vocabulary import MapRow, TestRole, Word, WordKind
 from tests.unit.fhir.recognising import catalogue, reading

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from adapter.fhir.derive import DeriveContext
 from adapter.fhir.identity import category_of
+from adapter.fhir.record.derive import DeriveContext
 from adapter.sync.cycle import Cycle, Parts, PassKind, PassOutcome
 from adapter.sync.options import BrakeLimits, SyncOptions
 from adapter.sync.scope import SWEPT_WITH

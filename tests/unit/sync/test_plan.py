@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from adapter.fhir.derive import DeriveContext, record_id
 from adapter.fhir.identity import category_of
-from adapter.fhir.sources import SourceFacts
+from adapter.fhir.record.derive import DeriveContext, record_id
+from adapter.fhir.record.sources import SourceFacts
 from adapter.her2.cases import group
 from adapter.her2.classify import classify
 from adapter.her2.model import (

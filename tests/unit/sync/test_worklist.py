@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapter.fhir.nearest import known_words
 from adapter.fhir.terms import Terms
+from adapter.fhir.text.nearest import known_words
 from adapter.her2.policy import ASCO_CAP_2023
 from adapter.ports import JsonObject, ListedEntry, WorklistEntry, WorklistKind
 from adapter.sync.cycle import PassKind, SyncOptions

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from adapter.fhir.tokens import Token, TokenKind
+from adapter.fhir.text.tokens import Token, TokenKind
 from adapter.terminology.vocabulary import WordKind
 
 NOT_UNDERSTOOD: Final = "text-not-understood"
@@ -21,7 +21,7 @@ _POINTS: Final = (".", ",")
 
 
 class UnreadError(Exception):
-    """The text is not understood; `problem` is a stable reason code. Never leaves text.py."""
+    """The text is not understood; `problem` is a stable reason code. Never leaves the readers."""
 
     def __init__(self, problem: str = NOT_UNDERSTOOD) -> None:
         self.problem = problem

@@ -15,7 +15,7 @@ from string import digits
 from typing import Final
 
 from adapter.fhir.terms import Terms, holds
-from adapter.fhir.tokens import Token, TokenKind
+from adapter.fhir.text.tokens import Token, TokenKind
 from adapter.terminology import systems
 from adapter.terminology.vocabulary import TestRole, WordKind
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from adapter.fhir.narrative import all_reasons
+from adapter.fhir.record.narrative import all_reasons
 from adapter.her2.model import Case, Classification, Comparator, Measurement
 from adapter.her2.wording import ihc_text, ish_text
 from adapter.terminology.output import OutputCodes

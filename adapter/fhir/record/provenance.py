@@ -17,11 +17,11 @@ from fhir.resources.R4B.provenance import Provenance
 from pydantic import ValidationError
 
 from adapter.errors import InvalidRecord
-from adapter.fhir.components import coding
-from adapter.fhir.derive import DeriveContext, instant, reference_to_device
 from adapter.fhir.identity import device_id, fingerprint, provenance_id
-from adapter.fhir.record_rules import rule_problems
-from adapter.fhir.sources import SourceFacts
+from adapter.fhir.record.components import coding
+from adapter.fhir.record.derive import DeriveContext, instant, reference_to_device
+from adapter.fhir.record.record_rules import rule_problems
+from adapter.fhir.record.sources import SourceFacts
 from adapter.fhir.strict_json import write_json
 from adapter.her2.model import Link
 from adapter.her2.policy import departures

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from adapter.fhir.components import coding, components
 from adapter.fhir.identity import (
     case_identifier,
     category_of,
@@ -20,9 +19,10 @@ from adapter.fhir.identity import (
     device_id,
     relative_reference,
 )
-from adapter.fhir.narrative import DISCLAIMER, narrative, notes, result_rows
+from adapter.fhir.record.components import coding, components
+from adapter.fhir.record.narrative import DISCLAIMER, narrative, notes, result_rows
+from adapter.fhir.record.sources import RELATED_CONDITION, SourceFacts, earliest
 from adapter.fhir.shapes import objects
-from adapter.fhir.sources import RELATED_CONDITION, SourceFacts, earliest
 from adapter.her2.model import Case, Category, Classification, Policy, Reason, ResultStatus
 from adapter.terminology.output import OutputCodes
 from adapter.terminology.systems import CASE_IDENTIFIER_SYSTEM

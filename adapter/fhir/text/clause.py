@@ -15,9 +15,9 @@ from itertools import pairwise
 from typing import Final, TypeVar
 
 from adapter.fhir.meanings import ish_group_of, result_word_of, score_range, scores_of
-from adapter.fhir.parts import UnreadError, parts_of
-from adapter.fhir.quantities import CEP17_COPIES, QUOTIENT, RATIO, bind
-from adapter.fhir.tokens import Token, TokenKind
+from adapter.fhir.text.parts import UnreadError, parts_of
+from adapter.fhir.text.quantities import CEP17_COPIES, QUOTIENT, RATIO, bind
+from adapter.fhir.text.tokens import Token, TokenKind
 from adapter.her2.model import (
     Assay,
     Comparator,

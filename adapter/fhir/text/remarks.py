@@ -15,8 +15,8 @@ from typing import Final
 
 from adapter.fhir.stated import Stated
 from adapter.fhir.terms import Terms, holds, meanings
-from adapter.fhir.text import Reading, marker_of, read
-from adapter.fhir.tokens import Token, TokenKind
+from adapter.fhir.text.reader import Reading, marker_of, read
+from adapter.fhir.text.tokens import Token, TokenKind
 from adapter.her2.model import Assay, Measurement, Probe, RepeatMarker
 from adapter.terminology.vocabulary import TestRole, WordKind
 

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from adapter.fhir.remarks import SENTENCE_END
 from adapter.fhir.shapes import string
 from adapter.fhir.stated import NOTHING, Stated
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms, holds
-from adapter.fhir.text import read
+from adapter.fhir.text.reader import read
+from adapter.fhir.text.remarks import SENTENCE_END
 from adapter.her2.model import Evidence
 from adapter.terminology.vocabulary import TestRole, WordKind
 

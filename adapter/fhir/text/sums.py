@@ -1,22 +1,19 @@
-"""The one place that reads text: what a laboratory wrote, as a HER2 result.
+"""All clauses of a text added up to one result; what does not fit together is a conflict, or not read.
 
-A text counts only when every word, number and sign of it is understood and they fit together. A
-text that is understood in part is not read at all: "HER2/neu amplification: NOT detected" contains
-"detected". Time is linear in the length, and a text longer than MAX_LENGTH is a narrative, which
-gives no result. To read a new way of writing, add its words to mappings/ (CodeSystem her2-word):
-the grammar knows kinds of words, no words.
+Each clause says what it says (`clause`); here the words of clauses that name no test find theirs, numbers their
+quantity, and staining its pattern.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from adapter.fhir.clause import Clause, clauses_of
-from adapter.fhir.meanings import scores_of_number
-from adapter.fhir.parts import UnreadError
-from adapter.fhir.quantities import (
+from adapter.fhir.meanings import ASSAY_OF_ROLE, scores_of_number
+from adapter.fhir.stated import Conflict, Stated, one_word, refined
+from adapter.fhir.text.clause import Clause
+from adapter.fhir.text.parts import UnreadError
+from adapter.fhir.text.quantities import (
     CEP17_COPIES,
     HER2_COPIES,
     HIGHEST_RATIO,
@@ -24,8 +21,6 @@ from adapter.fhir.quantities import (
     QUOTIENT,
     RATIO,
 )
-from adapter.fhir.stated import NOTHING, Conflict, Stated, join, one_word, refined
-from adapter.fhir.tokens import Lexicon, Token
 from adapter.her2.model import (
     Assay,
     IhcResult,
@@ -34,33 +29,17 @@ from adapter.her2.model import (
     IshResult,
     Measurement,
     Probe,
-    RepeatMarker,
     ResultWord,
     Staining,
 )
 from adapter.her2.wording import ihc_said, ish_said, measured
-from adapter.terminology.vocabulary import TestRole, WordKind
-
-MAX_LENGTH: Final = 300
-"""Characters; a result with its staining, percentages and ISH numbers stays well below."""
+from adapter.terminology.vocabulary import TestRole
 
 CONTRADICTS_ITSELF: Final = "text-contradicts-itself"
-LABORATORIES_DIFFER: Final = "laboratories-differ"
-
-ASSAY_OF_ROLE: Final = {
-    TestRole.IHC: Assay.IHC,
-    TestRole.IHC_UNIFORM_INTENSE_PERCENT: Assay.IHC,
-    TestRole.ISH: Assay.ISH,
-    TestRole.RATIO: Assay.ISH,
-    TestRole.HER2_COPIES: Assay.ISH,
-    TestRole.CEP17_COPIES: Assay.ISH,
-    TestRole.OVERALL: Assay.OVERALL,
-    TestRole.PANEL: Assay.ISH,
-}
-"""The test that a recognised code reports; the only panel known is one of ISH."""
+LOW_WORDS: Final = frozenset({ResultWord.LOW, ResultWord.ULTRALOW})
+"""What IHC alone can say; no ISH result is called so."""
 
 _FAINT_OR_UNSAID: Final = (None, Staining.FAINT_INCOMPLETE)
-_LOW: Final = frozenset({ResultWord.LOW, ResultWord.ULTRALOW})
 
 _BARE_NUMBER: Final = {TestRole.HER2_COPIES: HER2_COPIES, TestRole.CEP17_COPIES: CEP17_COPIES}
 """What a number without a quantity is, by what was asked; all else of ISH: the ratio [P]."""
@@ -78,121 +57,8 @@ _STAINING: Final = {
 """Staining words that make one pattern of ASCO/CAP 2018 Fig 1; no other mixture is understood."""
 
 
-@dataclass(frozen=True)
-class Reading:
-    """A text, read. `problem`: "" when every part was understood, else a stable reason code.
-
-    `stated` counts only without a problem. `marker`, `adjudicated`: said in the text itself.
-    `tokens`: what the text was cut into, understood or not.
-    """
-
-    stated: Stated
-    problem: str = ""
-    marker: RepeatMarker | None = None
-    adjudicated: bool = False
-    tokens: tuple[Token, ...] = ()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every part of the text was understood."""
-        return not self.problem
-
-
-def read(text: str, lexicon: Lexicon, asked: TestRole) -> Reading:
-    """Read a text as the answer to a test; never raises.
-
-    Args:
-        text: as the laboratory wrote it.
-        lexicon: the vocabulary.
-        asked: what the text answers. A bare "2.2" is a ratio under ISH and copies per cell under a
-            copy number; a bare "2" is a score under IHC.
-
-    Returns:
-        The reading. Its problem is text-too-long, text-empty, text-not-understood,
-        other-analyte-in-value, several-scores, several-percentages, staining-not-understood,
-        two-tests-in-one-clause, laboratories-mixed, number-without-meaning, unit-against-test,
-        no-score, low-by-ish, result-missing, criterion-not-result, presence-is-no-result,
-        plus-alone or nothing-stated.
-
-    """
-    if len(text) > MAX_LENGTH:
-        return Reading(NOTHING, problem="text-too-long")
-    tokens = lexicon.tokens(text)
-    if not tokens:
-        return Reading(NOTHING, problem="text-empty")
-    try:
-        clauses = clauses_of(tokens)
-        stated = _weighed(_of_all_laboratories(clauses, asked, text.strip()))
-    except UnreadError as unread:
-        return Reading(NOTHING, problem=unread.problem, tokens=tokens)
-    results = [clause for clause in clauses if not clause.recommendation]
-    neutral = (WordKind.FILLER, WordKind.METHOD, WordKind.HER2)
-    return Reading(
-        stated.with_rows(*(t.word.row for t in tokens if t.word and not t.is_word(*neutral))),
-        marker=marker_of(marker for clause in results for marker in clause.markers),
-        adjudicated=any(clause.adjudicated for clause in results),
-        tokens=tokens,
-    )
-
-
-def marker_of(markers: Iterable[RepeatMarker]) -> RepeatMarker | None:
-    """Choose one of several markers: a recount is a repeat too, and says more."""
-    found = set(markers)
-    ranked = (RepeatMarker.RECOUNT, RepeatMarker.REPEAT)
-    return next((marker for marker in ranked if marker in found), None)
-
-
-def _of_all_laboratories(clauses: list[Clause], asked: TestRole, text: str) -> Stated:
-    """Read "1+ (outside 3+)" as two laboratories' results, which must say the same. Raises UnreadError."""
-    if len(set().union(*(clause.sides for clause in clauses))) > 1:
-        raise UnreadError("two-sides-in-one-text")
-    there = [clause for clause in clauses if clause.is_elsewhere and clause.states_result]
-    here = [clause for clause in clauses if clause not in there]
-    if not there or not any(clause.states_result for clause in here):
-        stated = _Sum(asked, text).of(clauses)
-        if any(clause.is_elsewhere for clause in here) and _says_several(stated):
-            raise UnreadError("laboratories-mixed")
-        return stated
-    ours, theirs = _Sum(asked, text).of(here), _Sum(asked, text).of(there)
-    if not (_tests(ours) <= _tests(theirs) or _tests(theirs) <= _tests(ours)):
-        raise UnreadError("laboratories-mixed")
-    joined = join(ours, theirs, conflict=LABORATORIES_DIFFER)
-    differs = any(conflict.code == LABORATORIES_DIFFER for conflict in joined.conflicts)
-    scored = [one.ihc for one in (ours, theirs) if one.ihc is not None and one.ihc.scores]
-    if len({ihc.scores for ihc in scored}) > 1 and not differs:
-        # Of one laboratory 0+ says more than 0; of two it is another score.
-        said = " against ".join(ihc_said(ihc) for ihc in scored)
-        return joined.with_conflicts(Conflict(LABORATORIES_DIFFER, said))
-    if ours.ish is not None and theirs.ish is not None and ours.ish != theirs.ish and not differs:
-        # A ratio of one laboratory and copies of another are no one count.
-        said = f"{ish_said(ours.ish)} against {ish_said(theirs.ish)}"
-        return joined.with_conflicts(Conflict(LABORATORIES_DIFFER, said))
-    return joined
-
-
-def _weighed(stated: Stated) -> Stated:
-    """Hold "2+, low" against "amplified": a low tumour is not amplified, whoever said which."""
-    word = stated.ihc.word if stated.ihc is not None else None
-    if word in _LOW and stated.ish is not None and stated.ish.word is ResultWord.POSITIVE:
-        said = f"{word} against {ish_said(stated.ish)}"
-        return stated.with_conflicts(Conflict(CONTRADICTS_ITSELF, said))
-    return stated
-
-
-def _tests(stated: Stated) -> set[Assay]:
-    tests = {Assay.IHC: stated.ihc, Assay.ISH: stated.ish}
-    return {assay for assay, result in tests.items() if result is not None}
-
-
-def _says_several(stated: Stated) -> bool:
-    """Whether more than one thing is stated, of which another laboratory may have said but one."""
-    ish = stated.ish
-    numbers = [ish.ratio, ish.her2_copies, ish.cep17_copies] if ish is not None else []
-    return len(_tests(stated)) > 1 or sum(number is not None for number in numbers) > 1
-
-
 @dataclass
-class _Sum:
+class Sum:
     """What all clauses of a text say together."""
 
     asked: TestRole
@@ -354,10 +220,10 @@ class _Sum:
         elif says_ish and target is Assay.IHC:
             target = Assay.ISH
         said = self.words.pop(None, [])
-        if target is Assay.ISH and self.default is not Assay.ISH and set(said) <= _LOW:
+        if target is Assay.ISH and self.default is not Assay.ISH and set(said) <= LOW_WORDS:
             target = Assay.OVERALL  # "HER2-low (FISH not amplified)" under IHC
         self.words.setdefault(target, []).extend(said)
-        if _LOW & set(self.words.get(Assay.ISH, [])):
+        if LOW_WORDS & set(self.words.get(Assay.ISH, [])):
             raise UnreadError("low-by-ish")  # ISH alone cannot say so; it may mean few copies
 
     def _word(self, assay: Assay) -> ResultWord | None:
@@ -380,13 +246,13 @@ class _Sum:
         said = self.words.get(Assay.ISH) or self.numbers or self.groups or self.population
         if Assay.ISH not in named or said:
             return
-        is_low = any(_LOW & set(words) for words in self.words.values())
+        is_low = any(LOW_WORDS & set(words) for words in self.words.values())
         if is_low or any(IhcScore.TWO_PLUS not in scores for scores in self.scores):
             raise UnreadError("result-missing")
 
     def _lacks_score(self, clauses: list[Clause]) -> bool:
         """Whether "low, score" was cut off before the score that would show it."""
-        is_low = any(_LOW & set(words) for words in self.words.values())
+        is_low = any(LOW_WORDS & set(words) for words in self.words.values())
         names_ihc = any(c.assays == {Assay.IHC} and not c.states_result for c in clauses)
         return is_low and names_ihc and not self.scores
 
