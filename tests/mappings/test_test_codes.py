@@ -37,6 +37,8 @@ ROLES = [
     (LOINC, "22637-3", "document"),
     (LOINC, "60568-3", "document"),
     (LOINC, "22638-1", "document"),
+    (LOINC, "11529-5", "document"),
+    (LOINC, "60567-5", "document"),
     (SNOMED, "3550001000004108", "ihc"),
     (SNOMED, "1363314005", "ish"),
     (SNOMED, "1365744007", "ratio"),
