@@ -32,7 +32,7 @@ def test_two_adapters_started_together_write_one_record_each_with_its_provenance
         versions, (provenance,) = records.history(record), records.provenances(record)
         assert {category_of(one) for one in versions} == {category_of(record)}
         # Each version has the version of the Provenance that was written with it.
-        written = [one["recorded"] for one in records.history(provenance)]
+        written = [one["recorded"] for one in records.told(provenance)]
         assert [one["issued"] for one in versions] == written
 
     quiet = server.mark()

@@ -166,7 +166,7 @@ def test_late_result_is_seen_although_hapi_answers_the_same_search_from_its_cach
     asked = [
         f"{empty_hapi.root_url}{one.target}"
         for one in empty_hapi.requests_since(quiet)
-        if one.method == "GET" and "/Observation?code=" in one.target
+        if one.method == "GET" and "/Observation?combo-code=" in one.target
     ]
     assert asked, "a quiet pass asks what is new"
 
