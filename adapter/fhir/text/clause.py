@@ -126,7 +126,8 @@ def clauses_of(tokens: Sequence[Token]) -> list[Clause]:
 
 
 def _begins_with_copula(tokens: Sequence[Token]) -> bool:
-    first = next((token for token in tokens if not token.is_word(*_NEUTRAL)), None)
+    rest = (token for token in tokens if token.kind is not TokenKind.SIGN)
+    first = next((token for token in rest if not token.is_word(*_NEUTRAL)), None)
     return first is not None and first.is_word(WordKind.COPULA)
 
 

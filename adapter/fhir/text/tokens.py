@@ -21,6 +21,16 @@ from adapter.terminology.vocabulary import Word, WordKind
 _MAX_DIGITS: Final = 12
 """A longer run of digits is no result; it is an identifier, and stays unknown."""
 
+_TURNS_MEANING: Final = (
+    WordKind.RESULT,
+    WordKind.ISH_RESULT,
+    WordKind.PRESENCE,
+    WordKind.NOT_DONE,
+    WordKind.NEGATION,
+    WordKind.STAINING,
+    WordKind.RECOMMENDATION,
+)
+"""Kinds of phrases of which a line must not show but a part."""
 _ATOM: Final = re.compile(
     r"(?P<number>\d+(?:[.,]\d+)*)"
     r"|(?P<sign><=|>=|=<|=>|[-+<>=%:;,.()\[\]/\n])"
@@ -128,6 +138,8 @@ class Lexicon:
         for phrase, word in self._phrases.get(atom.text, ()):
             end = position + len(phrase)
             if tuple(part.text for part in atoms[position:end]) != phrase:
+                if word and word.kind in _TURNS_MEANING and _is_broken(atoms, position, phrase):
+                    return 1, Token(TokenKind.UNKNOWN, atom.text, glued=atom.glued)
                 continue
             if not may_cut and _cuts_word(atoms, end):
                 continue
@@ -137,6 +149,14 @@ class Lexicon:
             return 1, Token(TokenKind.NUMBER, atom.text, value=value, glued=atom.glued)
         kind = TokenKind.SIGN if atom.group == "sign" else TokenKind.UNKNOWN
         return 1, Token(kind, atom.text, glued=atom.glued)
+
+
+def _is_broken(atoms: list[_Atom], position: int, phrase: tuple[str, ...]) -> bool:
+    """Whether a line break cuts this phrase: "no amplification", then "result", is not even its first half."""
+    near = [atom.text for atom in atoms[position : position + 2 * len(phrase)]]
+    if "\n" not in near:
+        return False
+    return tuple(text for text in near if text != "\n")[: len(phrase)] == phrase
 
 
 def _cuts_word(atoms: list[_Atom], end: int) -> bool:

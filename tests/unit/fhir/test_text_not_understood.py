@@ -213,3 +213,20 @@ def test_a_number_of_another_number_is_no_score(text: str) -> None:
 @pytest.mark.parametrize("text", ["left negative, right", "links positiv; rechts negativ"])
 def test_one_text_about_both_sides_is_not_read(text: str) -> None:
     assert reading(text).problem == "two-sides-in-one-text"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no amplification\nresult", "not\namplified", "no\namplification: detected"],
+)
+def test_a_phrase_that_a_line_break_cuts_is_not_known_by_its_first_half(text: str) -> None:
+    assert not reading(text, TestRole.ISH).is_whole
+
+
+def test_a_line_break_between_phrases_parts_clauses() -> None:
+    assert reading("HER2 IHC\nscore 2+\nFISH not amplified").is_whole
+
+
+def test_a_criterion_is_none_the_better_for_a_stray_sign() -> None:
+    text = "ratio of HER2/Centromere 17 positiv >= 2.= is amplified"
+    assert reading(text, TestRole.ISH).problem == "criterion-not-result"
