@@ -79,7 +79,11 @@ def days_of(evidence: Evidence) -> tuple[str, ...]:
 
 def in_fixed_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     """Put results into an order that does not depend on their arrival."""
-    return tuple(sorted(evidence, key=lambda e: (e.source.reference, repr(e))))
+    listed = sorted(evidence, key=lambda e: e.source.reference)
+    if len({e.source.reference for e in listed}) == len(listed):
+        return tuple(listed)
+    # Nothing but what it says tells two of one reference apart.
+    return tuple(sorted(listed, key=lambda e: (e.source.reference, repr(e))))
 
 
 def clusters_of(evidence: Iterable[Evidence]) -> list[Cluster]:

@@ -21,6 +21,7 @@ from adapter.terminology.vocabulary import Word, WordKind
 _MAX_DIGITS: Final = 12
 """A longer run of digits is no result; it is an identifier, and stays unknown."""
 
+_LINE_BREAK: Final = "\n"
 _TURNS_MEANING: Final = (
     WordKind.RESULT,
     WordKind.ISH_RESULT,
@@ -88,11 +89,18 @@ class _Atom:
     glued: bool
 
 
+Phrase = tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Lexicon:
-    """The vocabulary, ready to be found in texts."""
+    """The vocabulary, ready to be found in texts.
 
-    _phrases: dict[str, tuple[tuple[tuple[str, ...], Word | None], ...]] = field(repr=False)
+    First atom of a phrase → (length, phrases of that length), longest first: a place in a text costs one
+    look-up for each length that phrases beginning there have, however many they are.
+    """
+
+    _phrases: dict[str, tuple[tuple[int, dict[Phrase, Word | None]], ...]] = field(repr=False)
 
     @classmethod
     def of(cls, words: Iterable[Word]) -> Lexicon:
@@ -102,22 +110,20 @@ class Lexicon:
         text that holds it is not understood, whichever row came first. Phrases of digits and signs
         alone ("2+", "0-1+") are left to the grammar, which also knows 0 % and 2.1.
         """
-        meanings: dict[tuple[str, ...], list[Word]] = {}
+        meanings: dict[Phrase, list[Word]] = {}
         for word in words:
             parts = _atoms(word.phrase)
-            atoms = tuple(atom.text for atom in parts)
             groups = {atom.group for atom in parts}
-            if atoms and ("number" not in groups or "letters" in groups):
-                meanings.setdefault(atoms, []).append(word)
-        by_first: dict[str, list[tuple[tuple[str, ...], Word | None]]] = {}
-        for atoms, listed in meanings.items():
+            if parts and ("number" not in groups or "letters" in groups):
+                meanings.setdefault(tuple(atom.text for atom in parts), []).append(word)
+        by_first: dict[str, dict[int, dict[Phrase, Word | None]]] = {}
+        for phrase, listed in meanings.items():
             one = len({(word.kind, word.meaning) for word in listed}) == 1
-            by_first.setdefault(atoms[0], []).append((atoms, listed[0] if one else None))
-        longest_first = {
-            first: tuple(sorted(phrases, key=lambda phrase: -len(phrase[0])))
-            for first, phrases in by_first.items()
-        }
-        return cls(longest_first)
+            of_length = by_first.setdefault(phrase[0], {}).setdefault(len(phrase), {})
+            of_length[phrase] = listed[0] if one else None
+        return cls(
+            {first: tuple(sorted(by_first[first].items(), reverse=True)) for first in by_first}
+        )
 
     def tokens(self, text: str, *, may_cut: bool = False) -> tuple[Token, ...]:
         """Cut a text into tokens, in time linear in its length; all of it but blanks is kept.
@@ -135,28 +141,31 @@ class Lexicon:
 
     def _token_at(self, atoms: list[_Atom], position: int, *, may_cut: bool) -> tuple[int, Token]:
         atom = atoms[position]
-        for phrase, word in self._phrases.get(atom.text, ()):
-            end = position + len(phrase)
-            if tuple(part.text for part in atoms[position:end]) != phrase:
-                if word and word.kind in _TURNS_MEANING and _is_broken(atoms, position, phrase):
+        for length, phrases in self._phrases.get(atom.text, ()):
+            near = tuple([part.text for part in atoms[position : position + length]])
+            if near not in phrases:
+                if _LINE_BREAK in near and _is_broken(atoms, position, length, phrases):
                     return 1, Token(TokenKind.UNKNOWN, atom.text, glued=atom.glued)
                 continue
-            if not may_cut and _cuts_word(atoms, end):
+            if not may_cut and _cuts_word(atoms, position + length):
                 continue
+            word = phrases[near]
             kind = TokenKind.WORD if word else TokenKind.UNKNOWN
-            return len(phrase), Token(kind, " ".join(phrase), word=word, glued=atom.glued)
+            return length, Token(kind, " ".join(near), word=word, glued=atom.glued)
         if atom.group == "number" and (value := _number(atom.text)) is not None:
             return 1, Token(TokenKind.NUMBER, atom.text, value=value, glued=atom.glued)
         kind = TokenKind.SIGN if atom.group == "sign" else TokenKind.UNKNOWN
         return 1, Token(kind, atom.text, glued=atom.glued)
 
 
-def _is_broken(atoms: list[_Atom], position: int, phrase: tuple[str, ...]) -> bool:
-    """Whether a line break cuts this phrase: "no amplification", then "result", is not even its first half."""
-    near = [atom.text for atom in atoms[position : position + 2 * len(phrase)]]
-    if "\n" not in near:
-        return False
-    return tuple(text for text in near if text != "\n")[: len(phrase)] == phrase
+def _is_broken(
+    atoms: list[_Atom], position: int, length: int, phrases: dict[Phrase, Word | None]
+) -> bool:
+    """Whether a line break cuts a phrase: "no amplification", then "result", is not even its first half."""
+    ahead = [atom.text for atom in atoms[position : position + 2 * length]]
+    whole = tuple([text for text in ahead if text != _LINE_BREAK][:length])
+    word = phrases.get(whole)
+    return word is not None and word.kind in _TURNS_MEANING
 
 
 def _cuts_word(atoms: list[_Atom], end: int) -> bool:
