@@ -127,13 +127,14 @@ def _table_of(settings: Settings) -> SignedTable:
     """Compute the table as it decides now, with these settings and this vocabulary."""
     from adapter.bootstrap import catalogue_of, policy_of
     from adapter.cli.grid_pages import cell_line, cells
-    from adapter.offline.signatures import SignedTable, choices_of, grid_hash
+    from adapter.her2.policy import choices
+    from adapter.offline.signatures import SignedTable, grid_hash
 
     policy, catalogue = policy_of(settings), catalogue_of(settings)
     return SignedTable(
         policy=policy.name,
         policy_version=policy.version,
-        choices=choices_of(policy),
+        choices=choices(policy),
         grid_sha256=grid_hash(cell_line(*cell) for cell in cells(policy)),
         mappings=catalogue.version,
         overlays=catalogue.overlay_versions,

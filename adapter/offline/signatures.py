@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from adapter.errors import InputError
-from adapter.her2.model import Policy
 from adapter.offline.whole_files import write_whole
 
 FILE_NAME: Final = "signatures.jsonl"
@@ -27,7 +26,6 @@ LONGEST_NAME: Final = 200
 
 _CELL: Final = ("ihc", "ish", "category", "review", "asco_cap", "rule")
 """What of a cell is signed. The words of a rule may be corrected without a new signature."""
-_NO_CHOICE: Final = frozenset({"name", "family", "version", "guideline"})
 _READ: Final = "read"
 
 
@@ -74,15 +72,6 @@ class Standing(StrEnum):
     CURRENT = "current"
     CHANGED = "changed"
     NONE = "none"
-
-
-def choices_of(policy: Policy) -> dict[str, str]:
-    """Give the site's choices in a policy by name."""
-    return {
-        one.name: str(getattr(policy, one.name))
-        for one in fields(policy)
-        if one.name not in _NO_CHOICE
-    }
 
 
 def grid_hash(cells: Iterable[Mapping[str, Any]]) -> str:

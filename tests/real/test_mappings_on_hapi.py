@@ -18,6 +18,7 @@ import requests
 from adapter.terminology.catalogue import load_catalogue
 from adapter.terminology.mapping_files import read_folder
 from adapter.terminology.package import pack, shipped_head
+from tests.real.validating import TIMEOUT_SECONDS, errors_of, validated
 from tests.servers import mcode
 from tests.servers.hapi import HapiServer
 
@@ -47,7 +48,6 @@ TOLERATED = {
     None: ("used for the CodeSystem http://unitsofmeasure.org", "which has status 'not-present'"),
 }
 """Warnings that stand, by HAPI's message id, and what one of them must say."""
-TIMEOUT_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +65,6 @@ def _get(hapi: HapiServer, path: str, **parameters: str) -> Json:
     answer.raise_for_status()
     found: Json = answer.json()
     return found
-
-
-def _validated(hapi: HapiServer, resource: Json, profile: str | None = None) -> list[Json]:
-    answer = requests.post(
-        f"{hapi.base_url}/{resource['resourceType']}/$validate",
-        params={"profile": profile} if profile else {},
-        json=resource,
-        timeout=TIMEOUT_SECONDS,
-    )
-    issues: list[Json] = answer.json()["issue"]
-    return issues
-
-
-def _errors(issues: list[Json]) -> list[str]:
-    return [one["diagnostics"] for one in issues if one["severity"] in {"error", "fatal"}]
 
 
 def _is_tolerated(warning: Json) -> bool:
@@ -103,8 +88,8 @@ def test_everything_in_mappings_is_valid_fhir(
         # Its context cannot be checked on HAPI; all else of it can, at the price of one complaint.
         del resource["context"]
         allowed = [NO_CONTEXT]
-    issues = _validated(hapi, resource)
-    errors = _errors(issues)
+    issues = validated(hapi, resource)
+    errors = errors_of(issues)
     assert len(errors) == len(allowed), errors
     assert all(name in error for name, error in zip(allowed, errors, strict=True)), errors
     warnings = [one for one in issues if one["severity"] == "warning"]
@@ -122,7 +107,7 @@ def test_code_systems_and_value_sets_are_complete_enough_to_share(
     """HL7's own measure of complete: the profiles of shareable terminology in FHIR R4."""
     resource = _read(path)
     profile = f"{HL7}/shareable{resource['resourceType'].lower()}"
-    errors = _errors(_validated(hapi, resource, profile))
+    errors = errors_of(validated(hapi, resource, profile))
     if resource.get("content") == "not-present":  # its codes are made up as they are needed
         assert [error.partition(":")[0] for error in errors] == ["CodeSystem.concept"]
     else:
@@ -138,7 +123,7 @@ def test_hapi_cannot_check_the_context_of_any_extension(
         if one.get("type") == "Extension" and one["url"].startswith("http://hl7.org/fhir/us/mcode")
     )
     bare = {key: value for key, value in theirs.items() if key not in ("snapshot", "text")}
-    assert any(NO_PACKAGES in error for error in _errors(_validated(hapi, bare)))
+    assert any(NO_PACKAGES in error for error in errors_of(validated(hapi, bare)))
 
 
 def test_the_installer_of_hapi_takes_the_whole_package(
@@ -187,6 +172,6 @@ def test_the_profile_of_the_package_judges_a_derived_result(
     profile = f"{BASE}/StructureDefinition/her2-category-observation"
     golden = _read(ROOT / "fixtures" / "golden" / "record" / "low.json")
     (derived,) = (one for one in golden if one["resourceType"] == "Observation")
-    assert _errors(_validated(hapi, derived, profile)) == []
+    assert errors_of(validated(hapi, derived, profile)) == []
     del derived["derivedFrom"]
-    assert _errors(_validated(hapi, derived, profile)) != []
+    assert errors_of(validated(hapi, derived, profile)) != []

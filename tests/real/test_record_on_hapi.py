@@ -18,6 +18,7 @@ from adapter.her2.model import Category
 from tests.live.adapter_under_test import AdapterUnderTest
 from tests.live.laboratory import Laboratory
 from tests.live.records import BASE, Records, category_of
+from tests.real.validating import TIMEOUT_SECONDS, errors_of, validated
 from tests.servers.hapi import HapiServer
 
 pytestmark = pytest.mark.real
@@ -29,22 +30,6 @@ GOLDEN = sorted((ROOT / "fixtures" / "golden" / "record").glob("*.json"))
 MAPPINGS = sorted((ROOT / "mappings").glob("*.json"))
 OBSERVATION = f"{BASE}/StructureDefinition/her2-category-observation"
 PROVENANCE = f"{BASE}/StructureDefinition/her2-category-provenance"
-TIMEOUT_SECONDS = 120
-
-
-def _validated(hapi: HapiServer, resource: Json, profile: str | None = None) -> list[Json]:
-    answer = requests.post(
-        f"{hapi.base_url}/{resource['resourceType']}/$validate",
-        params={"profile": profile} if profile else {},
-        json=resource,
-        timeout=TIMEOUT_SECONDS,
-    )
-    issues: list[Json] = answer.json()["issue"]
-    return issues
-
-
-def _errors(issues: list[Json]) -> list[str]:
-    return [one["diagnostics"] for one in issues if one["severity"] in {"error", "fatal"}]
 
 
 def _read(path: Path) -> Any:
@@ -78,8 +63,8 @@ def test_every_kind_of_record_is_valid(
     seen: Counter[str] = Counter()
     for resource in _read(path):
         for profile in (None, *profiles[resource["resourceType"]]):
-            issues = _validated(hapi, resource, profile)
-            assert _errors(issues) == [], (resource["resourceType"], profile)
+            issues = validated(hapi, resource, profile)
+            assert errors_of(issues) == [], (resource["resourceType"], profile)
             seen.update(one["severity"] for one in issues)
     print(f"{path.stem}: {seen['warning']} warnings")  # noqa: T201 - shown by pytest -rP
 
@@ -122,9 +107,9 @@ def test_our_profile_refuses_a_spoilt_record(
 ) -> None:
     (path,) = (one for one in GOLDEN if one.stem == "low")
     (record,) = _of_kind(path, "Observation")
-    assert _errors(_validated(hapi, record, OBSERVATION)) == []
+    assert errors_of(validated(hapi, record, OBSERVATION)) == []
     spoil(record)
-    assert _errors(_validated(hapi, record, OBSERVATION)) != []
+    assert errors_of(validated(hapi, record, OBSERVATION)) != []
 
 
 def test_what_the_adapter_wrote_is_valid_as_it_stands(
@@ -147,7 +132,7 @@ def test_what_the_adapter_wrote_is_valid_as_it_stands(
         for resource in (derived, *records.provenances(derived)):
             sent = json.loads(json.dumps(resource, default=float))
             for profile in (None, *profiles[resource["resourceType"]]):
-                assert _errors(_validated(hapi, sent, profile)) == [], profile
+                assert errors_of(validated(hapi, sent, profile)) == [], profile
     adapter.stop()
     laboratory.close()
     records.close()

@@ -13,14 +13,13 @@ import pytest
 
 from adapter.cli.grid_pages import cell_line, cells
 from adapter.errors import InputError
-from adapter.her2.policy import ASCO_CAP_2023
+from adapter.her2.policy import ASCO_CAP_2023, choices
 from adapter.offline import signatures
 from adapter.offline.signatures import (
     Signature,
     SignedTable,
     Standing,
     add_signature,
-    choices_of,
     cleaned_name,
     differences,
     grid_hash,
@@ -76,7 +75,7 @@ def test_a_corrected_wording_of_a_rule_needs_no_new_signature(lines: list[dict[s
 
 
 def test_the_choices_of_a_policy_are_all_that_a_site_can_set() -> None:
-    assert choices_of(ASCO_CAP_2023) == {
+    assert choices(ASCO_CAP_2023) == {
         "earlier_editions": "limit",
         "zero_plus": "dated",
         "tumour_site": "optional",
