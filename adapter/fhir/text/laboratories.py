@@ -27,7 +27,7 @@ def of_all_laboratories(clauses: list[Clause], asked: TestRole, text: str) -> St
             raise UnreadError("laboratories-mixed")
         return stated
     ours, theirs = Sum(asked, text).of(here), Sum(asked, text).of(there)
-    if not (_tests(ours) <= _tests(theirs) or _tests(theirs) <= _tests(ours)):
+    if _tests(ours) != _tests(theirs):
         raise UnreadError("laboratories-mixed")
     joined = join(ours, theirs, conflict=LABORATORIES_DIFFER)
     differs = any(conflict.code == LABORATORIES_DIFFER for conflict in joined.conflicts)

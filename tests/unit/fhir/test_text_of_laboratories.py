@@ -47,6 +47,12 @@ def test_ihc_of_one_and_ish_of_another_laboratory_may_be_of_two_samples() -> Non
     assert reading("2+ (outside FISH amplified)").problem == "laboratories-mixed"
 
 
+def test_laboratories_that_speak_of_different_tests_are_not_compared() -> None:
+    text = "not amplified, 3+ (OSH HER2 negativ (nicht amplifiziert))"
+    assert reading(text).problem == "laboratories-mixed"
+    assert reading("2+, FISH not amplified (outside 2+)").problem == "laboratories-mixed"
+
+
 @pytest.mark.parametrize("text", ["1+ (focal)", "3+ focally", "2+, heterogen", "3+ (hétérogène)"])
 def test_a_focal_score_without_a_share_of_cells_is_left_to_a_person(text: str) -> None:
     assert reading(text).stated.conflicts == (Conflict("extent-not-stated"),)
