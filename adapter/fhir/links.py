@@ -8,6 +8,7 @@ Source: rules text, Which results count, 1 [P].
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Final
 
@@ -129,21 +130,30 @@ def _orders(observation: JsonObject, graph: Graph) -> frozenset[str]:
 def _side(observation: JsonObject, graph: Graph, terms: Terms, specimen: JsonObject) -> str | None:
     """Take the side from the specimen, else what it was taken from, the result, the disease in focus."""
     conditions = focus_conditions(observation, graph)
-    focus = [
-        concept for c in conditions for concept in (c.get("code"), *objects(c.get("bodySite")))
-    ]
-    specimens = [
-        [child(one, "collection").get("bodySite"), one.get("type")]
-        for one in with_parents(specimen, graph)
-    ]
-    for concepts in (*specimens, [observation.get("bodySite")], focus):
-        sides = {side for concept in concepts for side in sides_of(concept, terms)}
+    for sides in sides_named(observation, with_parents(specimen, graph), conditions, terms=terms):
         if sides:
             return sides.pop() if len(sides) == 1 else None
     return None
 
 
-def sides_of(concept: object, terms: Terms) -> set[str]:
+def sides_named(
+    observation: JsonObject,
+    specimens: Iterable[JsonObject],
+    conditions: Iterable[JsonObject],
+    *,
+    terms: Terms,
+) -> Iterator[set[str]]:
+    """Give the sides that each place names: each specimen in its order, the result, the diseases."""
+    places = [
+        *([child(one, "collection").get("bodySite"), one.get("type")] for one in specimens),
+        [observation.get("bodySite")],
+        [c for one in conditions for c in (one.get("code"), *objects(one.get("bodySite")))],
+    ]
+    for concepts in places:
+        yield {side for concept in concepts for side in _sides_of(concept, terms)}
+
+
+def _sides_of(concept: object, terms: Terms) -> set[str]:
     """Read a site's codes and words, and those of its laterality, which is an extension (mCODE)."""
     qualified = child({"concept": concept}, "concept").get("extension")
     qualifiers = [child(one, "valueCodeableConcept") for one in objects(qualified)]

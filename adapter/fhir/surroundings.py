@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from adapter.fhir.answer import concept_answer
-from adapter.fhir.links import sides_of
+from adapter.fhir.links import sides_named
 from adapter.fhir.question import question_of
 from adapter.fhir.references import Graph, reference_to, with_parents
 from adapter.fhir.shapes import child, is_filled, objects, string, texts
@@ -88,12 +88,7 @@ def _of_another_side(
     observation: JsonObject, taken: list[JsonObject], conditions: list[JsonObject], terms: Terms
 ) -> Iterator[Conflict]:
     """Name two sides that a result, its specimen and its disease are said to be of."""
-    places = [
-        *([child(one, "collection").get("bodySite"), one.get("type")] for one in taken),
-        [observation.get("bodySite")],
-        [c for one in conditions for c in (one.get("code"), *objects(one.get("bodySite")))],
-    ]
-    named = [{s for concept in place for s in sides_of(concept, terms)} for place in places]
+    named = sides_named(observation, taken, conditions, terms=terms)
     known = [sides for sides in named if len(sides) == 1]
     if len(set().union(*known)) > 1:
         yield Conflict("sides-differ", "left against right")
