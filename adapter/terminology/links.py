@@ -12,7 +12,6 @@ What a link does is for the core to say (adapter/her2/joins.py).
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Final
 from adapter.errors import MappingError
 from adapter.her2.model import LINK_END, Link
 from adapter.terminology.conceptmap import JsonObject
-from adapter.terminology.mapping_files import LINKS_TABLE
+from adapter.terminology.mapping_files import LINKS_TABLE, read_table
 
 FILE_NAME: Final = LINKS_TABLE
 LONGEST_TEXT: Final = 500
@@ -41,14 +40,10 @@ def load_links(overlays: Sequence[Path] = ()) -> tuple[Link, ...]:
     links: list[Link] = []
     defects: list[str] = []
     for path in (folder / FILE_NAME for folder in overlays):
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        except (OSError, ValueError) as error:
-            defects.append(f"{FILE_NAME}: $: cannot be read as TOML: {error}")
-            continue
+        table, unreadable = read_table(path) if path.exists() else ({}, [])
         read, wrong = read_links(table)
         links += read
-        defects += wrong
+        defects += [*unreadable, *wrong]
     # Once more, because two folders may name one pair.
     defects += [defect for defect in _repeated(links) if defect not in defects]
     if defects:

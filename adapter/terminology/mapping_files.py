@@ -117,11 +117,19 @@ def read_tables(folder: Path) -> tuple[dict[str, JsonObject], list[str]]:
         if path.name not in TABLES:
             defects.append(f"{path.name}: $: is none of {', '.join(TABLES)}")
             continue
-        try:
-            tables[path.name] = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            defects.append(f"{path.name}: $: cannot be read as TOML: {error}")
+        table, wrong = read_table(path)
+        if not wrong:
+            tables[path.name] = table
+        defects += wrong
     return tables, defects
+
+
+def read_table(path: Path) -> tuple[JsonObject, list[str]]:
+    """Read one TOML file; an empty table, with the defect, where it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), []
+    except (OSError, ValueError) as error:
+        return {}, [f"{path.name}: $: cannot be read as TOML: {error}"]
 
 
 def content_hash(
