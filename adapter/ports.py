@@ -74,6 +74,22 @@ class EntryOutcome:
     resource: JsonObject | None = None
 
 
+@dataclass(frozen=True)
+class SingleWrite:
+    """One create, update or delete outside a transaction.
+
+    `method`: POST, PUT or DELETE. `url`: relative to the base: "Observation", "Observation/<id>", or the criteria of a
+    conditional update ("Observation?identifier=…", FHIR-escaped and percent-encoded by the caller). `body`: sent as
+    these very bytes. `if_match`: ETag, `W/"<versionId>"`; `if_none_exist`: criteria of a conditional create.
+    """
+
+    method: str
+    url: str
+    body: bytes = b""
+    if_match: str | None = None
+    if_none_exist: str | None = None
+
+
 class FhirServer(Protocol):
     """A FHIR R4 REST server. Every method may raise ServerError as the tree in errors.py says."""
 
@@ -103,6 +119,13 @@ class FhirServer(Protocol):
 
         Raises: VersionConflict or AmbiguousMatch (409, 412), PermanentServerError (400, 404, 410, 422, …: refused for
         good), TemporaryServerError (429, 5xx), UnknownOutcome (sent, no usable answer: read again).
+        """
+        ...
+
+    def write(self, one: SingleWrite) -> EntryOutcome:
+        """Create, update or delete one resource; for servers without transactions, and to measure a server.
+
+        Raises: as `transact`.
         """
         ...
 

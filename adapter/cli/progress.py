@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         JsonObject,
         SearchPage,
         SearchParams,
+        SingleWrite,
     )
 
 
@@ -60,6 +61,12 @@ class Watched:
         outcomes = self._server.transact(bundle)
         self._told(0, len(outcomes))
         return outcomes
+
+    def write(self, one: SingleWrite) -> EntryOutcome:
+        """Write one, and tell of it."""
+        outcome = self._server.write(one)
+        self._told(0, 1)
+        return outcome
 
 
 @contextmanager

@@ -173,7 +173,7 @@ def transaction_outcomes(bundle: JsonObject, *, sent: int) -> tuple[EntryOutcome
         resource = entry.get("resource")
         if not isinstance(resource, dict) or resource.get("resourceType") == "OperationOutcome":
             resource = None
-        outcomes.append(EntryOutcome(status, _version(entry["response"], resource), resource))
+        outcomes.append(EntryOutcome(status, version_said(entry["response"], resource), resource))
     return tuple(outcomes)
 
 
@@ -250,7 +250,8 @@ def _why_unusable(resource: Any, mode: str, resource_type: str) -> str | None:
     return None
 
 
-def _version(response: JsonObject, resource: JsonObject | None) -> str | None:
+def version_said(response: JsonObject, resource: JsonObject | None) -> str | None:
+    """Give the versionId that a write's answer names: by its etag, the resource, or its location."""
     etag = response.get("etag")
     if isinstance(etag, str) and (version := etag.removeprefix("W/").strip('"')):
         return version

@@ -8,6 +8,7 @@ strict reader that it is given.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Self
@@ -31,6 +32,7 @@ from adapter.ports import (
     JsonReader,
     SearchPage,
     SearchParams,
+    SingleWrite,
 )
 from adapter.transport.auth import Auth
 from adapter.transport.bundles import (
@@ -43,11 +45,12 @@ from adapter.transport.bundles import (
     page_of,
     split_reference,
     transaction_outcomes,
+    version_said,
 )
 from adapter.transport.capability import capability_of
 from adapter.transport.http import Answer, Call, Http
 from adapter.transport.origin import normal_base, resolve_link
-from adapter.transport.outcome import redirect_refusal, refusal
+from adapter.transport.outcome import error_in, issues_of, redirect_refusal, refusal
 from adapter.transport.server_config import ServerConfig
 
 __all__ = ["RestFhirServer", "ServerConfig"]
@@ -62,6 +65,7 @@ _SEARCH_HEADERS = {
     # An unknown parameter should be an error, not ignored: then it would find too much.
     "Prefer": "handling=strict",
 }
+_CRITERIA = re.compile(r"[A-Za-z0-9\-._~%=&:,/|+]+")
 LONGEST_GET_URL = 4_000  # HAPI refuses about 8 KB, with HTML; proxies before it may refuse less
 BATCH_READS = 50
 
@@ -231,6 +235,51 @@ class RestFhirServer:
 
         return self._http.send(call, accept)
 
+    def write(self, one: SingleWrite) -> EntryOutcome:
+        """Create, update or delete one resource; sent again as `transact` sends a bundle again.
+
+        A delete of what is not there (404, 410) is an outcome, not an error.
+
+        Raises: as `transact`; PermanentServerError for an address that no write of ours has.
+        """
+        _require_writable(one.url)
+        headers = {**_READ_HEADERS, "Content-Type": FHIR_JSON, "Prefer": "return=representation"}
+        if one.if_match is not None:
+            headers["If-Match"] = one.if_match
+        if one.if_none_exist is not None:
+            headers["If-None-Exist"] = one.if_none_exist
+        body = one.body or None
+        call = Call(one.method, f"{self._base_url}/{one.url}", headers, body, writes=True)
+
+        def accept(answer: Answer) -> EntryOutcome:
+            if one.method == "DELETE" and answer.status in (404, 410):
+                return EntryOutcome(answer.status, None)
+            if answer.status >= 300:
+                raise self._refusal(answer, call)
+            return self._written(answer, call)
+
+        return self._http.send(call, accept)
+
+    def _written(self, answer: Answer, call: Call) -> EntryOutcome:
+        """Read what a single write answered: the resource where it is one, else the ETag alone."""
+        said = {"etag": answer.headers.get("ETag"), "location": answer.headers.get("Location")}
+        if call.method == "DELETE" or not answer.body:
+            return EntryOutcome(answer.status, version_said(said, None))
+        try:
+            resource = self._resource(answer, call)
+        except ServerError as error:
+            raise UnknownOutcome(
+                f"the write was sent, but {error}", status=answer.status
+            ) from error
+        if issues := issues_of(resource):
+            if error_in(issues) is not None:
+                raise UnknownOutcome(
+                    f"the write was answered {answer.status} with an error in it",
+                    status=answer.status,
+                )
+            return EntryOutcome(answer.status, version_said(said, None))
+        return EntryOutcome(answer.status, version_said(said, resource), resource)
+
     def _first_call(self, resource_type: str, params: SearchParams) -> Call:
         query = urlencode(list(params), quote_via=quote, safe=",:/")
         url = f"{self._base_url}/{resource_type}"
@@ -326,3 +375,15 @@ def _require_reference(reference: str) -> None:
     if split_reference(reference) is None:
         # Not repeated: a reference that is no reference may be an address with a patient in it.
         raise PermanentServerError("what should be read is no 'Type/id'; nothing was sent")
+
+
+def _require_writable(url: str) -> None:
+    """Refuse an address that no write of ours has: it is "Type", "Type/id" or "Type?criteria"."""
+    path, mark, criteria = url.partition("?")
+    parts = split_reference(path)
+    is_one = parts is not None and parts[2] is None and not mark
+    of_type = path.isascii() and path.isalpha() and (not mark or _CRITERIA.fullmatch(criteria))
+    if not (is_one or of_type):
+        raise PermanentServerError(
+            "what should be written has no 'Type' or 'Type/id'; nothing was sent"
+        )

@@ -19,7 +19,14 @@ from decimal import Decimal
 from typing import Any
 
 from adapter.errors import PermanentServerError, ServerError, VersionConflict
-from adapter.ports import Capability, EntryOutcome, JsonObject, SearchPage, SearchParams
+from adapter.ports import (
+    Capability,
+    EntryOutcome,
+    JsonObject,
+    SearchPage,
+    SearchParams,
+    SingleWrite,
+)
 
 from .clock import FakeClock
 from .crash import CrashPoints
@@ -182,6 +189,30 @@ class FakeFhirServer:
         if fault:
             raise fault.error
         return outcomes
+
+    def write(self, one: SingleWrite) -> EntryOutcome:
+        """Carry out one PUT under an id of the client's, or one DELETE."""
+        self._call(f"{one.method} {one.url}")
+        fault = self.faults.pop(0) if self.faults else None
+        if fault and not fault.landed:
+            raise fault.error
+        if one.method == "DELETE":
+            stood = self.get(one.url) is not None
+            if stood:
+                self.delete(one.url)
+            outcome = EntryOutcome(204 if stood else 404, None)
+        else:
+            resource = json.loads(one.body, parse_float=Decimal)
+            entry = {
+                "resource": resource,
+                "request": {"method": one.method, "url": one.url, "ifMatch": one.if_match},
+            }
+            self._check([entry])
+            outcome = self._store(entry)
+        self.crash.step()
+        if fault:
+            raise fault.error
+        return outcome
 
     def _check(self, entries: list[JsonObject]) -> None:
         urls = [entry["request"]["url"] for entry in entries]

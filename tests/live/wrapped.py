@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from adapter.ports import Capability, EntryOutcome, FhirServer, JsonObject, SearchPage, SearchParams
+from adapter.ports import (
+    Capability,
+    EntryOutcome,
+    FhirServer,
+    JsonObject,
+    SearchPage,
+    SearchParams,
+    SingleWrite,
+)
 
 
 class Wrapped:
@@ -37,3 +45,7 @@ class Wrapped:
     def transact(self, bundle: bytes) -> tuple[EntryOutcome, ...]:
         """Send it to the server."""
         return self.server.transact(bundle)
+
+    def write(self, one: SingleWrite) -> EntryOutcome:
+        """Send it to the server."""
+        return self.server.write(one)
