@@ -1,7 +1,7 @@
 """Real servers as fixtures: a missing one skips its tests with one loud line, or fails them.
 
 The servers are shared by the whole session. Give each test patients of its own; a test that has to
-own the whole server takes `empty_hapi`.
+own the whole server takes `empty_hapi` or `empty_medplum`.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import pytest
 
 from tests.servers import hapi as hapi_server
 from tests.servers import mcode, postgres, synthea
+from tests.servers import medplum as medplum_server
 from tests.servers.required import announcements, skip_or_fail
 
 
@@ -25,6 +26,21 @@ def empty_hapi(hapi: hapi_server.HapiServer) -> hapi_server.HapiServer:
     """The same server, with everything that other tests left on it removed."""
     hapi.empty()
     return hapi
+
+
+@pytest.fixture(scope="session")
+def medplum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[medplum_server.MedplumServer]:
+    """Medplum's FHIR router over its in-memory repository."""
+    folder = tmp_path_factory.mktemp("medplum")
+    with skip_or_fail(), medplum_server.running(folder=folder) as server:
+        yield server
+
+
+@pytest.fixture
+def empty_medplum(medplum: medplum_server.MedplumServer) -> medplum_server.MedplumServer:
+    """The same server, with everything that other tests left on it removed."""
+    medplum.empty()
+    return medplum
 
 
 @pytest.fixture
