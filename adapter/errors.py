@@ -81,6 +81,10 @@ class TemporaryServerError(ServerError):
         super().__init__(message, status=status)
 
 
+class SearchExpired(TemporaryServerError):
+    """The server does not know the next page any more, although it gave the address of it."""
+
+
 class UnknownOutcome(TemporaryServerError):
     """A write was sent, and it is not known whether the server carried it out."""
 

@@ -72,7 +72,7 @@ class FormChoice:
     def find_samples(self) -> Forms:
         """Find HER2 results to try on; gives the forms to go on with, none of them proved.
 
-        A sample is not our own and has a time of change.
+        A sample is not our own; those that say when they were changed come first.
         """
         forms = Forms(tokens=self.wanted.tokens, name_params=self._names_looked_at())
         self.samples = self._samples([("code", ",".join(self.wanted.tokens))])
@@ -105,13 +105,9 @@ class FormChoice:
 
     def _samples(self, params: SearchParams) -> list[JsonObject]:
         for matches in self.trial.some(params):
-            usable = [
-                one
-                for one in matches
-                if not is_own(one) and last_updated(one) and self.wanted.is_candidate(one)
-            ]
+            usable = [one for one in matches if not is_own(one) and self.wanted.is_candidate(one)]
             if usable:
-                return usable
+                return sorted(usable, key=lambda one: last_updated(one) is None)
         return []
 
     def _code_params(self) -> tuple[str, ...]:

@@ -66,4 +66,14 @@ def last_updated(resource: JsonObject) -> datetime | None:
 
 def at_or_after(instant: datetime) -> str:
     """Write the value of `_lastUpdated` that includes ties: `ge`, milliseconds cut, UTC."""
-    return f"ge{instant.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%S')}.{instant.microsecond // 1000:03d}Z"
+    return f"ge{_to_the_millisecond(instant)}"
+
+
+def before(instant: datetime) -> str:
+    """Write the value of `_lastUpdated` that leaves out what `at_or_after` finds."""
+    return f"lt{_to_the_millisecond(instant)}"
+
+
+def _to_the_millisecond(instant: datetime) -> str:
+    in_utc = instant.astimezone(UTC)
+    return f"{in_utc.strftime('%Y-%m-%dT%H:%M:%S')}.{in_utc.microsecond // 1000:03d}Z"

@@ -15,15 +15,18 @@ from adapter.errors import PermanentServerError
 from adapter.fhir.identity import is_own, relative_reference
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, string
-from adapter.ports import FhirServer, JsonObject, SearchPage, SearchParams
+from adapter.ports import Clock, FhirServer, JsonObject, SearchPage, SearchParams
 from adapter.sync.forms import LABORATORY, FormChoice, Forms
 from adapter.sync.options import LaboratorySweep, ReadLimits
 from adapter.sync.parts import Parts
 from adapter.sync.search_params import Params, at_or_after, last_updated, within_budget
+from adapter.sync.slices import WholeSearch
 from adapter.sync.trial import Trial
 from adapter.sync.wanted import Wanted
 from adapter.terminology.systems import ADAPTER_SYSTEM, CASE_IDENTIFIER_SYSTEM
 
+EVER: Final = "ge1970-01-01T00:00:00.000Z"
+"""A `_lastUpdated` that leaves nothing out."""
 INCLUDES: Final[Params] = [
     ("_include", "Observation:specimen"),
     ("_revinclude", "DiagnosticReport:result"),
@@ -48,6 +51,7 @@ class Searches:
 
     source: FhirServer
     target: FhirServer
+    clock: Clock
     wanted: Wanted = field(default_factory=Wanted)
     page_size: int = 500
     laboratory: LaboratorySweep = LaboratorySweep.AUTO
@@ -70,6 +74,7 @@ class Searches:
         return cls(
             source=parts.source,
             target=parts.target,
+            clock=parts.clock,
             wanted=Wanted.of(parts.catalogue),
             page_size=limits.page_size,
             laboratory=limits.laboratory_sweep,
@@ -84,10 +89,13 @@ class Searches:
         if self.proved:
             return
         self.warnings.clear()
+        self.incremental = True
         known = self._ask_capability()
         self.prove_own()
         choice = FormChoice(Trial(self.source), self.wanted, known, self.laboratory, self._warn)
         unproved = choice.find_samples()
+        if not choice.samples and Trial(self.source).refuses([("_lastUpdated", EVER)]):
+            self._sweep_only("the server does not search by _lastUpdated")
         of_patient = self._prove_results(choice.samples[0]) if choice.samples else []
         self.forms = choice.choose(unproved, of_patient)
         self.proved = bool(choice.samples)
@@ -152,7 +160,7 @@ class Searches:
 
     def _narrative_pages(self, kind: str, params: Params) -> Iterator[SearchPage]:
         try:
-            yield from self.source.search(kind, params)
+            yield from self._whole(kind, params)
         except PermanentServerError as error:
             if error.status not in (400, 404):
                 raise
@@ -161,13 +169,15 @@ class Searches:
     def own(self, restriction: SearchParams = ()) -> Iterator[SearchPage]:
         """Find derived Observations of this adapter, of any namespace and policy."""
         params = [*self.own_params, *restriction, self._count]
-        return self.target.search("Observation", params)
+        return WholeSearch(
+            self.target, "Observation", params, self.clock, has_times=self.own_incremental
+        ).pages()
 
     def changed(self, resource_type: str, window: str) -> Iterator[SearchPage]:
         """Find resources by `_lastUpdated`; where that is refused, find nothing and warn."""
         params = [("_lastUpdated", window), self._count]
         try:
-            yield from self.source.search(resource_type, params)
+            yield from self._whole(resource_type, params)
         except PermanentServerError as error:
             if error.status not in (400, 404):
                 raise
@@ -220,10 +230,10 @@ class Searches:
         """Prove what every search is narrowed by; gives the one that narrows to the patient."""
         by_id = ("_id", str(sample["id"]))
         changed = last_updated(sample)
-        assert changed is not None  # a sample has one
-        if not Trial(self.source).finds([by_id, ("_lastUpdated", at_or_after(changed))]):
-            self.incremental = False
-            self._warn("the server does not search by _lastUpdated: every pass is a full sweep")
+        if changed is None:
+            self._sweep_only("the server does not say when a result was changed")
+        elif not Trial(self.source).finds([by_id, ("_lastUpdated", at_or_after(changed))]):
+            self._sweep_only("the server does not search by _lastUpdated")
         reference = string(child(sample, "subject"), "reference")
         subject = relative_reference(reference, (self.source.base_url,))
         if subject is None:
@@ -257,13 +267,18 @@ class Searches:
             [*self.own_params, by_id, ("_lastUpdated", at_or_after(changed))]
         )
 
+    def _sweep_only(self, why: str) -> None:
+        """Claim no incremental reading: only reading everything notices what was changed."""
+        self.incremental = False
+        self._warn(f"{why}: every pass is a full sweep")
+
     def _plainly(self, params: Params) -> Iterator[SearchPage]:
-        return self.source.search("Observation", params)
+        return self._whole("Observation", params)
 
     def _with_includes(self, params: Params) -> Iterator[SearchPage]:
         while True:
             try:
-                yield from self.source.search("Observation", [*params, *self.includes])
+                yield from self._whole("Observation", [*params, *self.includes])
             except PermanentServerError as error:
                 # Pages already given are given again: gathering keeps one version of each resource.
                 if error.status != 400 or not self.includes:
@@ -272,6 +287,10 @@ class Searches:
                 self.includes = self.includes[:-1]
             else:
                 return
+
+    def _whole(self, resource_type: str, params: Params) -> Iterator[SearchPage]:
+        has_times = self.proved and self.incremental
+        return WholeSearch(self.source, resource_type, params, self.clock, has_times).pages()
 
     def _drop_include(self, value: str) -> None:
         self.includes = [include for include in self.includes if include[1] != value]

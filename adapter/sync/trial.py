@@ -48,6 +48,16 @@ class Trial:
         page = next(self._pages([(name, NOWHERE)], "1"), None)
         return page is not None and not page.matches
 
+    def refuses(self, params: SearchParams) -> bool:
+        """Tell whether the server refuses a search, or leaves out a part of it and says so."""
+        try:
+            next(self.server.search("Observation", [*params, ("_count", "1")]), None)
+        except PermanentServerError as error:
+            if error.status not in REFUSALS and not isinstance(error, ParameterDropped):
+                raise
+            return True
+        return False
+
     def _pages(self, params: SearchParams, count: str) -> Iterator[SearchPage]:
         try:
             yield from self.server.search("Observation", [*params, ("_count", count)])

@@ -118,7 +118,7 @@ def _outcome(writer: Writer, *, preview: bool) -> PassOutcome:
 def _planned(
     parts: Parts, options: SyncOptions, selection: Selection, context: DeriveContext
 ) -> list[Planned]:
-    searches = Searches(parts.source, parts.target, page_size=options.read.page_size)
+    searches = Searches(parts.source, parts.target, parts.clock, page_size=options.read.page_size)
     searches.prove_own()
     chosen = list(_chosen(searches, selection, context))
     named = sorted({source for one in chosen for source in _sources(one)})

@@ -20,6 +20,7 @@ from adapter.errors import (
     NotFhirR4,
     ParameterDropped,
     PermanentServerError,
+    SearchExpired,
     ServerError,
     TemporaryServerError,
     UnknownOutcome,
@@ -292,8 +293,8 @@ class RestFhirServer:
         self, call: Call, resource_type: str, echo: SearchParams, *, is_first: bool
     ) -> _Found:
         def accept(answer: Answer) -> _Found:
-            if not is_first and answer.status in (404, 410):
-                raise TemporaryServerError(
+            if not is_first and answer.status in (400, 404, 410):
+                raise SearchExpired(
                     f"the search for {resource_type} expired on the server between two pages; "
                     "it has to begin again",
                     status=answer.status,

@@ -64,11 +64,13 @@ def _category(resource: JsonObject, wanted: str) -> bool:
 
 
 def _last_updated(resource: JsonObject, wanted: str) -> bool:
+    changed = datetime.fromisoformat(resource["meta"]["lastUpdated"])
+    bound = datetime.fromisoformat(wanted[2:])
+    if wanted.startswith("lt"):
+        return changed < bound
     if not wanted.startswith("ge"):
         raise AssertionError(f"only ge is safe for a watermark, not {wanted}")
-    return datetime.fromisoformat(resource["meta"]["lastUpdated"]) >= datetime.fromisoformat(
-        wanted[2:]
-    )
+    return changed >= bound
 
 
 def _any(resource: JsonObject, element: str, wanted: str) -> bool:

@@ -1,11 +1,11 @@
 """FakeFhirServer: a FHIR R4 server at the port, in memory, with faults on demand.
 
 It shares no code with the adapter. A test programs faults by assigning: `refuse` (a reason to
-refuse an entry for good), `refuse_search` (the same of a search), `faults` (errors raised by the
-next transactions, before or after they are carried out), `hidden` (in the store, not in the search
-index), `unsupported` (parameters that silently match nothing), `ignored` (that silently match
-everything), `alter` (what the server does to a resource it stores), `crash` (the client dies at the
-n-th step).
+refuse an entry for good), `refuse_search` (the same of a search), `break_off` (a search that fails
+at a page), `faults` (errors raised by the next transactions, before or after they are carried out),
+`hidden` (in the store, not in the search index), `unsupported` (parameters that silently match
+nothing), `ignored` (that silently match everything), `alter` (what the server does to a resource it
+stores), `show` (what it shows of one), `crash` (the client dies at the n-th step).
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from .crash import CrashPoints
 from .search import INCLUDES, REVERSE, matches
 
 Refusal = Callable[[JsonObject], str | None]
+BreakOff = Callable[[SearchParams, int, int], ServerError | None]
+"""Search parameters, number of the page from 0, matches in all → the error instead of that page."""
 SEARCH_PARAMS = {
     "Observation": frozenset(
         [
@@ -84,7 +86,9 @@ class FakeFhirServer:
         self.ignored: frozenset[str] = frozenset()
         self.refuse: Refusal = lambda _: None
         self.refuse_search: Callable[[SearchParams], bool] = lambda _: False
+        self.break_off: BreakOff = lambda _params, _page, _found: None
         self.alter: Callable[[JsonObject], JsonObject] = lambda resource: resource
+        self.show: Callable[[JsonObject], JsonObject] = lambda resource: resource
         self.faults: list[Fault | None] = []
         self.before_transaction: Callable[[], None] = lambda: None
         self.check_if_match = True
@@ -165,9 +169,12 @@ class FakeFhirServer:
         counts = [int(value) for name, value in params if name == "_count"]
         size = min([self.page_size, *counts])
         for start in range(0, max(len(found), 1), size):
+            if error := self.break_off(params, start // size, len(found)):
+                raise error
             self._call(f"search {resource_type}?" + "&".join(f"{n}={v}" for n, v in params))
             page = tuple(copy.deepcopy(found[start : start + size]))
-            included = self._included(page, params)
+            included = tuple(map(self.show, self._included(page, params)))
+            page = tuple(map(self.show, page))
             yield SearchPage(page, included, (), self.clock.now(), self._total(len(found)))
 
     def _total(self, number: int) -> int | None:
@@ -269,10 +276,13 @@ class FakeFhirServer:
 
     def _read(self, reference: str) -> JsonObject | None:
         plain, _, version = reference.partition("/_history/")
-        if not version:
-            return self.get(plain)
-        history = self.versions.get(plain, [])
-        return copy.deepcopy(history[int(version) - 1]) if int(version) <= len(history) else None
+        found = self.get(plain)
+        if version:
+            history = self.versions.get(plain, [])
+            found = (
+                copy.deepcopy(history[int(version) - 1]) if int(version) <= len(history) else None
+            )
+        return self.show(found) if found else None
 
     def _included(
         self, page: tuple[JsonObject, ...], params: SearchParams

@@ -10,12 +10,13 @@ from datetime import timedelta
 import pytest
 
 from adapter.errors import TemporaryServerError
-from adapter.ports import Capability, SearchParams
+from adapter.ports import Capability, JsonObject, SearchParams
 from adapter.sync.cycle import PassKind, SyncOptions
 from adapter.sync.options import ReadLimits
 from adapter.sync.search_params import at_or_after, within_budget
 from tests.fakes.clock import START
 from tests.fakes.laboratory import LOINC
+from tests.fakes.server import FakeFhirServer
 from tests.fakes.site import Site
 
 
@@ -130,6 +131,50 @@ def test_a_server_without_last_updated_is_swept_every_time_and_this_is_said() ->
     report = site.run()
     assert (report.kind, site.categories()) == (PassKind.SWEEP, {"anna": "positive"})
     assert any("_lastUpdated" in words for words in report.warnings)
+
+
+def without_meta(resource: JsonObject) -> JsonObject:
+    """What a server shows that says neither a version nor a time of change."""
+    tags = resource["meta"].get("tag")
+    return {**resource, "meta": {"tag": tags} if tags else {}}
+
+
+def is_by_time(params: SearchParams) -> bool:
+    return any(name == "_lastUpdated" for name, _ in params)
+
+
+def test_a_server_without_times_or_versions_is_read_whole_and_every_edit_is_found() -> None:
+    site = Site()
+    site.server.show, site.server.refuse_search = without_meta, is_by_time
+    site.target = FakeFhirServer(site.clock, base_url="https://results.test/fhir")
+    site.restart()
+    sources = [site.laboratory.ihc(f"p{number}", "1+") for number in range(30)]
+    report = site.settle()
+    assert any("when a result was changed" in words for words in report.warnings)
+    for source in sources:
+        site.laboratory.amend(source, "3+")
+        report = site.run()
+        assert (report.kind, report.actions["update"]) == (PassKind.SWEEP, 1)
+    assert [site.run().writes for _ in range(3)] == [0, 0, 0]
+    assert set(site.categories().values()) == {"positive"}
+
+
+def test_a_server_without_results_that_refuses_to_search_by_time_is_read_whole() -> None:
+    site = Site()
+    site.server.refuse_search = is_by_time
+    assert [site.run().kind for _ in range(3)] == [PassKind.SWEEP] * 3
+    site.laboratory.ihc("anna", "1+")
+    assert site.run().actions == {"create": 1}
+
+
+def test_a_server_that_learns_to_search_by_time_is_read_by_changes_again() -> None:
+    site = Site()
+    site.server.refuse_search = is_by_time
+    site.run()
+    site.server.refuse_search = lambda _: False
+    site.laboratory.ihc("anna", "1+")
+    site.settle()
+    assert site.run().kind is PassKind.INCREMENTAL
 
 
 def test_a_server_that_does_not_know_patient_is_asked_by_subject() -> None:

@@ -16,6 +16,7 @@ from adapter.errors import (
     NotAuthorised,
     ParameterDropped,
     PermanentServerError,
+    SearchExpired,
     ServerError,
     TemporaryServerError,
 )
@@ -177,14 +178,14 @@ def test_a_search_of_exactly_the_budget_is_complete(
     assert len(list(make_server(loopback.base, max_pages=2).search("Observation", []))) == 2
 
 
-@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("status", [400, 404, 410])
 def test_a_search_that_expires_between_pages_has_to_begin_again(
     status: int, make_server: MakeServer, loopback: Loopback
 ) -> None:
     loopback.will(answer(searchset(next="?page=2")), answer(status=f"{status} Gone"))
     pages = make_server(loopback.base).search("Observation", [])
     next(pages)
-    with pytest.raises(TemporaryServerError, match="begin again"):
+    with pytest.raises(SearchExpired, match="begin again"):
         next(pages)
     assert len(loopback.requests) == 2
 

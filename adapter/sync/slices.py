@@ -1,0 +1,112 @@
+"""A search read to its end, although the server forgets it on the way or is overcome by its size.
+
+One that breaks off is begun again from its first page. One that keeps breaking off, or at which the
+server fails because it finds too much, is read in slices of time, the earlier first: what is changed
+meanwhile moves into a later one. So pages may come twice; whoever takes them keeps one version of
+each resource. Nothing here reads what a resource means.
+
+Source: rows A7 and A2b of the failure modes (page tokens that expire; windows too large).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from adapter.errors import ServerError, TemporaryServerError
+from adapter.ports import Clock, FhirServer, SearchPage, SearchParams
+from adapter.sync.search_params import at_or_after, before, last_updated
+
+log = structlog.get_logger(__name__)
+
+RESTARTS: Final = 3
+"""How often one search is begun again before it is cut in two."""
+MAX_HALVINGS: Final = 40
+"""From thirty years to a millisecond; what is still too much then is an error."""
+MAX_IN_THE_DARK: Final = 8
+"""How often the earlier half is cut again without a page seen: a server that fails at everything is down."""
+TOO_MUCH: Final = frozenset({413, 500})
+"""Statuses of a first page by which servers fail at a search that finds too much."""
+_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)  # FHIR is younger; the first slice is open anyway
+_TICK: Final = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What was last changed from `start` on and before `end`; None where a side is open."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def params(self) -> SearchParams:
+        """Write it down as `_lastUpdated`, once for each side."""
+        since = [("_lastUpdated", at_or_after(self.start))] if self.start else []
+        return [*since, *([("_lastUpdated", before(self.end))] if self.end else [])]
+
+    def holds(self, instant: datetime) -> bool:
+        """Tell whether a cut there leaves something on both sides."""
+        after = self.start is None or instant >= self.start + _TICK
+        return after and (self.end is None or instant <= self.end - _TICK)
+
+
+@dataclass
+class WholeSearch:
+    """One search of one server, to be read to its end.
+
+    `has_times`: searching by `_lastUpdated` was proved. Elsewhere nothing is sliced: a server that
+    knows no such parameter may answer it with an empty page.
+    """
+
+    server: FhirServer
+    resource_type: str
+    params: SearchParams
+    clock: Clock
+    has_times: bool
+
+    def pages(self) -> Iterator[SearchPage]:
+        """Give the pages; some may come twice.
+
+        Raises: ServerError as the port says, when the server fails in spite of all.
+        """
+        return self._of(Slice(), MAX_HALVINGS, MAX_IN_THE_DARK)
+
+    def _of(self, part: Slice, halvings: int, in_the_dark: int) -> Iterator[SearchPage]:
+        told: set[datetime] = set()
+        for begun in range(RESTARTS + 1):
+            is_begun = False
+            try:
+                for page in self.server.search(self.resource_type, self._asked(part)):
+                    is_begun = True
+                    told.update(filter(None, map(last_updated, page.matches)))
+                    yield page
+            except ServerError as error:
+                is_lost = isinstance(error, TemporaryServerError) and is_begun
+                if is_lost and begun < RESTARTS:
+                    log.info("search_begun_again", attempt=begun + 1, status=error.status)
+                    continue
+                is_too_much = is_lost or (error.status in TOO_MUCH and in_the_dark > 0)
+                middle = self._middle(part, told) if is_too_much and halvings else None
+                if middle is None or not self.has_times:
+                    raise
+                log.info("search_sliced", status=error.status)
+                left = MAX_IN_THE_DARK if is_lost else in_the_dark - 1
+                yield from self._of(replace(part, end=middle), halvings - 1, left)
+                # The earlier half came through, so the server answers.
+                yield from self._of(replace(part, start=middle), halvings - 1, MAX_IN_THE_DARK)
+            return
+
+    def _asked(self, part: Slice) -> SearchParams:
+        return [*self.params, *part.params()]
+
+    def _middle(self, part: Slice, told: set[datetime]) -> datetime | None:
+        """Choose where to cut: in the middle of what was seen, else of the time."""
+        seen = sorted(instant for instant in told if part.holds(instant))
+        if seen:
+            return seen[len(seen) // 2]
+        start, end = part.start or _FIRST, part.end or self.clock.now()
+        middle = start + (end - start) / 2
+        return middle if part.holds(middle) else None
