@@ -158,8 +158,51 @@ def context_of(settings: Settings, catalogue: Catalogue, now: datetime) -> Deriv
     )
 
 
-def options_of(settings: Settings) -> SyncOptions:
-    """Translate the settings into what `sync` asks for."""
+def with_measured(settings: Settings, store: StateStore) -> tuple[Settings, bool]:
+    """Fill in what the doctor measured of this source where nobody set it; the origin then names the doctor.
+
+    Returns:
+        The settings, and whether a pass may ask for what changed; where nothing was measured it may, as far as its
+        own proofs go.
+
+    Raises:
+        StoreError.
+
+    """
+    from adapter.sync.measured import measured_source
+    from adapter.transport.origin import normal_base
+
+    found = (
+        measured_source(store, normal_base(settings.source.url)) if settings.source.url else None
+    )
+    if found is None:
+        return settings, True
+    measured, measurement = found
+    origins = dict(settings.origins)
+    source, poll = settings.source, settings.poll
+    if origins.setdefault("source.page_size", said := f"doctor, {measurement.at:%Y-%m-%d}") == said:
+        source = source.model_copy(update={"page_size": measured.page_size})
+    if origins.setdefault("poll.overlap_seconds", said) == said:
+        poll = poll.model_copy(update={"overlap_seconds": measured.overlap_seconds})
+    filled = settings.model_copy(update={"source": source, "poll": poll})
+    return filled.with_origins(origins), measured.incremental
+
+
+def with_kept_measurements(settings: Settings, *, connect: bool) -> Settings:
+    """Fill in as `with_measured` from the state store, where there is one; makes none.
+
+    `connect`: also ask a store that is no file. Raises: StoreError.
+    """
+    from adapter.store import is_kept
+
+    if not is_kept(settings.store.url, connect=connect):
+        return settings
+    with open_state(settings) as store:
+        return with_measured(settings, store)[0]
+
+
+def options_of(settings: Settings, *, incremental: bool = True) -> SyncOptions:
+    """Translate the settings into what `sync` asks for; `incremental` as `with_measured` gave it."""
     from adapter.sync.options import (
         BrakeLimits,
         LaboratorySweep,
@@ -177,6 +220,7 @@ def options_of(settings: Settings) -> SyncOptions:
             absence_confirm_seconds=poll.absence_confirm_seconds,
             laboratory_sweep=LaboratorySweep(poll.laboratory_sweep),
             narratives=settings.narratives == "suggest",
+            incremental=incremental,
         ),
         send=SendLimits(
             batch_cases=target.batch_cases, cases_per_minute=target.cases_per_minute, writers=2
@@ -258,17 +302,19 @@ def open_adapter(
     """
     from adapter.sync.cycle import Parts
 
+    settings.source.base_url  # noqa: B018 - raises a sentence of its own before anything is opened
     clock = SystemClock(stop)
     settings = with_site(settings)
     catalogue, links = catalogue_of(settings), links_of(settings)
     with ExitStack() as opened:
+        store = opened.enter_context(open_state(settings))
+        settings, incremental = with_measured(settings, store)
         source = opened.enter_context(server_of(settings.source, clock))
         target = source
         if not _is_one_server(settings):
             target = opened.enter_context(server_of(settings.target, clock))
         reads = watched(source)
         writes = reads if target is source else watched(target)
-        store = opened.enter_context(open_state(settings))
         parts = Parts(
             source=reads,
             target=writes,
@@ -278,7 +324,7 @@ def open_adapter(
             context=context_of(settings, catalogue, clock.now()),
             links=links,
         )
-        yield Adapter(settings, parts, options_of(settings))
+        yield Adapter(settings, parts, options_of(settings, incremental=incremental))
 
 
 def _is_one_server(settings: Settings) -> bool:

@@ -13,6 +13,7 @@ from adapter.cli.exit_codes import DONE, INTERRUPTED
 from adapter.cli.printing import Block, print_blocks, say, write_out
 from adapter.cli.shared import Shared
 from adapter.cli.signals import stop_on_signals
+from adapter.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,12 +34,17 @@ Database = Annotated[
 def config(shared: Shared, check: CheckServers = False) -> int:
     """Show every setting with where it came from; secrets are masked.
 
-    With --check the mappings are loaded and the servers are asked what they can do.
+    With --check the mappings are loaded and the servers are asked what they can do. What the doctor measured is
+    shown from a state file; from a database only with --check.
     """
-    from adapter.bootstrap import overruled, with_site
+    from adapter.bootstrap import overruled, with_kept_measurements, with_site
     from adapter.settings import describe
 
     settings = with_site(shared.settings(quiet=True))
+    try:
+        settings = with_kept_measurements(settings, connect=check)
+    except StoreError as error:
+        say(f"What the doctor measured is not shown: {error}")
     rows = [
         {"name": row.name, "value": row.value, "origin": row.origin, "default": row.default}
         for row in describe(settings)

@@ -57,6 +57,15 @@ def open_store(url: str, *, now: Callable[[], datetime] = _utc_now) -> SqlStateS
     return _open(address)
 
 
+def is_kept(url: str, *, connect: bool) -> bool:
+    """Tell whether a store may hold something already; `connect` is the answer for one that is no file.
+
+    Raises: StoreError for an unusable URL.
+    """
+    file = sqlite_file(read_url(url))
+    return connect if file is None else file.exists()
+
+
 def _open(address: URL) -> SqlStateStore:
     where = address.set(query={}).render_as_string(hide_password=True)
     engine = make_engine(address)

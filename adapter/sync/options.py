@@ -29,6 +29,7 @@ class ReadLimits:
     be read twice, at least so far apart. `laboratory_sweep`: see LaboratorySweep; it holds for
     sweeps, for what changed and for patients alike, or a result would come and go between passes.
     `narratives`: whether reports are searched for HER2 statements, as suggestions for the worklist.
+    `incremental`: False where the doctor saw that what changed is not found: then every pass is a sweep.
     """
 
     page_size: int = 500
@@ -38,6 +39,7 @@ class ReadLimits:
     absence_confirm_seconds: float = 600.0
     laboratory_sweep: LaboratorySweep = LaboratorySweep.AUTO
     narratives: bool = False
+    incremental: bool = True
 
     @property
     def basis(self) -> str:

@@ -79,6 +79,7 @@ class Searches:
             page_size=limits.page_size,
             laboratory=limits.laboratory_sweep,
             reads_narratives=limits.narratives,
+            incremental=limits.incremental,
         )
 
     def prepare(self) -> None:

@@ -25,6 +25,8 @@ from adapter.bootstrap import (
 from adapter.errors import ConfigError, MappingError
 from adapter.her2.policy import ASCO_CAP_2023, CHOICES
 from adapter.settings import AuthSettings, PolicySettings, Settings, load_settings
+from adapter.store import open_store
+from adapter.sync.measured import MeasuredSource, Measurement, remember
 from adapter.terminology.systems import OBSERVATION_PROFILE
 from adapter.transport.auth import BasicAuth, BearerAuth, HeaderAuth, NoAuth, TokenFileAuth
 from tests.unit.terminology.mapping_sets import site_toml
@@ -219,6 +221,34 @@ def test_one_server_is_one_client() -> None:
 def test_another_server_or_user_is_another_client(given: dict[str, object]) -> None:
     with open_adapter(settings(**given), Event()) as whole:
         assert whole.parts.source is not whole.parts.target
+
+
+def keep_measured(folder: Path, base_url: str) -> str:
+    """Keep what a doctor measured of this base in a new state file; gives its URL."""
+    url = f"sqlite:///{folder / 'state.sqlite'}"
+    with open_store(url) as store:
+        measured = MeasuredSource(page_size=50, overlap_seconds=900.0, incremental=False)
+        remember(store, measured, Measurement(base_url, NOW))
+    return url
+
+
+def test_what_the_doctor_measured_counts_where_nobody_set_it(tmp_path: Path) -> None:
+    kept = keep_measured(tmp_path, URL)
+    with open_adapter(settings(store__url=kept), Event()) as whole:
+        read, origins = whole.options.read, whole.settings.origins
+        assert (read.page_size, read.overlap_seconds, read.incremental) == (50, 900.0, False)
+        assert (
+            origins["source.page_size"] == origins["poll.overlap_seconds"] == "doctor, 2026-03-01"
+        )
+    with open_adapter(settings(store__url=kept, source__page_size=7), Event()) as whole:
+        assert (whole.options.read.page_size, whole.options.read.overlap_seconds) == (7, 900.0)
+
+
+def test_what_was_measured_of_another_server_is_not_believed(tmp_path: Path) -> None:
+    kept = keep_measured(tmp_path, "https://other.test/r4")
+    with open_adapter(settings(store__url=kept), Event()) as whole:
+        read = whole.options.read
+        assert (read.page_size, read.overlap_seconds, read.incremental) == (500, 600.0, True)
 
 
 def test_without_a_server_nothing_starts() -> None:

@@ -13,6 +13,7 @@ from adapter.ports import ParkedCase, PassRecord, StateStore
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
 from adapter.sync.cycle import BRAKE
+from adapter.sync.measured import MeasuredSource, Measurement, remember
 from tests.cli.conftest import Run, fetch, load
 
 
@@ -149,6 +150,23 @@ def test_config_masks_every_secret_and_names_the_origin(run: Run) -> None:
     assert rows["source.url"]["value"] == "https://fhir.test/r4"
     assert rows["source.url"]["origin"] == "HER2_FHIR_URL"
     assert "very-secret" not in ended.out + ended.err
+
+
+def test_config_says_what_came_from_the_doctor_and_makes_no_state_file(
+    run: Run, tmp_path: Path
+) -> None:
+    url = "https://fhir.test/r4"
+
+    def row() -> tuple[str, str]:
+        lines = {line["name"]: line for line in run("config", HER2_FHIR_URL=url).lines}
+        return lines["source.page_size"]["value"], lines["source.page_size"]["origin"]
+
+    assert row() == ("500", "default")
+    assert not (tmp_path / "state.sqlite").exists()
+    with state(tmp_path) as store:
+        at = datetime(2026, 3, 1, tzinfo=UTC)
+        remember(store, MeasuredSource(50, 900.0, incremental=True), Measurement(url, at))
+    assert row() == ("50", "doctor, 2026-03-01")
 
 
 def test_the_file_the_environment_and_the_flag_win_in_this_order(run: Run, tmp_path: Path) -> None:
