@@ -46,7 +46,8 @@ class Searches:
     """How HER2 results and our own derived Observations are found on one pair of servers.
 
     `patient_param`, `forms` and `own_params` change when a proof fails; None for `patient_param`
-    means that results cannot be asked by patient, so that every pass is a sweep.
+    means that results cannot be asked by patient, so that every pass is a sweep. So does `may_poll`
+    when it is False, whatever the proofs say.
     """
 
     source: FhirServer
@@ -56,6 +57,7 @@ class Searches:
     page_size: int = 500
     laboratory: LaboratorySweep = LaboratorySweep.AUTO
     reads_narratives: bool = False
+    may_poll: bool = True
     incremental: bool = True
     own_incremental: bool = True
     own_by_source: bool = False
@@ -79,7 +81,7 @@ class Searches:
             page_size=limits.page_size,
             laboratory=limits.laboratory_sweep,
             reads_narratives=limits.narratives,
-            incremental=limits.incremental,
+            may_poll=limits.incremental,
         )
 
     def prepare(self) -> None:
@@ -90,7 +92,7 @@ class Searches:
         if self.proved:
             return
         self.warnings.clear()
-        self.incremental = True
+        self.incremental = self.may_poll
         known = self._ask_capability()
         self.prove_own()
         choice = FormChoice(Trial(self.source), self.wanted, known, self.laboratory, self._warn)
