@@ -15,8 +15,9 @@ from typing import Final
 from adapter.fhir.identity import case_identifier, is_own
 from adapter.fhir.references import reference_to
 from adapter.ports import Clock, JsonObject, SearchPage, StateStore
+from adapter.sync.landmarks import Landmark
 from adapter.sync.references import patient_of, version_of
-from adapter.sync.search_params import at_or_after, last_updated
+from adapter.sync.search_params import at_or_after
 from adapter.sync.searches import Searches
 
 RESULTS: Final = "Observation"
@@ -60,13 +61,15 @@ class Discovered:
 
     `patients`: to be looked at. `versions`: patient → the versions that woke it, to be remembered
     once it is dealt with. `without_patient`: results that name no patient of this server.
-    `watermarks`: where each discovery may move to, once everything found is queued.
+    `watermarks`: where each discovery may move to, once everything found is queued. `landmarks`:
+    the newest result, and the newest of ours, that it saw.
     """
 
     patients: set[str] = field(default_factory=set)
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
     without_patient: dict[str, JsonObject] = field(default_factory=dict)
     watermarks: dict[str, datetime] = field(default_factory=dict)
+    landmarks: dict[str, Landmark] = field(default_factory=dict)
 
     def wake(self, patient: str, resource: JsonObject) -> None:
         """Note that a resource says this patient may have changed."""
@@ -81,16 +84,13 @@ class Crawl:
     """When one discovery began by the server's clock, and the newest change it saw."""
 
     began: datetime | None = None
-    newest: datetime | None = None
+    newest: Landmark | None = None
 
     def note(self, page: SearchPage, now: datetime) -> None:
         """Take in a page; `now` stands in for a server that sends no Date."""
         if self.began is None:
             self.began = page.server_time or now
-        for resource in page.matches:
-            changed = last_updated(resource)
-            if changed is not None and (self.newest is None or changed > self.newest):
-                self.newest = changed
+        self.newest = Landmark.of(page.matches, self.newest)
 
     def noting(self, clock: Clock) -> Callable[[SearchPage], None]:
         """Give what takes in pages as they come."""
@@ -103,7 +103,7 @@ class Crawl:
         """
         if self.began is None or (self.newest is None and before is not None):
             return before
-        reached = min(self.began, self.newest) if self.newest else self.began
+        reached = min(self.began, self.newest.changed) if self.newest else self.began
         return max(reached, before) if before else reached
 
 
@@ -205,3 +205,5 @@ class Discovery:
         # A look back from a given day says nothing about the time before that day.
         if reached is not None and (since is None or before is None or since <= before):
             found.watermarks[name] = reached
+        if crawl.newest is not None and name in (RESULTS, OWN):
+            found.landmarks[name] = crawl.newest

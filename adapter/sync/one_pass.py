@@ -21,6 +21,7 @@ from adapter.sync.bundle import BundleMaker
 from adapter.sync.deciding import Decider
 from adapter.sync.delivery import Delivery
 from adapter.sync.discover import RESULTS, Recent
+from adapter.sync.landmarks import remember, remembered
 from adapter.sync.lanes import Lanes
 from adapter.sync.link_watch import LinkWatch
 from adapter.sync.options import PassOptions, SyncOptions
@@ -105,6 +106,9 @@ class OnePass:
         self.load = replace(self.load, first_contact=held_none)
         self.decider.trusts_search = held_none
         self._warn_of_narrowed_scope(scope)
+        self._warn(
+            f"{one} is gone or older than it was: everything is read again" for one in scope.lost
+        )
         with Lanes(self.options.send.writers) as lanes:
             for gathered in scope.chunks:
                 if self.interrupts.stopped():
@@ -282,6 +286,7 @@ class OnePass:
         store.unpark([*self.healed, *over, *(key for key in landed if key in self.parked)])
         store.set_setting(BRAKE, brake.as_text() if brake.engaged else None)
         store.set_setting(DERIVED_COUNT, str(self._standing_now()))
+        remember(store, scope.landmarks(remembered(store)))
         if scope.sweep is not None:
             for name, instant in scope.sweep.watermarks().items():
                 store.set_watermark(name, instant)

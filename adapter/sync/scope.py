@@ -7,13 +7,14 @@ server. The planner picks between gathering by patient and a sweep by count.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from adapter.ports import Clock, JsonObject, StateStore
-from adapter.sync.discover import RESULTS, Discovered, Discovery, Recent
+from adapter.sync.discover import OWN, RESULTS, Discovered, Discovery, Recent
 from adapter.sync.gather import Gatherer
+from adapter.sync.landmarks import Landmarks, gone_back, remember, remembered
 from adapter.sync.options import PassOptions, ReadLimits
 from adapter.sync.pool import Gathered
 from adapter.sync.report import PassKind
@@ -42,6 +43,7 @@ class Scope:
     """What a pass looks at; `sweep` is there when everything is read.
 
     `is_whole`: it looks at everything that this site looks at, be it from the day it began with.
+    `lost`: what was there before and is gone or older now, so that everything is read.
     """
 
     kind: PassKind
@@ -51,6 +53,17 @@ class Scope:
     queued: tuple[str, ...] = ()
     marks_sweep: bool = False
     is_whole: bool = False
+    lost: tuple[str, ...] = ()
+
+    def landmarks(self, before: Landmarks) -> Landmarks:
+        """Give what is remembered of this pass: all that a sweep saw, else what is newer than before."""
+        if self.sweep is not None:
+            return self.sweep.landmarks()
+        seen = self.discovered.landmarks
+        return {
+            **before,
+            **{name: one for name, one in seen.items() if one.is_newer(before.get(name))},
+        }
 
 
 @dataclass(frozen=True)
@@ -78,11 +91,24 @@ class Scoping:
             return Scope(PassKind.PATIENTS, gatherer.patients(_references(asked.patients)))
         queued = self.store.queued(self.store.queue_length())
         since = asked.since
-        if since is None and (observe or self._sweep_is_due(asked)):
-            since = None if asked.backfill else self._since()
-            if since is None:
-                return self._sweep(gatherer, queued)
-        return self._changed(gatherer, queued, recent, since)
+        lost: tuple[str, ...] = ()
+        if since is None:
+            is_due = observe or self._sweep_is_due(asked)
+            lost = () if is_due else self._gone_back()
+            if is_due or lost:
+                since = None if asked.backfill else self._since()
+                if since is None:
+                    return replace(self._sweep(gatherer, queued), lost=lost)
+        return replace(self._changed(gatherer, queued, recent, since), lost=lost)
+
+    def _gone_back(self) -> tuple[str, ...]:
+        """Name what was newest on a server and is gone or older now; it is looked for once."""
+        searches = self.searches
+        servers = {RESULTS: searches.source, OWN: searches.target}
+        lost = gone_back(remembered(self.store), servers)
+        if lost and self.may_remember:
+            remember(self.store, {})
+        return lost
 
     def _sweep(self, gatherer: Gatherer, queued: tuple[str, ...]) -> Scope:
         sweep = read_everything(gatherer)

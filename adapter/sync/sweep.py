@@ -12,6 +12,7 @@ from datetime import datetime
 from adapter.ports import JsonObject
 from adapter.sync.discover import NARRATIVES, OWN, RESULTS, WAKING_TYPES, Crawl
 from adapter.sync.gather import Gatherer
+from adapter.sync.landmarks import Landmark
 from adapter.sync.pool import Gathered, Pool
 from adapter.sync.references import patient_of
 
@@ -83,3 +84,8 @@ class Sweep:
         found = {RESULTS: self.results_crawl.watermark(None), OWN: self.own_crawl.watermark(None)}
         found.update(dict.fromkeys((*WAKING_TYPES, NARRATIVES), began))
         return {name: instant for name, instant in found.items() if instant is not None}
+
+    def landmarks(self) -> dict[str, Landmark]:
+        """Give the newest result, and the newest of ours, that it saw."""
+        found = {RESULTS: self.results_crawl.newest, OWN: self.own_crawl.newest}
+        return {name: landmark for name, landmark in found.items() if landmark is not None}

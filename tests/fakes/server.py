@@ -140,6 +140,14 @@ class FakeFhirServer:
         """Every version, oldest first."""
         return list(self.versions.get(reference, []))
 
+    def snapshot(self) -> dict[str, list[JsonObject | None]]:
+        """Make a backup."""
+        return {reference: list(history) for reference, history in self.versions.items()}
+
+    def restore(self, backup: dict[str, list[JsonObject | None]]) -> None:
+        """Put the content back to a backup: what came after it is lost, its version numbers are given anew."""
+        self.versions = {reference: list(history) for reference, history in backup.items()}
+
     # The port.
 
     def read(self, reference: str) -> JsonObject | None:

@@ -45,8 +45,9 @@ def test_first_pass_writes_one_observation_and_one_provenance_and_the_second_not
     assert adapter.run().queue_left == 0
     asked = server.since(idle)
     assert asked.writes == 0
-    # Results by code, by name and by category, our own, and three kinds that wake: a search each.
-    assert asked.requests == 7
+    # Results by code, by name and by category, our own, and three kinds that wake: a search each. And
+    # whether the newest that was seen still stands.
+    assert asked.requests == 8
 
     derived = records.assert_sound(patients=len(CASES))
     assert {one["subject"]["reference"]: category_of(one) for one in derived} == expected

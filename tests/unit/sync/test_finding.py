@@ -75,6 +75,7 @@ def test_code_and_component_are_one_search_where_it_is_proved() -> None:
     site.run()
     asked = [call.partition("=")[0] for call in site.server.calls]
     assert asked == [
+        "read_all 1",
         "search Observation?combo-code",
         "search Observation?combo-code:text",
         "search Observation?identifier",

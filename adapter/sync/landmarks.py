@@ -1,0 +1,91 @@
+"""Whether a server was put back to an earlier state: then times say nothing, and everything is read.
+
+A server restored from a backup has lost what came after it, and what it lost has the times of before:
+no window of time shows it. So the newest resource seen on each server is remembered, and looked at
+before each pass. One that is gone, or older than it was, asks for a full sweep; so does one that was
+merely deleted, which costs a sweep and no more.
+
+Source: row A17 of the failure modes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from adapter.fhir.references import reference_to
+from adapter.ports import FhirServer, JsonObject, StateStore
+from adapter.sync.search_params import last_updated
+
+SEEN: Final = "newest-seen"
+"""Setting: the landmark of each discovery, as JSON."""
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """A resource ("Type/id") and when it was last changed."""
+
+    reference: str
+    changed: datetime
+
+    @classmethod
+    def of(cls, resources: Iterable[JsonObject], before: Landmark | None = None) -> Landmark | None:
+        """Give the newest of some resources, or the one before where none is newer."""
+        newest = before
+        for resource in resources:
+            changed = last_updated(resource)
+            if changed is not None and (newest is None or changed > newest.changed):
+                newest = cls(reference_to(resource), changed)
+        return newest
+
+    def is_newer(self, other: Landmark | None) -> bool:
+        """Tell whether it was changed later than another, or there is no other."""
+        return other is None or self.changed > other.changed
+
+    def stands_in(self, resource: JsonObject | None) -> bool:
+        """Tell whether the server still holds it, as it was or newer."""
+        changed = None if resource is None else last_updated(resource)
+        return changed is not None and changed >= self.changed
+
+
+Landmarks = Mapping[str, Landmark]
+"""Discovery → the newest it saw."""
+
+
+def remembered(store: StateStore) -> dict[str, Landmark]:
+    """Read the landmarks of earlier passes."""
+    said = json.loads(store.setting(SEEN) or "{}")
+    return {
+        name: Landmark(reference, datetime.fromisoformat(changed))
+        for name, (reference, changed) in said.items()
+    }
+
+
+def remember(store: StateStore, landmarks: Landmarks) -> None:
+    """Replace the landmarks of earlier passes."""
+    said = {name: (one.reference, one.changed.isoformat()) for name, one in landmarks.items()}
+    store.set_setting(SEEN, json.dumps(said, sort_keys=True) if said else None)
+
+
+def gone_back(landmarks: Landmarks, servers: Mapping[str, FhirServer]) -> tuple[str, ...]:
+    """Name the landmarks that do not stand any more.
+
+    Args:
+        landmarks: what was remembered.
+        servers: discovery → the server that it reads; those of one server are read at once.
+
+    Raises: ServerError as the port says.
+
+    """
+    by_server: dict[int, tuple[FhirServer, list[Landmark]]] = {}
+    for name, landmark in landmarks.items():
+        server = servers[name]
+        by_server.setdefault(id(server), (server, []))[1].append(landmark)
+    lost: list[str] = []
+    for server, asked in by_server.values():
+        found = server.read_all(sorted({one.reference for one in asked}))
+        lost += [one.reference for one in asked if not one.stands_in(found.get(one.reference))]
+    return tuple(lost)

@@ -1,0 +1,128 @@
+"""A server put back to a backup is noticed at the next pass, and everything is read again.
+
+Protects row A17 of the failure modes: versions and times go backwards, ids and version numbers are
+used again, and no window of time shows what was lost.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from adapter.fhir.identity import is_own
+from adapter.sync.cycle import PassKind
+from tests.fakes.server import FakeFhirServer
+from tests.fakes.site import Site
+
+SCORES = ("0", "1+", "2+", "3+")
+
+
+def answers(site: Site) -> dict[str, str | None]:
+    """What a site without memory says of what the server holds now."""
+    other = Site(server=FakeFhirServer(site.clock))
+    for reference, history in site.server.snapshot().items():
+        present = history[-1]
+        is_ours = reference.startswith(("Provenance", "Device")) or (present and is_own(present))
+        if present and not is_ours:
+            other.server.put(present)
+    other.settle()
+    return other.categories()
+
+
+def test_a_score_that_went_back_with_the_server_is_read_again() -> None:
+    site = Site()
+    source = site.laboratory.ihc("anna", "1+")
+    site.settle()
+    backup = site.server.snapshot()
+    site.clock.advance(hours=2)
+    site.laboratory.amend(source, "3+")
+    site.settle()
+    site.clock.advance(hours=2)
+    site.run()
+    site.server.restore(backup)
+    report = site.run()
+    assert report.kind is PassKind.SWEEP
+    assert any("is gone or older than it was" in words for words in report.warnings)
+    assert site.categories() == {"anna": "low"}
+    assert site.settle().kind is PassKind.INCREMENTAL
+
+
+def test_a_derived_result_that_the_restore_lost_is_written_again() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "1+")
+    backup = site.server.snapshot()
+    site.settle()
+    site.clock.advance(hours=2)
+    site.run()
+    site.server.restore(backup)
+    site.run()
+    assert site.categories() == {"anna": "low"}
+    site.assert_sound()
+
+
+def test_a_deleted_newest_result_costs_one_sweep_and_no_more() -> None:
+    site = Site()
+    site.target = FakeFhirServer(site.clock, base_url="https://results.test/fhir")
+    site.restart()
+    site.laboratory.ihc("anna", "1+")
+    site.settle()
+    site.clock.advance(60)
+    site.laboratory.ihc("berta", "3+")
+    site.settle()
+    site.server.delete("Observation/ihc-berta-a")
+    kinds = [site.run().kind for _ in range(3)]
+    assert kinds.count(PassKind.SWEEP) == 1
+
+
+def test_a_restored_source_is_noticed_where_results_stand_on_another_server() -> None:
+    site = Site()
+    site.target = FakeFhirServer(site.clock, base_url="https://results.test/fhir")
+    site.restart()
+    source = site.laboratory.ihc("anna", "1+")
+    site.settle()
+    backup = site.server.snapshot()
+    site.clock.advance(hours=2)
+    site.laboratory.amend(source, "3+")
+    site.settle()
+    site.server.restore(backup)
+    site.clock.advance(hours=2)
+    site.run()
+    assert set(site.categories().values()) == {"low"}
+
+
+def test_a_dry_run_says_it_and_remembers_nothing() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "1+")
+    site.settle()
+    backup = site.server.snapshot()
+    site.clock.advance(hours=2)
+    site.laboratory.ihc("berta", "3+")
+    site.settle()
+    site.server.restore(backup)
+    for _ in range(2):
+        report = site.run(dry_run=True)
+        assert report.kind is PassKind.SWEEP
+        assert any("is gone or older" in words for words in report.warnings)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_after_any_restore_one_sweep_makes_what_stands_right(seed: int) -> None:
+    chance, site = random.Random(seed), Site()
+    for number in range(12):
+        site.laboratory.ihc(f"p{number}", chance.choice(SCORES))
+    site.settle()
+    backup = site.server.snapshot()
+    for _ in range(chance.randint(1, 6)):
+        site.clock.advance(chance.uniform(1, 7200))
+        patient = f"p{chance.randrange(14)}"
+        site.laboratory.ihc(patient, chance.choice(SCORES))
+        if chance.random() < 0.6:
+            site.settle()
+    site.clock.advance(chance.uniform(1, 7200))
+    site.run()
+    site.server.restore(backup)
+    if chance.random() < 0.5:
+        site.laboratory.ihc(f"p{chance.randrange(12)}", chance.choice(SCORES))
+    site.settle()
+    assert site.categories() == answers(site)
