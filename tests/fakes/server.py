@@ -10,7 +10,6 @@ stores), `show` (what it shows of one), `crash` (the client dies at the n-th ste
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -67,6 +66,15 @@ class Fault:
     landed: bool = False
 
 
+def _copied(value: Any) -> Any:
+    """Copy JSON whole; a number with digits is a decimal, as the strict reader gives it."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copied(item) for item in value]
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
 class FakeFhirServer:
     """`writes` counts entries carried out by `transact`, `calls` names every request."""
 
@@ -109,7 +117,7 @@ class FakeFhirServer:
 
     def put(self, resource: JsonObject, *, last_updated: datetime | None = None) -> str:
         """Store a resource as another client would; returns its reference."""
-        stored = copy.deepcopy(resource)
+        stored = _copied(resource)
         reference = f"{stored['resourceType']}/{stored['id']}"
         history = self.versions.setdefault(reference, [])
         meta = stored.setdefault("meta", {})
@@ -130,11 +138,11 @@ class FakeFhirServer:
 
     def get(self, reference: str) -> JsonObject | None:
         """The present version, uncounted and visible even when hidden from search."""
-        return copy.deepcopy(self._present(reference))
+        return _copied(self._present(reference))
 
     def all(self, resource_type: str) -> list[JsonObject]:
         """Every present resource of a type."""
-        return copy.deepcopy(self._stored(resource_type))
+        return _copied(self._stored(resource_type))
 
     def history(self, reference: str) -> list[JsonObject | None]:
         """Every version, oldest first."""
@@ -180,7 +188,7 @@ class FakeFhirServer:
             if error := self.break_off(params, start // size, len(found)):
                 raise error
             self._call(f"search {resource_type}?" + "&".join(f"{n}={v}" for n, v in params))
-            page = tuple(copy.deepcopy(found[start : start + size]))
+            page = tuple(_copied(found[start : start + size]))
             included = tuple(map(self.show, self._included(page, params)))
             page = tuple(map(self.show, page))
             yield SearchPage(page, included, (), self.clock.now(), self._total(len(found)))
@@ -248,7 +256,7 @@ class FakeFhirServer:
         url, resource = entry["request"]["url"], entry["resource"]
         assert url == f"{resource['resourceType']}/{resource['id']}", "id differs from the URL"
         created = not self.versions.get(url)
-        changed = self.alter(copy.deepcopy(resource))
+        changed = self.alter(_copied(resource))
         if not self._is_what_stands(url, changed):
             self.put(changed)
         self.writes += 1
@@ -287,9 +295,7 @@ class FakeFhirServer:
         found = self.get(plain)
         if version:
             history = self.versions.get(plain, [])
-            found = (
-                copy.deepcopy(history[int(version) - 1]) if int(version) <= len(history) else None
-            )
+            found = _copied(history[int(version) - 1]) if int(version) <= len(history) else None
         return self.show(found) if found else None
 
     def _included(
@@ -311,7 +317,7 @@ class FakeFhirServer:
                     ):
                         found[f"{kind}/{resource['id']}"] = resource
         return tuple(
-            copy.deepcopy(resource)
+            _copied(resource)
             for reference, resource in found.items()
             if reference not in references
         )
