@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check format lint types imports lock benchmark tcga docs package clean
+.PHONY: help demo test check format lint types imports lock benchmark tcga prove docs package clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -42,6 +42,9 @@ benchmark: $(VENV)/.dev ## The adapter beside the bare HTTP exchange, on a real 
 
 tcga: $(VENV)/.dev ## TCGA-BRCA, where HER2_TCGA_FILE is at hand: docs/tcga-brca.md anew
 	@$(RUN)/python -m tests.registries.tcga --write docs/tcga-brca.md
+
+prove: $(VENV)/.dev ## Measure the promises: docs/promises.md anew; HER2_PROVE=full for the shares by hand
+	@$(RUN)/python -m tests.promises
 
 docs: $(VENV)/.dev ## Write the generated pages anew
 	@$(RUN)/her2-adapter table --output markdown > docs/decision-table.md

@@ -1,0 +1,1 @@
+"""Tests that measure what is promised, and the page that says what they measured."""

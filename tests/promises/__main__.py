@@ -1,0 +1,70 @@
+"""Measure the promises and write `docs/promises.md` anew; `make prove`.
+
+Exit code: that of pytest, so that a promise that does not hold fails the command too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.promises.measured import Circumstances, keep, load, merged, read_junit
+from tests.promises.page import page
+
+ROOT = Path(__file__).parents[2]
+FIGURES = ROOT / "docs" / "promises.json"
+PAGE = ROOT / "docs" / "promises.md"
+MEASURED_PARTS = ("adapter", "mappings", "tests", "requirements.lock")
+
+
+def circumstances() -> Circumstances:
+    """Say where we are: a checkout with changes is not its commit, and says so."""
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    changed = " with changes" if _git("status", "--porcelain", "--", *MEASURED_PARTS) else ""
+    return Circumstances(
+        share="full" if os.environ.get("HER2_PROVE") == "full" else "ci",
+        commit=f"{commit}{changed}",
+        machine=f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}",
+        date=datetime.now(UTC).date().isoformat(),
+    )
+
+
+def measure(junit: Path, targets: list[str]) -> int:
+    """Run the measuring tests; give pytest's exit code."""
+    junit.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={junit}", *targets]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def main() -> int:
+    """Measure, keep, write."""
+    parser = argparse.ArgumentParser(prog="python -m tests.promises", description=__doc__)
+    parser.add_argument("targets", nargs="*", default=["tests/promises"], help="tests to run")
+    parser.add_argument(
+        "--render", action="store_true", help="measure nothing, only write the page"
+    )
+    asked = parser.parse_args()
+    figures, code = load(FIGURES), 0
+    if not asked.render:
+        junit = ROOT / ".cache" / "promises.xml"
+        at = circumstances()
+        code = measure(junit, asked.targets)
+        figures = merged(figures, read_junit(junit.read_text("utf-8"), at))
+        keep(figures, FIGURES)
+    PAGE.write_text(page(figures), "utf-8")
+    return code
+
+
+def _git(*arguments: str) -> str:
+    ran = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return ran.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
