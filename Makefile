@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check format lint types imports lock benchmark tcga prove docs package clean
+.PHONY: help demo test check format lint types imports lock benchmark tcga prove guards docs package clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -45,6 +45,9 @@ tcga: $(VENV)/.dev ## TCGA-BRCA, where HER2_TCGA_FILE is at hand: docs/tcga-brca
 
 prove: $(VENV)/.dev ## Measure the promises: docs/promises.md anew; HER2_PROVE=full for the shares by hand
 	@$(RUN)/python -m tests.promises
+
+guards: $(VENV)/.dev ## Remove each guard of the product in turn: do the tests notice?
+	@$(RUN)/python -m tests.guards
 
 docs: $(VENV)/.dev ## Write the generated pages anew
 	@$(RUN)/her2-adapter table --output markdown > docs/decision-table.md

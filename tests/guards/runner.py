@@ -1,0 +1,150 @@
+"""Removes guards, each in a copy of the checkout and never in the checkout itself.
+
+A guard is proved when its tests pass as the code stands and fail without it. A removal after which
+the tests cannot even be collected proves nothing, and is told as such.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from tests.guards.listed import ROOT, Guard
+
+AT_ONCE = 2
+LONGEST_SECONDS = 300
+WHOLE_SUITE = ("tests",)
+_NOT_COPIED = (
+    ".git",
+    ".venv",
+    ".cache",
+    ".*_cache",
+    "__pycache__",
+    ".hypothesis",
+    "dist",
+    "*.sqlite*",
+)
+_FAILED = 1
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one removal. `green`: tests that should have turned red and did not."""
+
+    guard: Guard
+    green: tuple[str, ...] = ()
+    trouble: str = ""
+
+    @property
+    def bites(self) -> bool:
+        """Whether every test named noticed."""
+        return not self.green and not self.trouble
+
+
+class Checkout:
+    """A copy of the checkout, to be spoilt."""
+
+    def __init__(self, place: Path) -> None:
+        shutil.copytree(ROOT, place, ignore=shutil.ignore_patterns(*_NOT_COPIED), symlinks=True)
+        self._place = place
+
+    def run(self, tests: Sequence[str], *options: str) -> tuple[int | None, set[str]]:
+        """Run tests here; give pytest's exit code, None for a hang, and the ids of those that failed."""
+        junit = self._place / "guard.xml"
+        junit.unlink(missing_ok=True)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            f"--junitxml={junit}",
+        ]
+        environment = {**os.environ, "PYTHONPATH": str(self._place), "PYTHONDONTWRITEBYTECODE": "1"}
+        try:
+            ran = subprocess.run(
+                [*command, *options, *tests],
+                cwd=self._place,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=LONGEST_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return None, set()
+        failed = set(_failed(junit.read_text("utf-8"))) if junit.exists() else set()
+        return ran.returncode, failed
+
+    def without(self, guard: Guard, *, whole_suite: bool) -> Verdict:
+        """Remove a guard, run what has to notice, and put the guard back."""
+        file = self._place / guard.file
+        source = file.read_text("utf-8")
+        file.write_text(guard.removed_from(source), "utf-8")
+        try:
+            if whole_suite:
+                code, _ = self.run(WHOLE_SUITE, "-x")
+                return Verdict(guard, () if code == _FAILED else WHOLE_SUITE)
+            code, failed = self.run(guard.tests)
+        finally:
+            file.write_text(source, "utf-8")
+        if code is None:
+            return Verdict(guard)  # a test that never ends is not green
+        if code not in (0, _FAILED):
+            return Verdict(guard, trouble=f"the tests could not be run (pytest ended with {code})")
+        return Verdict(guard, tuple(one for one in guard.tests if not _is_among(one, failed)))
+
+
+def remove_each(
+    chosen: Iterable[Guard], folder: Path, *, whole_suite: bool = False
+) -> Iterator[Verdict]:
+    """Remove guards, two at a time, and give a verdict for each, in order.
+
+    Args:
+        chosen: guards of the list.
+        folder: where the copies are made; empty.
+        whole_suite: let the whole suite notice, instead of the tests that each guard names.
+
+    Raises: NotTheSourceError; RuntimeError when the tests fail as the code stands.
+
+    """
+    wanted = list(chosen)
+    free: SimpleQueue[Checkout] = SimpleQueue()
+    for number in range(AT_ONCE):
+        free.put(Checkout(folder / f"checkout{number}"))
+    first = free.get()
+    named = WHOLE_SUITE if whole_suite else sorted({test for one in wanted for test in one.tests})
+    code, failed = first.run(named)
+    if code != 0:
+        raise RuntimeError(f"not green with every guard in place ({code}): {sorted(failed)}")
+    free.put(first)
+
+    def remove(guard: Guard) -> Verdict:
+        checkout = free.get()
+        try:
+            return checkout.without(guard, whole_suite=whole_suite)
+        finally:
+            free.put(checkout)
+
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        yield from workers.map(remove, wanted)
+
+
+def _failed(junit: str) -> Iterator[str]:
+    for case in ET.fromstring(junit).iter("testcase"):
+        if case.find("failure") is not None or case.find("error") is not None:
+            path = case.get("classname", "").replace(".", "/")
+            yield f"{path}.py::{case.get('name', '')}"
+
+
+def _is_among(test: str, failed: Iterable[str]) -> bool:
+    return any(one == test or one.startswith((f"{test}[", f"{test}::")) for one in failed)
