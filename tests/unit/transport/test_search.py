@@ -317,6 +317,11 @@ WRONG_BODIES = [
     ("not a number", 200, FHIR, b'{"resourceType":"Bundle","type":"searchset","total":NaN}'),
     ("UTF-16", 200, FHIR, '{"resourceType":"Bundle","type":"searchset"}'.encode("utf-16")),
     ("deep", 200, FHIR, b"[" * 100_000),
+    ("blanks", 200, FHIR, b" \n "),
+    ("a byte order mark", 200, FHIR, b'\xef\xbb\xbf{"resourceType":"Bundle","type":"searchset"}'),
+    ("half a surrogate", 200, FHIR, b'{"resourceType":"Bundle","type":"searchset","id":"\\ud800"}'),
+    ("an infinite number", 200, FHIR, b'{"resourceType":"Bundle","type":"searchset","total":1e400}'),
+    ("a Bundle in a list", 200, FHIR, b'[{"resourceType":"Bundle","type":"searchset"}]'),
     ("entries as an object", 200, FHIR, b'{"resourceType":"Bundle","type":"searchset","entry":{}}'),
     ("an outcome", 200, FHIR, b'{"resourceType":"OperationOutcome","issue":[]}'),
 ]
