@@ -64,10 +64,15 @@ class MappingError(AdapterError):
 
 
 class ServerError(AdapterError):
-    """Something between us and a FHIR server; `status` is the HTTP status, or None when there was no answer."""
+    """Something between us and a FHIR server.
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    `status`: the HTTP status, or None when there was no answer. `code`: a stable reason code where the answer itself
+    was refused (docs/limits.md lists them), else "".
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, code: str = "") -> None:
         self.status = status
+        self.code = code
         super().__init__(message)
 
 
@@ -75,10 +80,15 @@ class TemporaryServerError(ServerError):
     """Worth another try; `retry_after_seconds` is what the server asked for, or None."""
 
     def __init__(
-        self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after_seconds: float | None = None,
+        code: str = "",
     ) -> None:
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(message, status=status)
+        super().__init__(message, status=status, code=code)
 
 
 class SearchExpired(TemporaryServerError):

@@ -46,23 +46,29 @@ def read_body(
         room -= len(part)
         if on_wire_left < 0 or room < 0:
             raise PermanentServerError(
-                f"the answer is larger than {max_bytes} bytes; ask for smaller pages or raise it"
+                f"the answer is larger than {max_bytes} bytes; ask for smaller pages or raise it",
+                code="too-large",
             )
         parts.append(part)
     if not unpacker.is_whole():
-        raise TemporaryServerError("the compressed answer broke off before its end")
+        raise TemporaryServerError(
+            "the compressed answer broke off before its end", code="cut-gzip"
+        )
     return b"".join(parts)
 
 
 def _next_chunk(raw: BaseHTTPResponse, out_of_time: Callable[[], bool]) -> bytes:
     if out_of_time():
-        raise TemporaryServerError("the answer took longer than one request may take")
+        raise TemporaryServerError(
+            "the answer took longer than one request may take", code="too-slow"
+        )
     try:
         # read1 returns what has arrived; read would wait for the whole chunk, drip by drip.
         return raw.read1(_CHUNK_BYTES, decode_content=False) or b""
     except (HTTPError, HTTPException, OSError) as error:
         raise TemporaryServerError(
-            f"the answer broke off before its end ({type(error).__name__})"
+            f"the answer broke off before its end ({type(error).__name__})",
+            code="cut-answer",
         ) from error
 
 
@@ -97,7 +103,9 @@ class _Inflate:
                 unpacked += self._stream.decompress(chunk, room + 1 - len(unpacked))
                 chunk = self._stream.unconsumed_tail or self._stream.unused_data
         except zlib.error as error:
-            raise TemporaryServerError("the compressed answer is damaged") from error
+            raise TemporaryServerError(
+                "the compressed answer is damaged", code="damaged-gzip"
+            ) from error
         return unpacked
 
     def is_whole(self) -> bool:
@@ -111,4 +119,6 @@ def _unpacker(encoding: str) -> _Unpacker:
         case "gzip" | "x-gzip" | "deflate":
             return _Inflate()
         case _:
-            raise TemporaryServerError("the answer has a Content-Encoding that was not asked for")
+            raise TemporaryServerError(
+                "the answer has a Content-Encoding that was not asked for", code="foreign-encoding"
+            )

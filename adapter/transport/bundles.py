@@ -57,7 +57,9 @@ def entries_of(bundle: JsonObject) -> list[Any]:
     """Give the entries of a Bundle, [] when it has none; raises TemporaryServerError if no list."""
     entries = bundle.get("entry", [])
     if not isinstance(entries, list):
-        raise TemporaryServerError("the server's Bundle has entries that are not a list")
+        raise TemporaryServerError(
+            "the server's Bundle has entries that are not a list", code="entries-no-list"
+        )
     return entries
 
 
@@ -72,7 +74,9 @@ def link_of(bundle: JsonObject, relation: str) -> str | None:
         if isinstance(link, dict) and link.get("relation") == relation:
             url = link.get("url")
             if not isinstance(url, str) or not url:
-                raise PermanentServerError(f"the server's {relation} link holds no address")
+                raise PermanentServerError(
+                    f"the server's {relation} link holds no address", code="link-without-address"
+                )
             return url
     return None
 

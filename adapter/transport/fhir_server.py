@@ -147,6 +147,7 @@ class RestFhirServer:
                 raise TemporaryServerError(
                     f"the server answered another resource, or part of one, to {reference}",
                     status=answer.status,
+                    code="another-resource",
                 )
             return resource
 
@@ -200,10 +201,13 @@ class RestFhirServer:
             if link is None:
                 return
             if link in seen:
-                raise PermanentServerError(f"the search for {resource_type} runs in a circle")
+                raise PermanentServerError(
+                    f"the search for {resource_type} runs in a circle", code="circle-of-pages"
+                )
             call, echo = Call("GET", link, _SEARCH_HEADERS), ()
         raise PermanentServerError(
-            f"the search for {resource_type} has more than {self._config.max_pages} pages"
+            f"the search for {resource_type} has more than {self._config.max_pages} pages",
+            code="too-many-pages",
         )
 
     def transact(self, bundle: bytes) -> tuple[EntryOutcome, ...]:
@@ -228,10 +232,10 @@ class RestFhirServer:
             try:
                 return transaction_outcomes(self._resource(answer, call), sent=sent)
             except UnknownOutcome as error:
-                raise UnknownOutcome(str(error), status=answer.status) from error
+                raise UnknownOutcome(str(error), status=answer.status, code=error.code) from error
             except ServerError as error:
                 raise UnknownOutcome(
-                    f"the transaction was sent, but {error}", status=answer.status
+                    f"the transaction was sent, but {error}", status=answer.status, code=error.code
                 ) from error
 
         return self._http.send(call, accept)
@@ -298,17 +302,21 @@ class RestFhirServer:
                     f"the search for {resource_type} expired on the server between two pages; "
                     "it has to begin again",
                     status=answer.status,
+                    code="search-expired",
                 )
             bundle = self._resource(answer, call)
             if bundle.get("resourceType") != "Bundle" or bundle.get("type") != "searchset":
                 raise TemporaryServerError(
-                    "the answer to a search is no searchset Bundle", status=answer.status
+                    "the answer to a search is no searchset Bundle",
+                    status=answer.status,
+                    code="no-searchset",
                 )
             used = link_of(bundle, "self") if echo else None
             if used is not None and (name := dropped_parameter(echo, used)):
                 raise ParameterDropped(
                     f"the server left the search parameter {name} out of its search for "
-                    f"{resource_type}; its answer would hold results that were not asked for"
+                    f"{resource_type}; its answer would hold results that were not asked for",
+                    code="parameter-dropped",
                 )
             page = page_of(bundle, resource_type, server_time=answer.server_time)
             return page, self._next(bundle, call)
@@ -348,12 +356,15 @@ class RestFhirServer:
             raise TemporaryServerError(
                 f"the server answered {answer.status} with something that is no FHIR JSON",
                 status=answer.status,
+                code="no-fhir-json",
             )
         try:
             return self._read_json(answer.body)
         except InputError as error:
             raise TemporaryServerError(
-                f"the server's answer cannot be read ({error.code})", status=answer.status
+                f"the server's answer cannot be read ({error.code})",
+                status=answer.status,
+                code=error.code,
             ) from error
 
     def _refusal(self, answer: Answer, call: Call) -> ServerError:

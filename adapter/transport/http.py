@@ -171,6 +171,7 @@ class Http:
                 wait_seconds=round(state.upcoming_sleep, 1),
                 error=type(_error_of(state)).__name__,
                 status=getattr(_error_of(state), "status", None),
+                reason=getattr(_error_of(state), "code", "") or None,
             )
 
         attempts = Retrying(
@@ -248,6 +249,7 @@ class Http:
                 raise UnknownOutcome(
                     f"the write was answered with {response.status_code}, but {error}",
                     status=response.status_code,
+                    code=error.code,
                 ) from error
             raise
 

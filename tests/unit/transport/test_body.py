@@ -89,17 +89,18 @@ def test_a_gzip_body_cut_after_its_content_is_not_accepted(
 
 
 @pytest.mark.parametrize(
-    "broken",
+    ("broken", "code"),
     [
-        then_hang_up(answer(JSON, Content_Length=str(len(JSON) + 1))),
-        then_hang_up(chunked(JSON)[:-5]),
-        then_hang_up(chunked(JSON)[:-12]),
-        then_hang_up(answer(JSON[:-1], Content_Length="")),
-        answer(JSON[:-1]),
-        answer(b"\x1f\x8b\x08\x00 this is no gzip", Content_Encoding="gzip"),
-        answer(gzip.compress(JSON) + b"tail", Content_Encoding="gzip"),
-        answer(JSON, Content_Encoding="br"),
-        answer(JSON, Content_Encoding="gzip, gzip"),
+        (then_hang_up(answer(JSON, Content_Length=str(len(JSON) + 1))), "cut-answer"),
+        (then_hang_up(chunked(JSON)[:-5]), "cut-answer"),
+        (then_hang_up(chunked(JSON)[:-12]), "cut-answer"),
+        (then_hang_up(answer(JSON[:-1], Content_Length="")), "malformed-json"),
+        (answer(JSON[:-1]), "malformed-json"),
+        (answer(b"\x1f\x8b\x08\x00 is no gzip", Content_Encoding="gzip"), "damaged-gzip"),
+        (answer(gzip.compress(JSON) + b"tail", Content_Encoding="gzip"), "damaged-gzip"),
+        (answer(gzip.compress(JSON)[:-8], Content_Encoding="gzip"), "cut-gzip"),
+        (answer(JSON, Content_Encoding="br"), "foreign-encoding"),
+        (answer(JSON, Content_Encoding="gzip, gzip"), "foreign-encoding"),
     ],
     ids=[
         "shorter than its length",
@@ -109,16 +110,20 @@ def test_a_gzip_body_cut_after_its_content_is_not_accepted(
         "JSON cut",
         "no gzip",
         "gzip and more",
+        "gzip without its end",
         "encoding not asked for",
         "encoded twice",
     ],
 )
-def test_a_broken_body_is_asked_for_again(
-    broken: Any, make_server: MakeServer, loopback: Loopback
+def test_a_broken_body_has_a_reason_code_and_is_asked_for_again(
+    broken: Any, code: str, make_server: MakeServer, loopback: Loopback
 ) -> None:
-    loopback.will(broken, answer(PATIENT))
+    loopback.will(broken, broken, answer(PATIENT))
+    with pytest.raises(TemporaryServerError) as refused:
+        make_server(loopback.base, attempts=1).read("Patient/a")
+    assert refused.value.code == code
     assert make_server(loopback.base).read("Patient/a") == PATIENT
-    assert len(loopback.requests) == 2
+    assert len(loopback.requests) == 3
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])

@@ -320,7 +320,12 @@ WRONG_BODIES = [
     ("blanks", 200, FHIR, b" \n "),
     ("a byte order mark", 200, FHIR, b'\xef\xbb\xbf{"resourceType":"Bundle","type":"searchset"}'),
     ("half a surrogate", 200, FHIR, b'{"resourceType":"Bundle","type":"searchset","id":"\\ud800"}'),
-    ("an infinite number", 200, FHIR, b'{"resourceType":"Bundle","type":"searchset","total":1e400}'),
+    (
+        "an infinite number",
+        200,
+        FHIR,
+        b'{"resourceType":"Bundle","type":"searchset","total":1e400}',
+    ),
     ("a Bundle in a list", 200, FHIR, b'[{"resourceType":"Bundle","type":"searchset"}]'),
     ("entries as an object", 200, FHIR, b'{"resourceType":"Bundle","type":"searchset","entry":{}}'),
     ("an outcome", 200, FHIR, b'{"resourceType":"OperationOutcome","issue":[]}'),
@@ -340,9 +345,27 @@ def test_what_is_no_searchset_is_asked_for_again_and_never_taken_for_an_empty_on
     loopback: Loopback,
 ) -> None:
     loopback.will(*[answer(body, status=f"{status} Whatever", content_type=content_type)] * 2)
-    with pytest.raises(TemporaryServerError):
+    with pytest.raises(TemporaryServerError) as refused:
         list(make_server(loopback.base, attempts=2).search("Observation", []))
     assert len(loopback.requests) == 2
+    assert refused.value.code in REFUSALS
+
+
+REFUSALS = {
+    "byte-order-mark",
+    "duplicate-key",
+    "entries-no-list",
+    "lone-surrogate",
+    "malformed-json",
+    "no-fhir-json",
+    "no-searchset",
+    "not-a-number",
+    "not-an-object",
+    "not-utf8",
+    "number-out-of-range",
+    "too-deep",
+    "trailing-text",
+}
 
 
 @pytest.mark.parametrize(
