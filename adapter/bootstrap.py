@@ -278,7 +278,9 @@ def open_state(settings: Settings) -> Iterator[StateStore]:
     """Open the state store for as long as the block lasts; raises StoreError."""
     from adapter.store import open_store
 
-    with open_store(settings.store.url) as store:
+    secret = settings.store.audit_key
+    key = secret.get_secret_value().encode() if secret else None
+    with open_store(settings.store.url, audit_key=key) as store:
         yield store
 
 

@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from adapter.audit import AuditEvent, AuditTrail
+
 JsonObject = dict[str, Any]
 """A JSON object as parsed; FHIR keys as FHIR spells them."""
 
@@ -214,8 +216,8 @@ class PassRecord:
     counts: Mapping[str, int]
 
 
-class StateStore(Protocol):
-    """Durable state of the adapter. It is a cache: all of it can be rebuilt from the server.
+class StateStore(AuditTrail, Protocol):
+    """Durable state of the adapter. All but the audit trail is a cache: it can be rebuilt from the server.
 
     Every method commits before it returns. Raises StoreError (disk full, corrupt, not reachable) or LeaseLost.
     """
@@ -260,8 +262,11 @@ class StateStore(Protocol):
         """Bundles that were frozen and not settled, oldest first."""
         ...
 
-    def settle(self, key: str) -> None:
-        """Take a bundle out of the outbox, after its outcome is known."""
+    def settle(self, key: str, events: Iterable[AuditEvent] = ()) -> None:
+        """Take a bundle out of the outbox, after its outcome is known, and record it in the same transaction.
+
+        Nothing is recorded for a bundle that is not there: another process has settled it.
+        """
         ...
 
     def park(self, case: ParkedCase) -> None:

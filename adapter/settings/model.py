@@ -34,6 +34,8 @@ PREFIX = "HER2_"
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # FHIR R4, datatypes: id
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
 _VISIBLE_ASCII = re.compile(r"[\x20-\x7e]+")
+SHORTEST_KEY = 32
+"""Characters of a key for the audit trail."""
 _STORE_KINDS = ("sqlite://", "postgresql://", "postgresql+psycopg://", "postgres://")
 
 
@@ -104,6 +106,12 @@ def _store_url(text: str) -> str:
             "postgresql+psycopg://user:password@host/database"
         )
     return text
+
+
+def _long_secret(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < SHORTEST_KEY:
+        raise ValueError(f"must have {SHORTEST_KEY} characters or more: openssl rand -hex 32")
+    return secret
 
 
 _Seconds = Annotated[float, Field(ge=0, le=10_000_000, allow_inf_nan=False)]
@@ -257,6 +265,7 @@ class StoreSettings(Section):
     url: Annotated[str, AfterValidator(_store_url)] = Field(
         default="sqlite:///her2-adapter.sqlite", repr=False
     )
+    audit_key: Annotated[SecretStr, AfterValidator(_long_secret)] | None = None
 
 
 class LogSettings(Section):

@@ -33,7 +33,7 @@ SETTINGS_KEYS: tuple[str, ...] = tuple(FIELDS)
 """Every setting by its dotted name, in the order of the sections."""
 
 SECRET_KEYS: frozenset[str] = frozenset(
-    key for key in FIELDS if key.endswith((".token", ".password", ".header_value"))
+    key for key in FIELDS if key.endswith((".token", ".password", ".header_value", ".audit_key"))
 ) | {"store.url"}
 """The settings that are, or may hold, a secret: each has a variable `…_FILE` too."""
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 from sqlalchemy import Column, Connection, Engine, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from adapter.store import schema
 from adapter.store.engine import read_transaction, write_transaction
 from adapter.store.failures import store_errors
 
@@ -21,9 +22,10 @@ CHUNK = 500
 class Database:
     """An opened database; each part of the store is a subclass with the methods of its tables."""
 
-    def __init__(self, engine: Engine, *, where: str) -> None:
+    def __init__(self, engine: Engine, *, where: str, audit_key: bytes | None = None) -> None:
         self._engine = engine
         self._where = where
+        self._audit_key = audit_key
         self._handed_out: dict[str, int] = {}
         self._handed_out_lock = Lock()
 
@@ -64,6 +66,18 @@ class Database:
         if self._engine.dialect.name == "postgresql":
             return postgresql.insert(table)
         return sqlite.insert(table)
+
+    def _fact(self, connection: Connection, name: str) -> str | None:
+        table = schema.setting
+        return connection.execute(
+            select(table.c.value).where(table.c.name == name)
+        ).scalar_one_or_none()
+
+    def _set_fact(self, connection: Connection, name: str, value: str) -> None:
+        insert = self._insert(schema.setting).values(name=name, value=value)
+        connection.execute(
+            insert.on_conflict_do_update(index_elements=["name"], set_={"value": value})
+        )
 
     def _value_of(self, column: Column[Any], key: Column[Any], name: str) -> Any:
         with self._reading() as connection:

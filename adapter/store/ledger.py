@@ -32,10 +32,7 @@ class LedgerTables(Database):
             if value is None:
                 connection.execute(delete(schema.setting).where(schema.setting.c.name == name))
                 return
-            insert = self._insert(schema.setting).values(name=name, value=value)
-            connection.execute(
-                insert.on_conflict_do_update(index_elements=["name"], set_={"value": value})
-            )
+            self._set_fact(connection, name, value)
 
     def record_pass(self, record: PassRecord) -> None:
         """Append one pass to the audit, which keeps the latest KEPT_PASSES."""

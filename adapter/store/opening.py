@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import URL
 
 from adapter.errors import StoreError
+from adapter.store.audit_key import key_file, load_or_make_key
 from adapter.store.engine import make_engine, read_transaction, read_url, sqlite_file
 from adapter.store.failures import CorruptStoreError, store_errors
 from adapter.store.migrate import migrate
@@ -28,12 +29,16 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_store(url: str, *, now: Callable[[], datetime] = _utc_now) -> SqlStateStore:
+def open_store(
+    url: str, *, audit_key: bytes | None = None, now: Callable[[], datetime] = _utc_now
+) -> SqlStateStore:
     """Open the state store, make it when it is not there, and bring its schema up to date.
 
     Args:
         url: `sqlite:///file`, `sqlite://` (in memory, forgotten at the end) or
             `postgresql+psycopg://user:password@host/database`.
+        audit_key: the key of the audit trail's chain; None for one in a file beside a SQLite file, and for one in
+            the database itself otherwise.
         now: the clock that names a damaged file that is set aside.
 
     Raises:
@@ -46,15 +51,20 @@ def open_store(url: str, *, now: Callable[[], datetime] = _utc_now) -> SqlStateS
     address = read_url(url)
     file = sqlite_file(address)
     if file is None:
-        return _open(address)
+        return _begun(_open(address, audit_key), "new-store", at=now())
     _make_private(file)
+    beside = key_file(file)
+    was_there = beside.exists()
+    key = audit_key or load_or_make_key(beside)
     try:
-        return _open(address)
+        # A new file beside an old key: the state was deleted, and the trail with it.
+        outcome = "state-was-lost" if was_there else "new-store"
+        return _begun(_open(address, key), outcome, at=now())
     except CorruptStoreError as damage:
         aside = _set_aside(file, now())
         _log.error("state_store_corrupt", error=damage, file=file, set_aside=aside.name)
     _make_private(file)
-    return _open(address)
+    return _begun(_open(address, key), "state-was-damaged", at=now(), set_aside=aside.name)
 
 
 def is_kept(url: str, *, connect: bool) -> bool:
@@ -66,7 +76,17 @@ def is_kept(url: str, *, connect: bool) -> bool:
     return connect if file is None else file.exists()
 
 
-def _open(address: URL) -> SqlStateStore:
+def _begun(store: SqlStateStore, outcome: str, *, at: datetime, **facts: str) -> SqlStateStore:
+    """Begin the audit trail where there is none: it is no cache, so a new one says why it begins."""
+    try:
+        store.begin_trail(outcome, at=at, facts=facts)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _open(address: URL, audit_key: bytes | None) -> SqlStateStore:
     where = address.set(query={}).render_as_string(hide_password=True)
     engine = make_engine(address)
     try:
@@ -74,7 +94,7 @@ def _open(address: URL) -> SqlStateStore:
             if sqlite_file(address) is not None:
                 _check_pages(engine, where)
             migrate(engine, where=where)
-        store = SqlStateStore(engine, where=where)
+        store = SqlStateStore(engine, where=where, audit_key=audit_key)
         store.check_readable()
     except BaseException:
         engine.dispose()

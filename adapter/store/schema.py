@@ -23,7 +23,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration that this release knows."""
 
 VERSION_TABLE = "her2_schema_version"
@@ -156,4 +156,27 @@ setting = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+# Append-only: triggers of migration 0003 refuse to change or delete a row.
+audit = Table(
+    "her2_audit",
+    metadata,
+    Column("seq", _Sequence, primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("subject", Text, nullable=False, index=True),
+    Column("facts", Text, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("mac", Text, nullable=False),
+)
+
+# The key that ties a person to the trail; an erasure deletes it.
+audit_person = Table(
+    "her2_audit_person",
+    metadata,
+    Column("patient", Text, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
 )

@@ -13,6 +13,7 @@ from sqlalchemy import inspect, select
 from adapter.ports import StateStore
 from adapter.store import schema
 from adapter.store.aside import AsideTables
+from adapter.store.chain import PERSON_KEY_BYTES
 from adapter.store.failures import CorruptStoreError
 from adapter.store.ledger import LedgerTables
 from adapter.store.work import WorkTables
@@ -47,6 +48,10 @@ class SqlStateStore(WorkTables, AsideTables, LedgerTables):
         with self._reading() as connection:
             connection.execute(select(schema.watermark)).all()
             connection.execute(select(lease).where(lease.c.id == schema.LEASE_ROW)).one()
+            self._last(connection)
+            keys = connection.execute(select(schema.audit_person.c.key)).scalars()
+            if not all(isinstance(key, bytes) and len(key) == PERSON_KEY_BYTES for key in keys):
+                raise TypeError("a person's key is not what was stored")
 
 
 if TYPE_CHECKING:

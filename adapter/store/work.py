@@ -7,12 +7,14 @@ from datetime import datetime
 
 from sqlalchemy import and_, bindparam, delete, func, select
 
+from adapter.audit import AuditEvent
 from adapter.ports import FrozenBundle
 from adapter.store import rows, schema
-from adapter.store.database import Database, chunks, forget, present
+from adapter.store.database import chunks, forget, present
+from adapter.store.trail import TrailTables
 
 
-class WorkTables(Database):
+class WorkTables(TrailTables):
     """Watermarks, queue, known patients and outbox."""
 
     def watermark(self, name: str) -> datetime | None:
@@ -132,7 +134,10 @@ class WorkTables(Database):
             found = connection.execute(select(schema.outbox).order_by(schema.outbox.c.seq))
             return tuple(rows.frozen_bundle(row) for row in found.mappings())
 
-    def settle(self, key: str) -> None:
-        """Take a bundle out of the outbox, after its outcome is known."""
+    def settle(self, key: str, events: Iterable[AuditEvent] = ()) -> None:
+        """Take a bundle out of the outbox, and record what it did, in one transaction."""
+        told = list(events)
         with self._writing() as connection:
-            connection.execute(delete(schema.outbox).where(schema.outbox.c.key == key))
+            taken = connection.execute(delete(schema.outbox).where(schema.outbox.c.key == key))
+            if told and taken.rowcount:
+                self._append(connection, told)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from adapter.audit import AuditEvent, AuditRow, TrailCheck
 from adapter.errors import LeaseLost
 from adapter.ports import (
     FrozenBundle,
@@ -32,6 +34,7 @@ class MemoryStore:
         self.absences: dict[str, datetime] = {}
         self.listed: dict[tuple[WorklistKind, str], ListedEntry] = {}
         self.audit: list[PassRecord] = []
+        self.trail: list[AuditEvent] = []
         self.settings: dict[str, str] = {}
         self.lease: tuple[str, int, datetime] | None = None
         self.fencing = 0
@@ -74,9 +77,10 @@ class MemoryStore:
     def outbox(self) -> tuple[FrozenBundle, ...]:
         return tuple(self.frozen.values())
 
-    def settle(self, key: str) -> None:
+    def settle(self, key: str, events: Iterable[AuditEvent] = ()) -> None:
         self.crash.step()
-        self.frozen.pop(key, None)
+        if self.frozen.pop(key, None) is not None:
+            self.trail += events
 
     def park(self, case: ParkedCase) -> None:
         self.crash.step()
@@ -147,6 +151,24 @@ class MemoryStore:
     def passes(self, limit: int = 20) -> tuple[PassRecord, ...]:
         return tuple(reversed(self.audit))[:limit]
 
+    def record(self, events: Iterable[AuditEvent]) -> None:
+        self.crash.step()
+        self.trail += events
+
+    def recorded(self, patient: str | None = None, *, limit: int = 100) -> tuple[AuditRow, ...]:
+        rows = [
+            _audit_row(number, event)
+            for number, event in enumerate(self.trail, 1)
+            if patient in (None, event.patient)
+        ]
+        return tuple(rows[-limit:])
+
+    def trail_head(self) -> str:
+        return f"{len(self.trail)}:"
+
+    def check_trail(self, *, head: str = "", old_keys: Sequence[bytes] = ()) -> TrailCheck:
+        return TrailCheck(len(self.trail))
+
     def acquire_lease(self, holder: str, *, now: datetime, seconds: float) -> int | None:
         if self.lease and self.lease[0] != holder and self.lease[2] > now:
             return None
@@ -180,3 +202,11 @@ class MemoryStore:
             "outbox": len(self.frozen),
             "parked": len(self.parked_cases),
         }
+
+
+def _audit_row(number: int, event: AuditEvent) -> AuditRow:
+    """A row as it reads back; there is no chain in memory, and nothing is sealed."""
+    at = event.at.isoformat(timespec="seconds")
+    said = (event.actor, event.action.value, event.outcome, event.patient)
+    json.dumps([event.facts, event.details])  # what cannot be stored must not be recorded
+    return AuditRow(number, at, *said, event.facts, event.details, "")

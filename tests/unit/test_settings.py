@@ -345,7 +345,8 @@ def test_a_header_name_must_be_one() -> None:
 def test_every_secret_can_come_from_a_file(
     env: pytest.MonkeyPatch, tmp_path: Path, key: str
 ) -> None:
-    secret = "postgresql://user:pw@host/db" if key == "store.url" else SECRET
+    others = {"store.url": "postgresql://user:pw@host/db", "store.audit_key": SECRET * 8}
+    secret = others.get(key, SECRET)
     file = tmp_path / "secret"
     file.write_text(f"{secret}\n")
     env.setenv(f"{variable_of(key)}_FILE", str(file))
@@ -359,6 +360,12 @@ def test_every_secret_can_come_from_a_file(
     for part in key.split("."):
         value = getattr(value, part)
     assert (value if isinstance(value, str) else value.get_secret_value()) == secret
+
+
+def test_a_short_key_for_the_audit_trail_is_refused_and_not_quoted() -> None:
+    (told,) = problems(flags={"store.audit_key": "tooshort"})
+    assert told.startswith("store.audit_key (flag): must have 32 characters or more")
+    assert "tooshort" not in told
 
 
 def test_the_short_form_of_the_store_can_come_from_a_file(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from adapter.audit import AuditTrail
 from adapter.errors import LeaseLost
 from adapter.ports import (
     ListedEntry,
@@ -18,6 +19,7 @@ from adapter.ports import (
     WorklistKind,
 )
 from adapter.store import SqlStateStore, ledger, open_store
+from tests.fakes.store import MemoryStore
 
 from .conftest import NOON, a_bundle
 
@@ -38,10 +40,17 @@ PARTNER = replace(ENTRY, kind=WorklistKind.LIKELY_PARTNER, partner="Observation/
 PASS = PassRecord(NOON, LATER, "poll", "written", {"fetched": 5, "created": 2})
 
 
-@pytest.mark.parametrize("method", [name for name in vars(StateStore) if name[0] != "_"])
-def test_every_method_of_the_port_is_there_with_the_same_parameters(method: str) -> None:
+METHODS = [name for name in {**vars(StateStore), **vars(AuditTrail)} if name[0] != "_"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", [SqlStateStore, MemoryStore])
+def test_every_method_of_the_port_is_there_with_the_same_parameters(
+    method: str, kind: type
+) -> None:
     promised = inspect.signature(getattr(StateStore, method))
-    kept = inspect.signature(getattr(SqlStateStore, method))
+    kept = inspect.signature(getattr(kind, method))
+    assert list(kept.parameters) == list(promised.parameters)
     assert kept == promised
 
 

@@ -125,7 +125,8 @@ def test_the_file_and_its_companions_are_private(sqlite_path: Path) -> None:
         store.set_setting("brake", "engaged")
         files = sorted(sqlite_path.parent.iterdir())
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in files}
-    assert modes == dict.fromkeys(["state.sqlite", "state.sqlite-shm", "state.sqlite-wal"], 0o600)
+    suffixes = ("", "-shm", "-wal", ".audit-key")
+    assert modes == {f"state.sqlite{suffix}": 0o600 for suffix in suffixes}
 
 
 def test_a_file_that_others_could_read_is_made_private(sqlite_path: Path) -> None:
