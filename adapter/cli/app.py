@@ -15,6 +15,7 @@ from adapter.cli import (
     mappings,
     operating,
     passes,
+    sandboxing,
     setting_up,
     table,
 )
@@ -71,5 +72,5 @@ command(_parked)(operating.retry)
 command(app, without=("policy",))(operating.withdraw)
 
 command(app)(setting_up.config)
-command(app)(setting_up.sandbox)
+command(app)(sandboxing.sandbox)
 command(app)(demonstrating.demo)

@@ -1,18 +1,15 @@
-"""`config` shows and checks the settings; `sandbox` runs a small FHIR server on this machine."""
+"""`config` shows and checks the settings."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.exit_codes import DONE, INTERRUPTED
-from adapter.cli.printing import Block, print_blocks, say, write_out
+from adapter.cli.exit_codes import DONE
+from adapter.cli.printing import Block, print_blocks, say
 from adapter.cli.shared import Shared
-from adapter.cli.signals import stop_on_signals
 from adapter.errors import StoreError
 
 if TYPE_CHECKING:
@@ -24,10 +21,6 @@ if TYPE_CHECKING:
 CheckServers = Annotated[
     bool,
     typer.Option("--check", help="Ask the servers and open the state store; nothing is written."),
-]
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")]
-Database = Annotated[
-    Path | None, typer.Option("--database", help="SQLite file to keep; else memory only.")
 ]
 
 
@@ -90,19 +83,3 @@ def _servers(adapter: Adapter) -> Iterator[str]:
         yield f"{role} {server.base_url}: {found.software or 'a server'}, FHIR {found.fhir_version}"
         if found.system_interactions and "transaction" not in found.system_interactions:
             yield f"{role} does not say that it takes transactions, which every write needs"
-
-
-def sandbox(shared: Shared, port: Port = 8080, database: Database = None) -> int:  # noqa: ARG001
-    """Run a small FHIR R4 server on loopback, to try things on; stop it with Ctrl-C.
-
-    It asks nobody who they are and no other machine can reach it. Its base URL is printed.
-    """
-    from adapter.sandbox.server import Sandbox
-
-    where = str(database) if database else ":memory:"
-    with stop_on_signals() as stop, Sandbox(port, where) as server:
-        write_out(server.base_url)
-        sys.stdout.flush()  # a script may wait for this line
-        say("The sandbox answers; Ctrl-C stops it.")
-        stop.event.wait()
-    return INTERRUPTED if stop.was_interrupted else DONE

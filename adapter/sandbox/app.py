@@ -1,4 +1,4 @@
-"""The sandbox as a Starlette application: `/fhir` and, beside it, `/_sandbox/counts`."""
+"""The sandbox as a Starlette application: `/fhir` and, beside it, `/_sandbox` for the tests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from adapter.sandbox.exchange import FHIR_JSON, FhirRequest, FhirResponse, Layer
+from adapter.sandbox.admin import admin_routes
+from adapter.sandbox.exchange import FHIR_JSON, FhirRequest, FhirResponse, Layer, RawResponse
+from adapter.sandbox.lines import send_raw
 from adapter.sandbox.outcomes import Refused
 from adapter.sandbox.rules import Clock, ServerRules, utc_now
 from adapter.sandbox.service import FhirService, refused
@@ -50,12 +53,9 @@ def create_app(
         answer = await run_in_threadpool(service.answer, _as_fhir(request, body))
         return _as_starlette(answer)
 
-    async def counts(_request: Request) -> Response:
-        return JSONResponse(service.counts.as_json())
-
     app = Starlette(
         routes=[
-            Route("/_sandbox/counts", counts, methods=["GET"]),
+            *admin_routes(service),
             Route(BASE_PATH, fhir, methods=_methods),
             Route(BASE_PATH + "/{path:path}", fhir, methods=_methods),
         ],
@@ -95,7 +95,20 @@ def _as_fhir(request: Request, body: bytes) -> FhirRequest:
     )
 
 
+class _Raw(Response):
+    """An answer below HTTP."""
+
+    def __init__(self, answer: RawResponse) -> None:
+        super().__init__(status_code=answer.status)
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
+        await send_raw(self._answer, scope, receive)
+
+
 def _as_starlette(answer: FhirResponse) -> Response:
+    if isinstance(answer, RawResponse):
+        return _Raw(answer)
     headers = dict(answer.headers)
     if answer.body:
         headers.setdefault("Content-Type", f"{FHIR_JSON};charset=utf-8")

@@ -39,6 +39,18 @@ class FhirResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class RawResponse(FhirResponse):
+    """An answer below HTTP: these bytes as they are, one after the other, then the end of the line.
+
+    `status`, `body` and `headers` are what the server meant to say. `raw` empty closes the
+    connection without a word; between two pieces `pause_seconds` go by.
+    """
+
+    raw: Sequence[bytes] = ()
+    pause_seconds: float = 0.0
+
+
 Answer = Callable[[FhirRequest], FhirResponse]
 Layer = Callable[[FhirRequest, Answer], FhirResponse]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
@@ -18,8 +19,9 @@ from adapter.sandbox.reading import Reading
 from adapter.sandbox.replies import Reply
 from adapter.sandbox.routing import Route, route
 from adapter.sandbox.rules import Clock, ServerRules
+from adapter.sandbox.seams import Seams
 from adapter.sandbox.search import Pairs, read_criteria
-from adapter.sandbox.storage import Storage
+from adapter.sandbox.storage import Key, Storage
 from adapter.sandbox.validation import checked_body_id
 from adapter.sandbox.writing import Writer
 
@@ -28,28 +30,45 @@ class Interactions:
     """All interactions of the server but the bundles."""
 
     def __init__(
-        self, storage: Storage, rules: ServerRules, *, clock: Clock, counts: Counts
+        self, storage: Storage, rules: ServerRules, seams: Seams, *, clock: Clock, counts: Counts
     ) -> None:
         self._storage = storage
         self._rules = rules
         self._clock = clock
         self._counts = counts
         self._started = clock()
-        self.reading = Reading(storage, rules)
+        self.seams = seams
+        self.reading = Reading(storage, rules, seams)
 
     def perform(self, call: Call) -> Reply:
         """Carry out one call, whole or not at all.
 
         Raises: Refused with the status and outcome to send; nothing was stored.
         """
+        settled = self.settled_beforehand([call])
         with self.unit_of_work(call.base_url) as writer:
-            return self.carry_out(self.settle(call), writer)
+            return self.carry_out(settled[0] if settled else self.settle(call), writer)
+
+    def settled_beforehand(self, calls: Sequence[Call]) -> list[Call]:
+        """Settle conditional calls outside the unit of work that writes them, and let time go by.
+
+        Empty for a good server: it settles and writes in one unit of work, so that two clients with
+        the same criteria cannot both create.
+        """
+        gap = self.seams.gap_seconds()
+        if not gap or not any(call.is_conditional for call in calls):
+            return []
+        with self._storage.transaction():
+            settled = [self.settle(call) for call in calls]
+        time.sleep(gap)
+        return settled
 
     @contextmanager
     def unit_of_work(self, base_url: str) -> Iterator[Writer]:
         """Hold the storage alone; everything written inside lands together or not at all."""
         with self._storage.transaction():
-            writer = Writer(self._storage, self._rules, clock=self._clock, base_url=base_url)
+            now = self._clock()
+            writer = Writer(self._storage, self._rules, self.seams, now=now, base_url=base_url)
             yield writer
             writer.check_consistency()
         self._counts.versions_made(writer.versions_made)
@@ -60,6 +79,7 @@ class Interactions:
         Raises: Refused with 412 when several resources match its criteria, 400 when they are wrong, 409
             when a conditional update brings the id of a resource that does not match.
         """
+        call = self.seams.call(call)
         asked = route(call.method, call.path)
         match asked.interaction:
             case "create":
@@ -69,6 +89,8 @@ class Interactions:
             case "update" | "delete":
                 if call.query:
                     raise bad_request("parameters have no meaning for a write to one id")
+                if asked.interaction == "update" and self._storage.current(asked.key) is None:
+                    self.seams.client_id(asked.key)
                 return replace(call, target=asked.key)
             case _:
                 return call
@@ -87,6 +109,9 @@ class Interactions:
         if asked.interaction == "delete":
             return writer.delete(call.target, call.if_match)
         resource = _resource(call)
+        if call.by_criteria and self._creates(call.target) and self.seams.creates_twice():
+            twin = str(uuid.uuid4())
+            writer.update((call.target[0], twin), {**resource, "id": twin}, None)
         if asked.interaction == "create":
             return writer.create(call.target, resource)
         return writer.update(call.target, resource, call.if_match)
@@ -102,6 +127,9 @@ class Interactions:
             raise several_match(resource_type)
         return found[0] if found else None
 
+    def _creates(self, target: Key) -> bool:
+        return self._storage.current(target) is None
+
     def _read(self, asked: Route, call: Call) -> Reply:
         reading = self.reading
         match asked.interaction:
@@ -115,7 +143,7 @@ class Interactions:
                 return reading.page(call)
             case "capabilities":
                 statement = capability_statement(call.base_url, self._started)
-                return Reply(HTTPStatus.OK, statement)
+                return Reply(HTTPStatus.OK, self.seams.statement(statement))
             case _:  # of an instance, a type or the server; routing lets nothing else through
                 return reading.history(asked, call)
 
@@ -127,7 +155,8 @@ class Interactions:
             criteria = criteria_pairs(call.if_none_exist)
             found = self.one_match(resource_type, criteria, call.base_url)
         target = (resource_type, found or str(uuid.uuid4()))
-        return replace(call, target=target, is_there=found is not None)
+        is_conditional = call.if_none_exist is not None
+        return replace(call, target=target, is_there=found is not None, by_criteria=is_conditional)
 
     def _settled_conditional_update(self, resource_type: str, call: Call) -> Call:
         found = self.one_match(resource_type, call.query, call.base_url)
@@ -139,6 +168,8 @@ class Interactions:
             raise Refused(
                 409, "conflict", f"{resource_type}/{body_id} exists and does not match the criteria"
             )
+        if found is None and body_id:
+            self.seams.client_id((resource_type, body_id))
         logical_id = found or body_id or str(uuid.uuid4())
         return replace(
             call,
@@ -146,6 +177,7 @@ class Interactions:
             query=(),
             resource={**resource, "id": logical_id},
             target=(resource_type, logical_id),
+            by_criteria=True,
         )
 
 

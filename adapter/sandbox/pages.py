@@ -10,7 +10,7 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from adapter.sandbox.json_text import JsonObject
@@ -21,7 +21,10 @@ _token = re.compile(r"(?P<results>[A-Za-z0-9_-]{22})\.(?P<start>\d{1,9})")
 
 @dataclass(frozen=True, slots=True)
 class ResultSet:
-    """All results of one request: `keys` in order, and `entries` which shows some of them."""
+    """All results of one request: `keys` in order, and `entries` which shows some of them.
+
+    `again` looks for the keys anew, where that can be done.
+    """
 
     bundle_type: str
     self_url: str
@@ -29,6 +32,7 @@ class ResultSet:
     page_size: int
     keys: Sequence[Any]
     entries: Callable[[Sequence[Any]], list[JsonObject]]
+    again: Callable[[], Sequence[Any]] | None = None
 
 
 class Pages:
@@ -52,8 +56,8 @@ class Pages:
                 self._kept.popitem(last=False)
         return _page(results, 0, results.self_url, f"{base_url}?_page={name}")
 
-    def following(self, token: str, base_url: str) -> JsonObject:
-        """Build the page that a next link asked for.
+    def following(self, token: str, base_url: str, *, is_kept: bool = True) -> JsonObject:
+        """Build the page that a next link asked for; of what is found now unless `is_kept`.
 
         Raises: Refused with 400 for what is no token, 410 for one that is no longer kept.
         """
@@ -63,6 +67,8 @@ class Pages:
         results = self._kept.get(found["results"])
         if results is None:
             raise Refused(410, "expired", "this page is no longer kept: search again")
+        if not is_kept and results.again is not None:
+            results = replace(results, keys=results.again())
         address = f"{base_url}?_page={found['results']}"
         return _page(results, int(found["start"]), f"{base_url}?_page={token}", address)
 

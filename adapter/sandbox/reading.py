@@ -14,6 +14,7 @@ from adapter.sandbox.pages import Pages, ResultSet
 from adapter.sandbox.replies import Reply, instant
 from adapter.sandbox.routing import Route
 from adapter.sandbox.rules import ServerRules
+from adapter.sandbox.seams import Seams
 from adapter.sandbox.search import ACCEPTED_WITHOUT_EFFECT, Include, Pairs, Search, read_search
 from adapter.sandbox.search_values import instant_range
 from adapter.sandbox.storage import Key, Storage, StoredVersion
@@ -22,9 +23,10 @@ from adapter.sandbox.storage import Key, Storage, StoredVersion
 class Reading:
     """Reading interactions; each is called inside the storage's transaction."""
 
-    def __init__(self, storage: Storage, rules: ServerRules) -> None:
+    def __init__(self, storage: Storage, rules: ServerRules, seams: Seams) -> None:
         self._storage = storage
         self._rules = rules
+        self._seams = seams
         self.pages = Pages(rules.kept_result_sets)
 
     def read(self, route: Route, call: Call) -> Reply:
@@ -48,10 +50,8 @@ class Reading:
         Raises: Refused with 404 when there is none such, 410 when that version is the deletion.
         """
         _only_formats(call.query)
-        number = int(route.version) if route.version.isdecimal() else 0
-        # Leading zeros and digits of other scripts are other ids than the one we gave out.
-        version = self._storage.version(route.key, number) if number < 2**31 else None
-        if version is None or str(version.version) != route.version:
+        version = self._storage.version(route.key, route.version)
+        if version is None:
             raise not_found(f"{route.resource_type}/{route.logical_id}/_history/{route.version}")
         if version.body is None:
             raise gone(version.name)
@@ -87,7 +87,7 @@ class Reading:
         Raises: Refused with 400 for anything in the search that is not understood.
         """
         search = read_search(route.resource_type, call.query, call.base_url, self._rules)
-        ids = self._storage.find(search.resource_type, search.matches, search.order)
+        ids = self._found(search)
         shown = ids if search.page_size else []
 
         def entries(page_of_ids: Sequence[str]) -> list[JsonObject]:
@@ -100,6 +100,7 @@ class Reading:
             search.page_size or 1,
             shown,
             entries,
+            lambda: self._found(search),
         )
         return Reply(HTTPStatus.OK, self.pages.first(results, call.base_url))
 
@@ -110,9 +111,15 @@ class Reading:
         """
         match call.query:
             case (("_page", token),):
-                return Reply(HTTPStatus.OK, self.pages.following(token, call.base_url))
+                is_kept = self._seams.keeps_result_sets()
+                page = self.pages.following(token, call.base_url, is_kept=is_kept)
+                return Reply(HTTPStatus.OK, page)
             case _:
                 raise bad_request("searching over all types is not supported", code="not-supported")
+
+    def _found(self, search: Search) -> list[str]:
+        ids = self._storage.find(search.resource_type, search.matches, search.order)
+        return [one for one in ids if self._seams.finds((search.resource_type, one))]
 
     def _search_entries(
         self, search: Search, ids: Sequence[str], base_url: str
@@ -173,6 +180,7 @@ class Reading:
             version
             for resource_type, ids in by_type.items()
             for version in self._storage.living(resource_type, ids).values()
+            if self._seams.finds((resource_type, version.logical_id))
         ]
 
 
@@ -215,7 +223,7 @@ def _moment(name: str, value: str) -> int:
 def _is_known(version: StoredVersion, call: Call) -> bool:
     if call.if_none_match is not None:
         tags = [tag.strip().removeprefix("W/") for tag in call.if_none_match.split(",")]
-        return f'"{version.version}"' in tags
+        return f'"{version.version_id}"' in tags
     if call.if_modified_since is None:
         return False
     try:

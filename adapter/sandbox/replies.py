@@ -50,6 +50,13 @@ def instant(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def plain_response(
+    status: int, resource: JsonObject, headers: Mapping[str, str] | None = None
+) -> FhirResponse:
+    """Build an answer out of a resource, an OperationOutcome say."""
+    return FhirResponse(status, write_json(resource), headers or {})
+
+
 def as_response(reply: Reply, preference: Preference | None, base_url: str) -> FhirResponse:
     """Turn a reply into an HTTP answer; a write returns the resource unless asked otherwise."""
     headers: dict[str, str] = {}

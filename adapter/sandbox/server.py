@@ -14,6 +14,8 @@ from adapter.errors import ConfigError
 from adapter.sandbox.app import BASE_PATH, create_app
 from adapter.sandbox.counts import Counts
 from adapter.sandbox.exchange import Layer
+from adapter.sandbox.habits.active import ActiveHabits
+from adapter.sandbox.lines import KnownLine
 from adapter.sandbox.rules import Clock, ServerRules, utc_now
 from adapter.sandbox.service import FhirService
 
@@ -62,6 +64,11 @@ class Sandbox:
     def counts(self) -> Counts:
         """All counters."""
         return self.service.counts
+
+    @property
+    def habits(self) -> ActiveHabits:
+        """The habits that are on, none at first; they may be changed at any time."""
+        return self.service.habits
 
     @property
     def requests(self) -> int:
@@ -161,6 +168,7 @@ def _config(app: object) -> uvicorn.Config:
         server_header=False,
         lifespan="on",
         ws="none",
+        http=KnownLine,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
 

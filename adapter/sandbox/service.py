@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from adapter.sandbox.calls import Call
 from adapter.sandbox.counts import Counts
 from adapter.sandbox.exchange import Answer, FhirRequest, FhirResponse, Layer, with_layers
+from adapter.sandbox.habits.active import ActiveHabits
 from adapter.sandbox.interactions import Interactions, criteria_pairs
 from adapter.sandbox.json_text import JsonObject, NotJson, read_json, write_json
 from adapter.sandbox.outcomes import Refused, bad_request
@@ -36,16 +37,19 @@ class FhirService:
         layers: Sequence[Layer] = (),
         clock: Clock = utc_now,
     ) -> None:
-        """Open the database and put the layers on, the first outermost.
+        """Open the database and put the layers on, the first outermost, the habits inside of them.
 
         Raises: ConfigError when the database cannot be used.
         """
         self.rules = rules or ServerRules()
         self.counts = Counts()
+        self.habits = ActiveHabits(clock)
         self._storage = Storage(database)
-        self.interactions = Interactions(self._storage, self.rules, clock=clock, counts=self.counts)
+        self.interactions = Interactions(
+            self._storage, self.rules, self.habits, clock=clock, counts=self.counts
+        )
         self._bundles = Bundles(self.interactions, self.counts)
-        self._layered: Answer = with_layers(self._answer, layers)
+        self._layered: Answer = with_layers(self._answer, [*layers, self.habits.around])
 
     def close(self) -> None:
         """Close the database."""

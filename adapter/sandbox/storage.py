@@ -17,7 +17,7 @@ from adapter.errors import ConfigError
 from adapter.sandbox.matching import Match
 from adapter.sandbox.search_parameters import IndexRow
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _schema = """
 CREATE TABLE version (
@@ -25,11 +25,12 @@ CREATE TABLE version (
     resource_type TEXT NOT NULL,
     logical_id TEXT NOT NULL,
     version INTEGER NOT NULL,
+    version_id TEXT NOT NULL,
     method TEXT NOT NULL,
     last_updated INTEGER NOT NULL,
     body TEXT,
     is_current INTEGER NOT NULL,
-    UNIQUE (resource_type, logical_id, version)
+    UNIQUE (resource_type, logical_id, version_id)
 );
 CREATE UNIQUE INDEX version_current ON version (resource_type, logical_id) WHERE is_current = 1;
 CREATE INDEX version_updated ON version (resource_type, last_updated) WHERE is_current = 1;
@@ -45,7 +46,7 @@ CREATE INDEX indexed_owner ON indexed (resource_type, logical_id, parameter);
 CREATE INDEX indexed_target ON indexed (system, value);
 """
 
-_columns = "resource_type, logical_id, version, method, last_updated, body"
+_columns = "resource_type, logical_id, version, version_id, method, last_updated, body"
 _epoch = datetime(1970, 1, 1, tzinfo=UTC)
 
 Key = tuple[str, str]
@@ -56,13 +57,15 @@ Key = tuple[str, str]
 class StoredVersion:
     """One version of one resource.
 
-    `method` is POST, PUT or DELETE; `last_updated` microseconds since 1970, in whole milliseconds;
-    `body` the resource as JSON text, or None when this version is a deletion.
+    `version` counts from 1, `version_id` is what clients see; `method` is POST, PUT or DELETE;
+    `last_updated` microseconds since 1970, in whole milliseconds; `body` the resource as JSON text,
+    or None when this version is a deletion.
     """
 
     resource_type: str
     logical_id: str
     version: int
+    version_id: str
     method: str
     last_updated: int
     body: str | None
@@ -75,12 +78,12 @@ class StoredVersion:
     @property
     def url(self) -> str:
         """`Observation/abc/_history/2`."""
-        return f"{self.name}/_history/{self.version}"
+        return f"{self.name}/_history/{self.version_id}"
 
     @property
     def etag(self) -> str:
         """The version id as a weak entity tag (http.html#versioning)."""
-        return f'W/"{self.version}"'
+        return f'W/"{self.version_id}"'
 
     @property
     def updated_at(self) -> datetime:
@@ -149,10 +152,10 @@ class Storage:
         rows = self._versions("resource_type = ? AND logical_id = ? AND is_current = 1", key)
         return rows[0] if rows else None
 
-    def version(self, key: Key, version: int) -> StoredVersion | None:
-        """Return one version, or None when there is none of that number."""
+    def version(self, key: Key, version_id: str) -> StoredVersion | None:
+        """Return one version, or None when there is none with that id."""
         rows = self._versions(
-            "resource_type = ? AND logical_id = ? AND version = ?", (*key, version)
+            "resource_type = ? AND logical_id = ? AND version_id = ?", (*key, version_id)
         )
         return rows[0] if rows else None
 
@@ -231,8 +234,8 @@ class Storage:
             key,
         )
         self._connection.execute(
-            f"INSERT INTO version ({_columns}, is_current) VALUES (?, ?, ?, ?, ?, ?, 1)",  # noqa: S608
-            (*key, new.version, new.method, new.last_updated, new.body),
+            f"INSERT INTO version ({_columns}, is_current) VALUES (?, ?, ?, ?, ?, ?, ?, 1)",  # noqa: S608
+            (*key, new.version, new.version_id, new.method, new.last_updated, new.body),
         )
         self._connection.execute(
             "DELETE FROM indexed WHERE resource_type = ? AND logical_id = ?", key

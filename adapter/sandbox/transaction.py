@@ -8,43 +8,24 @@ are not replaced.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from http import HTTPStatus
+from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote
 
-from adapter.sandbox.calls import Call
 from adapter.sandbox.counts import Counts
+from adapter.sandbox.entries import (
+    PROCESSING_ORDER,
+    Entry,
+    addresses_of,
+    naming,
+    read_call,
+    refuse_same_criteria,
+    refused_entry,
+)
 from adapter.sandbox.interactions import Interactions, criteria_pairs
 from adapter.sandbox.json_text import JsonObject
 from adapter.sandbox.outcomes import Refused, bad_request
 from adapter.sandbox.references import is_conditional, replace_links
 from adapter.sandbox.replies import Preference, Reply, as_entry
-from adapter.sandbox.routing import Route, route
-
-_processing_order = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3, "HEAD": 3}
-_conditions = {
-    "ifMatch": "if_match",
-    "ifNoneMatch": "if_none_match",
-    "ifModifiedSince": "if_modified_since",
-    "ifNoneExist": "if_none_exist",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of a request bundle; `full_url` is empty where it has none."""
-
-    index: int
-    full_url: str
-    call: Call
-
-    @property
-    def resource_type(self) -> str:
-        """The type in the URL of the request."""
-        return self.call.path.partition("/")[0]
 
 
 class Bundles:
@@ -67,7 +48,13 @@ class Bundles:
         raw_entries = bundle.get("entry", [])
         if not isinstance(raw_entries, list):
             raise bad_request("entry is a list", code="structure", expression="Bundle.entry")
+        response_type = f"{bundle.get('type')}-response"
+        seams = self._interactions.seams
         match bundle.get("type"):
+            case "transaction" if seams.transaction_answer():
+                self._counts.interaction("transaction")
+                response_type = seams.transaction_answer()
+                entries = self._piecemeal(raw_entries, base_url, preference)
             case "transaction":
                 self._counts.interaction("transaction")
                 replies = self._transaction(raw_entries, base_url)
@@ -80,7 +67,7 @@ class Bundles:
                 ]
             case _:
                 raise bad_request("the base takes a batch or transaction", expression="Bundle.type")
-        response: JsonObject = {"resourceType": "Bundle", "type": f"{bundle['type']}-response"}
+        response: JsonObject = {"resourceType": "Bundle", "type": response_type}
         if entries:
             response["entry"] = entries
         return response
@@ -89,31 +76,59 @@ class Bundles:
         self, index: int, raw: Any, base_url: str, preference: Preference | None
     ) -> JsonObject:
         try:
+            self._interactions.seams.batch_entry()
             entry = self._read_entry(index, raw, base_url)
             return as_entry(self._interactions.perform(entry.call), preference)
         except Refused as refusal:
-            phrase = HTTPStatus(refusal.status).phrase
-            status = f"{refusal.status} {phrase}"
-            return {"response": {"status": status, "outcome": refusal.outcome()}}
+            return refused_entry(refusal)
+
+    def _piecemeal(
+        self, raw_entries: list[Any], base_url: str, preference: Preference | None
+    ) -> list[JsonObject]:
+        """Carry out a transaction entry by entry: what fails alone is refused, the rest stays."""
+        entries = self._read_entries(raw_entries, base_url)
+        addresses: dict[str, str] = {}
+        answers: dict[int, JsonObject] = {}
+        for entry in sorted(entries, key=lambda one: PROCESSING_ORDER[one.call.method]):
+            try:
+                self._interactions.seams.batch_entry()
+                with self._interactions.unit_of_work(base_url) as writer:
+                    settled = self._settled(entry)
+                    addresses |= addresses_of([settled])
+                    linked = self._linked(settled, addresses)
+                    reply = self._interactions.carry_out(linked.call, writer)
+                answers[entry.index] = as_entry(reply, preference)
+            except Refused as refusal:
+                answers[entry.index] = refused_entry(refusal)
+        return [answers[entry.index] for entry in entries]
 
     def _transaction(self, raw_entries: list[Any], base_url: str) -> list[Reply]:
-        entries = []
-        for index, raw in enumerate(raw_entries):
-            with _naming(index):
-                entries.append(self._read_entry(index, raw, base_url))
-        _refuse_same_criteria(entries)
+        entries = self._read_entries(raw_entries, base_url)
+        refuse_same_criteria(entries)
+        beforehand = self._interactions.settled_beforehand([entry.call for entry in entries])
+        if beforehand:
+            entries = [
+                replace(entry, call=call) for entry, call in zip(entries, beforehand, strict=True)
+            ]
         with self._interactions.unit_of_work(base_url) as writer:
-            settled = [self._settled(entry) for entry in entries]
-            addresses = _addresses(settled)
+            settled = entries if beforehand else [self._settled(entry) for entry in entries]
+            addresses = addresses_of(settled)
             replies: dict[int, Reply] = {}
             linked = [self._linked(entry, addresses) for entry in settled]
-            for entry in sorted(linked, key=lambda one: _processing_order[one.call.method]):
-                with _naming(entry.index):
+            for entry in sorted(linked, key=lambda one: PROCESSING_ORDER[one.call.method]):
+                with naming(entry.index):
                     replies[entry.index] = self._interactions.carry_out(entry.call, writer)
         return [replies[entry.index] for entry in entries]
 
+    def _read_entries(self, raw_entries: list[Any], base_url: str) -> list[Entry]:
+        entries = []
+        for index, raw in enumerate(raw_entries):
+            with naming(index):
+                entries.append(self._read_entry(index, raw, base_url))
+        return entries
+
     def _settled(self, entry: Entry) -> Entry:
-        with _naming(entry.index):
+        with naming(entry.index):
             return replace(entry, call=self._interactions.settle(entry.call))
 
     def _linked(self, entry: Entry, addresses: dict[str, str]) -> Entry:
@@ -130,7 +145,7 @@ class Bundles:
                 return self._conditional_target(link, call.base_url)
             return address or link
 
-        with _naming(entry.index):
+        with naming(entry.index):
             return replace(
                 entry, call=replace(call, resource=replace_links(call.resource, replacement))
             )
@@ -143,87 +158,9 @@ class Bundles:
         return f"{resource_type}/{found}"
 
     def _read_entry(self, index: int, raw: Any, base_url: str) -> Entry:
-        call, asked = _read_call(raw, base_url)
+        call, asked = read_call(raw, base_url)
         self._counts.interaction(asked.interaction)
         full_url = raw.get("fullUrl", "")
         if not isinstance(full_url, str):
             raise bad_request("fullUrl is a string", code="structure")
         return Entry(index, full_url, call)
-
-
-def _read_call(raw: Any, base_url: str) -> tuple[Call, Route]:
-    request = raw.get("request") if isinstance(raw, dict) else None
-    if not isinstance(request, dict):
-        raise bad_request("an entry without request", code="required")
-    method, url = request.get("method"), request.get("url")
-    if method not in (*_processing_order, "PATCH") or not isinstance(url, str) or not url:
-        raise bad_request("request needs method and url", code="required")
-    path, _, query = url.removeprefix(f"{base_url}/").partition("?")
-    asked = route(method, unquote(path))
-    if method == "POST" and asked.interaction != "create":
-        raise bad_request("POST in a bundle creates; search with GET", code="not-supported")
-    resource = raw.get("resource")
-    if method in ("POST", "PUT") and not isinstance(resource, dict):
-        raise bad_request("the resource is missing", code="required")
-    conditions = {
-        name: request[element] for element, name in _conditions.items() if element in request
-    }
-    if not all(isinstance(value, str) for value in conditions.values()):
-        raise bad_request("the conditions of a request are strings", code="structure")
-    call = Call(
-        method,
-        unquote(path),
-        base_url,
-        query=criteria_pairs(query),
-        resource=resource if method in ("POST", "PUT") else None,
-        **conditions,
-    )
-    return call, asked
-
-
-@contextmanager
-def _naming(index: int) -> Iterator[None]:
-    try:
-        yield
-    except Refused as refusal:
-        raise refusal.in_entry(index) from refusal
-
-
-def _refuse_same_criteria(entries: Iterable[Entry]) -> None:
-    """Refuse two conditional writes on the same criteria: the second would depend on the first.
-
-    HAPI drops one of them silently (issue 8183); R4 wants the transaction to fail.
-    """
-    seen: set[object] = set()
-    for entry in entries:
-        call = entry.call
-        criteria = criteria_pairs(call.if_none_exist or "") if call.method == "POST" else ()
-        if call.method == "PUT":
-            criteria = call.query
-        if criteria:
-            identity = (entry.resource_type, tuple(sorted(criteria)))
-            if identity in seen:
-                raise bad_request("two entries with the same criteria").in_entry(entry.index)
-            seen.add(identity)
-
-
-def _addresses(entries: Iterable[Entry]) -> dict[str, str]:
-    """Return `Type/id` by fullUrl, refusing two writes of one resource and two equal fullUrls."""
-    addresses: dict[str, str] = {}
-    written: set[tuple[str, str]] = set()
-    for entry in entries:
-        target = entry.call.target
-        if target is None:
-            continue
-        name = "/".join(target)
-        if target in written:
-            raise bad_request(f"{name} is written twice", code="duplicate").in_entry(entry.index)
-        written.add(target)
-        if entry.call.method == "DELETE" or not entry.full_url:
-            continue
-        if entry.full_url in addresses:
-            raise bad_request("two entries have this fullUrl", code="duplicate").in_entry(
-                entry.index
-            )
-        addresses[entry.full_url] = name
-    return addresses

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +16,8 @@ from adapter.sandbox.json_text import JsonObject, read_json, write_json
 from adapter.sandbox.outcomes import Refused, bad_request, version_differs
 from adapter.sandbox.references import local_target, references_in
 from adapter.sandbox.replies import Reply, instant
-from adapter.sandbox.rules import Clock, ServerRules
+from adapter.sandbox.rules import ServerRules
+from adapter.sandbox.seams import Seams
 from adapter.sandbox.search_parameters import index_rows
 from adapter.sandbox.storage import Key, Storage, StoredVersion, microseconds
 from adapter.sandbox.validation import check_id, check_resource
@@ -27,12 +29,18 @@ class Writer:
     """Writes of one database transaction, all with the same lastUpdated."""
 
     def __init__(
-        self, storage: Storage, rules: ServerRules, *, clock: Clock, base_url: str
+        self, storage: Storage, rules: ServerRules, seams: Seams, *, now: datetime, base_url: str
     ) -> None:
-        now = clock()
-        self._moment = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        moment = seams.moment(now)
+        self._moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
         self._storage = storage
-        self._rules = rules
+        self._seams = seams
+        self._refuses_deletes = (
+            rules.refuse_delete_of_referenced or seams.refuses_deleting_referenced()
+        )
+        self._refuses_deleted = (
+            rules.refuse_reference_to_deleted or seams.refuses_deleting_referenced()
+        )
         self._base_url = base_url
         self._written: dict[Key, JsonObject] = {}
         self._deleted: list[Key] = []
@@ -62,7 +70,8 @@ class Writer:
             return self._store(
                 key, resource, "PUT", version=current.version + 1, status=HTTPStatus.CREATED
             )
-        if _content(read_json(current.body.encode())) == _content(resource):
+        is_equal = _content(read_json(current.body.encode())) == _content(resource)
+        if is_equal and not self._seams.versions_equal_content():
             # Still checked at the end: a reference may have lost its target meanwhile.
             self._written[key] = resource
             return Reply(HTTPStatus.OK, None, current, is_write=True)
@@ -77,10 +86,13 @@ class Writer:
         _check_version(key, current, if_match)
         if current is None or current.body is None:
             return Reply(HTTPStatus.NO_CONTENT, None, current, is_write=True)
+        number = current.version + 1
+        version_id = self._seams.version_id(key, number)
         deletion = StoredVersion(
-            *key, current.version + 1, "DELETE", microseconds(self._moment), None
+            *key, number, version_id, "DELETE", microseconds(self._moment), None
         )
         self._storage.append(deletion, ())
+        self._seams.wrote(key)
         self._deleted.append(key)
         self.versions_made += 1
         return Reply(HTTPStatus.NO_CONTENT, None, deletion, is_write=True)
@@ -94,7 +106,7 @@ class Writer:
         for resource in self._written.values():
             for place, reference in references_in(resource):
                 self._check_target(place, reference)
-        if self._rules.refuse_delete_of_referenced:
+        if self._refuses_deletes:
             for key in self._deleted:
                 if self._storage.referrers_of(key) - {key}:
                     raise Refused(409, "conflict", f"{key[0]}/{key[1]} is referred to by others")
@@ -109,25 +121,30 @@ class Writer:
         name = f"{target.resource_type}/{target.logical_id}"
         if current is None:
             raise bad_request(f"{name} does not exist", code="not-found", expression=place)
-        if current.body is None and self._rules.refuse_reference_to_deleted:
+        if current.body is None and self._refuses_deleted:
             raise bad_request(f"{name} was deleted", code="deleted", expression=place)
 
     def _store(
         self, key: Key, resource: JsonObject, method: str, *, version: int, status: int
     ) -> Reply:
+        version_id = self._seams.version_id(key, version)
+        resource = self._seams.content(resource)
         content = {name: value for name, value in resource.items() if name not in ("id", "meta")}
         stored: JsonObject = {
             "resourceType": content.pop("resourceType"),
             "id": key[1],
             "meta": {
                 **resource.get("meta", {}),
-                "versionId": str(version),
+                "versionId": version_id,
                 "lastUpdated": instant(self._moment),
             },
             **content,
         }
-        new = StoredVersion(*key, version, method, microseconds(self._moment), write_json(stored))
+        new = StoredVersion(
+            *key, version, version_id, method, microseconds(self._moment), write_json(stored)
+        )
         self._storage.append(new, index_rows(stored, self._base_url))
+        self._seams.wrote(key)
         self._written[key] = stored
         self.versions_made += 1
         return Reply(status, None, new, is_write=True)
@@ -141,7 +158,7 @@ def _check_version(key: Key, current: StoredVersion | None, if_match: str | None
         raise bad_request('If-Match is not an entity tag such as W/"3"')
     if current is None or current.body is None:
         raise version_differs(f"{key[0]}/{key[1]}")
-    if found is not None and found["version"] != str(current.version):
+    if found is not None and found["version"] != current.version_id:
         raise version_differs(f"{key[0]}/{key[1]}")
 
 

@@ -256,7 +256,7 @@ def test_a_layer_can_answer_in_the_servers_place() -> None:
 
 def test_it_shares_no_code_with_the_client() -> None:
     imported = set()
-    for file in Path(adapter.sandbox.__file__).parent.glob("*.py"):
+    for file in Path(adapter.sandbox.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom):
                 imported.add(node.module or "")
