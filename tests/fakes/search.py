@@ -4,50 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from adapter.errors import PermanentServerError
 from adapter.ports import JsonObject, SearchParams
 
-Test = Callable[[JsonObject, str], bool]
+Wanted = tuple[str, ...]
+"""The values of one parameter, of which one must fit."""
+Test = Callable[[JsonObject, Wanted], bool]
+
+
+@cache
+def _wanted(value: str) -> Wanted:
+    return tuple(value.split(","))
+
+
+@cache
+def _lowered(wanted: Wanted) -> Wanted:
+    return tuple(one.lower() for one in wanted)
+
+
+@cache
+def _tokens(wanted: Wanted) -> frozenset[tuple[str | None, str | None]]:
+    """Give (system, code); None where any will do."""
+    parted = (one.rpartition("|") for one in wanted)
+    return frozenset((system if bar else None, code or None) for system, bar, code in parted)
 
 
 def _codings(concept: Any) -> Iterable[JsonObject]:
     return (concept or {}).get("coding", [])
 
 
-def _token_of(items: Iterable[JsonObject], wanted: str, value: str) -> bool:
-    system, bar, code = wanted.rpartition("|")
-    if bar and not code:
-        return any(item.get("system") == system for item in items)
+def _token_of(items: Iterable[JsonObject], wanted: Wanted, value: str) -> bool:
+    tokens = _tokens(wanted)
     return any(
-        item.get(value) == code and (not bar or item.get("system") == system) for item in items
+        not tokens.isdisjoint(((None, code), (system, code), (system, None)))
+        for item in items
+        for system, code in ((item.get("system", ""), item.get(value)),)
     )
 
 
-def _reference_is(element: Any, wanted: str) -> bool:
+def _reference_is(element: Any, wanted: Wanted) -> bool:
     reference = (element or {}).get("reference", "")
-    return bool(reference) and (reference == wanted or reference.rpartition("/")[2] == wanted)
+    return bool(reference) and (reference in wanted or reference.rpartition("/")[2] in wanted)
 
 
-def _code(resource: JsonObject, wanted: str) -> bool:
+def _code(resource: JsonObject, wanted: Wanted) -> bool:
     return _token_of(_codings(resource.get("code")), wanted, "code")
 
 
-def _component_code(resource: JsonObject, wanted: str) -> bool:
+def _component_code(resource: JsonObject, wanted: Wanted) -> bool:
     return any(
         _token_of(_codings(part.get("code")), wanted, "code")
         for part in resource.get("component", [])
     )
 
 
-def _text(concepts: Iterable[JsonObject], wanted: str) -> bool:
+def _text(concepts: Iterable[JsonObject], wanted: Wanted) -> bool:
     """Compare from the left, without case, as HAPI does."""
     said = [text for one in concepts for text in (one.get("text"), *_displays(one)) if text]
-    return any(_is_beginning(text.lower(), wanted.lower()) for text in said)
+    return any(_is_beginning(text.lower(), _lowered(wanted)) for text in said)
 
 
-def _is_beginning(text: str, wanted: str) -> bool:
+def _is_beginning(text: str, wanted: Wanted) -> bool:
     return text.startswith(wanted)
 
 
@@ -59,21 +79,27 @@ def _component_codes(resource: JsonObject) -> list[JsonObject]:
     return [part.get("code", {}) for part in resource.get("component", [])]
 
 
-def _category(resource: JsonObject, wanted: str) -> bool:
+def _category(resource: JsonObject, wanted: Wanted) -> bool:
     return any(_token_of(_codings(one), wanted, "code") for one in resource.get("category", []))
 
 
-def _last_updated(resource: JsonObject, wanted: str) -> bool:
-    changed = datetime.fromisoformat(resource["meta"]["lastUpdated"])
-    bound = datetime.fromisoformat(wanted[2:])
-    if wanted.startswith("lt"):
+@cache
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _last_updated(resource: JsonObject, wanted: Wanted) -> bool:
+    (text,) = wanted
+    changed = _instant(resource["meta"]["lastUpdated"])
+    bound = _instant(text[2:])
+    if text.startswith("lt"):
         return changed < bound
-    if not wanted.startswith("ge"):
-        raise AssertionError(f"only ge is safe for a watermark, not {wanted}")
+    if not text.startswith("ge"):
+        raise AssertionError(f"only ge is safe for a watermark, not {text}")
     return changed >= bound
 
 
-def _any(resource: JsonObject, element: str, wanted: str) -> bool:
+def _any(resource: JsonObject, element: str, wanted: Wanted) -> bool:
     items = resource.get(element, [])
     return any(
         _reference_is(item, wanted) for item in ([items] if isinstance(items, dict) else items)
@@ -81,7 +107,7 @@ def _any(resource: JsonObject, element: str, wanted: str) -> bool:
 
 
 TESTS: dict[str, Test] = {
-    "_id": lambda resource, wanted: resource["id"] == wanted,
+    "_id": lambda resource, wanted: resource["id"] in wanted,
     "_lastUpdated": _last_updated,
     "_tag": lambda resource, wanted: _token_of(resource["meta"].get("tag", []), wanted, "code"),
     "identifier": lambda resource, wanted: _token_of(
@@ -128,6 +154,6 @@ def matches(resource: JsonObject, params: SearchParams, *, unsupported: frozense
         test = TESTS.get(name)
         if test is None:
             raise PermanentServerError(f"HAPI-0524: unknown search parameter {name}", status=400)
-        if not any(test(resource, wanted) for wanted in value.split(",")):
+        if not test(resource, _wanted(value)):
             return False
     return True

@@ -11,6 +11,7 @@ stores), `show` (what it shows of one), `crash` (the client dies at the n-th ste
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,11 +68,16 @@ class Fault:
 
 
 def _copied(value: Any) -> Any:
-    """Copy JSON whole; a number with digits is a decimal, as the strict reader gives it."""
+    """Copy JSON whole, as fast as can be: every page of every pass is copied."""
+    return pickle.loads(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+
+
+def _as_read(value: Any) -> Any:
+    """Copy JSON as the strict reader gives it: a number with digits after the point is a decimal."""
     if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
+        return {key: _as_read(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_copied(item) for item in value]
+        return [_as_read(item) for item in value]
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 
@@ -117,7 +123,7 @@ class FakeFhirServer:
 
     def put(self, resource: JsonObject, *, last_updated: datetime | None = None) -> str:
         """Store a resource as another client would; returns its reference."""
-        stored = _copied(resource)
+        stored = _as_read(resource)
         reference = f"{stored['resourceType']}/{stored['id']}"
         history = self.versions.setdefault(reference, [])
         meta = stored.setdefault("meta", {})
