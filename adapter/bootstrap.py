@@ -6,7 +6,7 @@ that needs none of them starts at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import adapter
+from adapter.connections import auths_of, server_of
 from adapter.errors import MappingError
 from adapter.her2.policy import POLICIES
 from adapter.terminology.catalogue import load_catalogue
@@ -27,13 +28,12 @@ if TYPE_CHECKING:
 
     from adapter.fhir.record.derive import DeriveContext
     from adapter.her2.model import Link, Policy
-    from adapter.ports import Clock, FhirServer, StateStore
-    from adapter.settings import AuthSettings, ServerSettings, Settings
+    from adapter.ports import FhirServer, StateStore
+    from adapter.settings import Settings
     from adapter.sync.cycle import Parts
     from adapter.sync.options import SyncOptions
     from adapter.terminology.catalogue import Catalogue
     from adapter.transport.auth import Auth
-    from adapter.transport.fhir_server import RestFhirServer
 
 
 class SystemClock:
@@ -53,11 +53,15 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Adapter:
-    """A whole adapter, connected to nothing yet: its parts, and how passes run."""
+    """A whole adapter, connected to nothing yet: its parts, how passes run, and who we are where.
+
+    `auths`: "source" and, where it is another server or user, "target" → the way to authorise.
+    """
 
     settings: Settings
     parts: Parts
     options: SyncOptions
+    auths: Mapping[str, Auth]
 
 
 def overlays_of(settings: Settings) -> tuple[Path, ...]:
@@ -236,43 +240,6 @@ def options_of(settings: Settings, *, incremental: bool = True) -> SyncOptions:
     )
 
 
-def server_of(settings: ServerSettings, clock: Clock) -> RestFhirServer:
-    """Make the client of one FHIR server; raises ConfigError when no server was named."""
-    from adapter.fhir.strict_json import read_json
-    from adapter.transport.fhir_server import RestFhirServer
-    from adapter.transport.server_config import ServerConfig
-
-    config = ServerConfig(
-        base_url=settings.base_url,
-        ca_file=str(settings.ca_file) if settings.ca_file else None,
-        read_timeout_seconds=settings.timeout_seconds,
-        page_size=settings.page_size,
-        rebase_links=settings.rebase_links,
-    )
-    return RestFhirServer(config, read_json=read_json, clock=clock, auth=auth_of(settings.auth))
-
-
-def auth_of(settings: AuthSettings) -> Auth:
-    """Make the way to prove who we are; a token that came as a file is read again for each request."""
-    from adapter.transport import auth
-
-    def secret(name: str) -> str:
-        value = getattr(settings, name)
-        return str(value.get_secret_value()) if value else ""
-
-    match settings.kind:
-        case "bearer" if settings.token_file is not None:
-            return auth.TokenFileAuth(settings.token_file)
-        case "bearer":
-            return auth.BearerAuth(secret("token"))
-        case "basic":
-            return auth.BasicAuth(settings.username or "", secret("password"))
-        case "header":
-            return auth.HeaderAuth(settings.header_name or "", secret("header_value"))
-        case _:
-            return auth.NoAuth()
-
-
 @contextmanager
 def open_state(settings: Settings) -> Iterator[StateStore]:
     """Open the state store for as long as the block lasts; raises StoreError."""
@@ -311,10 +278,11 @@ def open_adapter(
     with ExitStack() as opened:
         store = opened.enter_context(open_state(settings))
         settings, incremental = with_measured(settings, store)
-        source = opened.enter_context(server_of(settings.source, clock))
+        auths = auths_of(settings, clock, creates=_server_chooses_ids(settings, store))
+        source = opened.enter_context(server_of(settings.source, clock, auths["source"]))
         target = source
-        if not _is_one_server(settings):
-            target = opened.enter_context(server_of(settings.target, clock))
+        if "target" in auths:
+            target = opened.enter_context(server_of(settings.target, clock, auths["target"]))
         reads = watched(source)
         writes = reads if target is source else watched(target)
         parts = Parts(
@@ -326,12 +294,15 @@ def open_adapter(
             context=context_of(settings, catalogue, clock.now()),
             links=links,
         )
-        yield Adapter(settings, parts, options_of(settings, incremental=incremental))
+        options = options_of(settings, incremental=incremental)
+        yield Adapter(settings, parts, options, auths)
 
 
-def _is_one_server(settings: Settings) -> bool:
-    """Tell whether results are written where they are read, as the same user."""
-    source, target = settings.source, settings.target
-    return target.url is None or (
-        (source.url, source.auth, source.ca_file) == (target.url, target.auth, target.ca_file)
-    )
+def _server_chooses_ids(settings: Settings, store: StateStore) -> bool:
+    """Tell whether a doctor measured that the target takes no ids of a client's choice."""
+    from adapter.sync.measured import Strategy, measured_target
+    from adapter.transport.origin import normal_base
+
+    url = normal_base(settings.target.url or settings.source.base_url)
+    found = measured_target(store, url)
+    return found is not None and found[0].strategy is not Strategy.CLIENT_IDS

@@ -52,6 +52,7 @@ _VERSION = re.compile(
     r"([a-z][a-z0-9-]{0,31}[|/])?v?[0-9]{1,4}(\.[0-9]{1,8}){0,3}([-+.][a-z0-9.]{1,16})?"
 )
 _URL_PATH = re.compile(r"(/[A-Za-z0-9\-._~$]{0,64}){1,16}")
+_SCOPE = re.compile(r"system/(\*|[A-Z][A-Za-z]{1,63})\.[a-z*]{1,5}")
 _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,50}(Error|Exception|Timeout|Warning)")
 _KEY_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # What a terminal or a log viewer could obey: control characters, line and paragraph separators,
@@ -175,6 +176,7 @@ _SHAPES: Mapping[str, _Shape] = {
         _code,
     ),
     **dict.fromkeys(("reasons", "missing"), _list_of(_code)),
+    **dict.fromkeys(("scopes_missing", "scopes_extra"), _list_of(_matching(_SCOPE))),
     "counts": _counts,
     **dict.fromkeys(
         ("count", "total", "status", "attempt", "attempts", "cases", "pages", "queued", "parked"),

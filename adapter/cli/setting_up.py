@@ -55,6 +55,7 @@ def config(shared: Shared, check: CheckServers = False) -> int:
 def _checked(settings: Settings) -> Iterator[str]:
     """Say what the parts are and what a server lacks; raises what a start would raise."""
     from adapter.bootstrap import open_adapter
+    from adapter.cli.granted_text import granted_sentences
     from adapter.cli.site_text import overlay_sentences
     from adapter.sync.searches import Searches
 
@@ -65,6 +66,7 @@ def _checked(settings: Settings) -> Iterator[str]:
         yield from overlay_sentences(adapter)
         yield f"State store {parts.store.queue_length()} patients queued"
         yield from _servers(adapter)
+        yield from granted_sentences(adapter.auths)
         searches = Searches.of(parts, adapter.options.read)
         searches.prepare()
         yield from searches.warnings

@@ -204,7 +204,7 @@ def _inherit_source(given: dict[str, _Given], problems: list[str]) -> None:
         if kind and kind.value != "none" and "target.auth.kind" not in given:
             problems.append(
                 "target.auth.kind: is not set, and the source's credentials are not used for "
-                "another server; set it (none, bearer, basic or header)"
+                "another server; set it (none, bearer, basic, header or smart)"
             )
         return
     own_auth = any(key.startswith("target.auth.") for key in given)

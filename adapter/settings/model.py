@@ -33,6 +33,7 @@ PREFIX = "HER2_"
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # FHIR R4, datatypes: id
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749, section 3.3
 _VISIBLE_ASCII = re.compile(r"[\x20-\x7e]+")
 SHORTEST_KEY = 32
 """Characters of a key for the audit trail."""
@@ -99,6 +100,33 @@ def _profile_list(value: object) -> object:
     return value
 
 
+def _token_url(text: str) -> str:
+    """Check where signed assertions go; raises ValueError saying what is wrong, never quoting it."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
+        raise ValueError("must be a whole URL; it looks like https://idp.example.org/token")
+    if "@" in parts.netloc or "#" in text or {"", ".", ".."} & set(parts.path.split("/")[1:]):
+        raise ValueError("must not hold a user, a fragment or empty path segments")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(text)):
+        raise ValueError("would send credentials unencrypted; use https")
+    return text
+
+
+def _scope_list(value: object) -> object:
+    """Read the scopes of an environment variable, parted by blanks or commas."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _scopes_if_any(scopes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if scopes is not None and not (scopes and all(_SCOPE.fullmatch(scope) for scope in scopes)):
+        raise ValueError("takes scopes such as system/Observation.rs, parted by blanks")
+    return scopes
+
+
 def _store_url(text: str) -> str:
     if not text.startswith(_STORE_KINDS):
         raise ValueError(
@@ -134,22 +162,43 @@ _CREDENTIALS = {
     "password": "basic",
     "header_name": "header",
     "header_value": "header",
+    "client_id": "smart",
+    "key_file": "smart",
 }
+_OF_SMART = ("key_id", "scopes", "token_url")
 
 
 class AuthSettings(Section):
-    """How requests are authorised: nothing, a bearer token, user and password, or one own header.
+    """How requests are authorised: nothing, a bearer token, a password, one own header, or SMART.
 
     `token_file`: where `token` came from when it was given as a file; such a file may be renewed.
+    SMART Backend Services: `client_id` as registered; `key_file` holds the private key (PEM, JWK or
+    JWKS), `key_id` its `kid`; `scopes` None for what the mode needs; `token_url` None for what the
+    server's own SMART configuration names at the FHIR base's own host.
     """
 
-    kind: Literal["none", "bearer", "basic", "header"] = "none"
+    kind: Literal["none", "bearer", "basic", "header", "smart"] = "none"
     token: SecretStr | None = Field(default=None, validate_default=True)
     token_file: Path | None = None
     username: str | None = Field(default=None, validate_default=True)
     password: SecretStr | None = Field(default=None, validate_default=True)
     header_name: str | None = Field(default=None, validate_default=True)
     header_value: SecretStr | None = Field(default=None, validate_default=True)
+    client_id: str | None = Field(default=None, validate_default=True)
+    key_file: _File | None = Field(default=None, validate_default=True)
+    key_id: str | None = None
+    scopes: Annotated[
+        tuple[str, ...] | None, BeforeValidator(_scope_list), AfterValidator(_scopes_if_any)
+    ] = None
+    token_url: Annotated[str, AfterValidator(_token_url)] | None = None
+
+    @field_validator(*_OF_SMART)
+    @classmethod
+    def _is_of_smart(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = info.data.get("kind")
+        if value and kind not in (None, "smart"):
+            raise ValueError(f"is given, but auth.kind is {kind}; set it to smart")
+        return value
 
     @field_validator(*_CREDENTIALS)
     @classmethod
@@ -162,7 +211,7 @@ class AuthSettings(Section):
             raise ValueError(f"is missing: auth.kind {kind} needs it")
         if kind != needed_by and text:
             raise ValueError(f"is given, but auth.kind is {kind}; set it to {needed_by}")
-        if text and needed_by != "basic" and not _VISIBLE_ASCII.fullmatch(text):
+        if text and needed_by in ("bearer", "header") and not _VISIBLE_ASCII.fullmatch(text):
             raise ValueError("holds a character that no header can carry")
         if text and info.field_name == "header_name" and not _HEADER_NAME.fullmatch(text):
             raise ValueError("is not the name of a header")

@@ -182,7 +182,7 @@ class Searches:
         try:
             yield from self._whole(resource_type, params)
         except PermanentServerError as error:
-            if error.status not in (400, 404):
+            if error.status not in (400, 403, 404):  # 403: scopes may allow reads and no search
                 raise
             self._warn(
                 f"changes of {resource_type} cannot be asked for: they are noticed by full sweeps only"

@@ -37,15 +37,16 @@ _RESERVED_HEADERS = frozenset(
 class Auth(Protocol):
     """Something that can authorise a request."""
 
-    def headers(self, *, refused: bool = False) -> Mapping[str, str]:
+    def headers(self, *, refused: Mapping[str, str] | None = None) -> Mapping[str, str]:
         """Give the headers to add to a request; called for each attempt, from several threads.
 
         Args:
-            refused: the server has just answered 401 to the headers given before. A way that can
-                renew its credentials does so now; the request is sent once more only if what is
-                returned differs from what was refused.
+            refused: headers to which the server has just answered 401. A way that can renew its
+                credentials does so now, unless another thread has; the request is sent once more
+                only if what is returned differs from what was refused.
 
-        Raises: NotAuthorised when there are no credentials to give.
+        Raises: NotAuthorised (status 401) when there are no credentials to give;
+            TemporaryServerError when they cannot be had now. Nothing was sent then.
 
         """
         ...
@@ -55,7 +56,7 @@ class Auth(Protocol):
 class NoAuth:
     """No credentials: a server inside a trusted network, a sandbox."""
 
-    def headers(self, *, refused: bool = False) -> Mapping[str, str]:  # noqa: ARG002
+    def headers(self, *, refused: Mapping[str, str] | None = None) -> Mapping[str, str]:  # noqa: ARG002
         """Give no headers."""
         return {}
 
@@ -69,7 +70,7 @@ class BearerAuth:
     def __post_init__(self) -> None:
         _require_header_value(self.token, "the bearer token")
 
-    def headers(self, *, refused: bool = False) -> Mapping[str, str]:  # noqa: ARG002
+    def headers(self, *, refused: Mapping[str, str] | None = None) -> Mapping[str, str]:  # noqa: ARG002
         """Give the Authorization header."""
         return {"Authorization": f"Bearer {self.token}"}
 
@@ -80,7 +81,7 @@ class TokenFileAuth:
 
     path: Path
 
-    def headers(self, *, refused: bool = False) -> Mapping[str, str]:  # noqa: ARG002
+    def headers(self, *, refused: Mapping[str, str] | None = None) -> Mapping[str, str]:  # noqa: ARG002
         """Read the file and give the Authorization header.
 
         Raises: NotAuthorised when the file cannot be read or holds no token.
@@ -105,7 +106,7 @@ class BasicAuth:
         if ":" in self.user:
             raise ConfigError(["the user name of basic authentication must not contain a colon"])
 
-    def headers(self, *, refused: bool = False) -> Mapping[str, str]:  # noqa: ARG002
+    def headers(self, *, refused: Mapping[str, str] | None = None) -> Mapping[str, str]:  # noqa: ARG002
         """Give the Authorization header."""
         pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode("ascii")
         return {"Authorization": f"Basic {pair}"}
@@ -123,7 +124,7 @@ class HeaderAuth:
             raise ConfigError(["the name of the authentication header cannot be used"])
         _require_header_value(self.value, f"the value of the header {self.name}")
 
-    def headers(self, *, refused: bool = False) -> Mapping[str, str]:  # noqa: ARG002
+    def headers(self, *, refused: Mapping[str, str] | None = None) -> Mapping[str, str]:  # noqa: ARG002
         """Give the header."""
         return {self.name: self.value}
 

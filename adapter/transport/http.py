@@ -198,7 +198,7 @@ class Http:
         answer = self._exchange(call, credentials)
         if answer.status == requests.codes.unauthorized:
             # Tokens live for minutes. A 401 means that nothing was done, so a write may go again.
-            renewed = self._auth.headers(refused=True)
+            renewed = self._auth.headers(refused=credentials)
             if renewed != credentials:
                 answer = self._exchange(call, renewed)
         try:
@@ -255,10 +255,7 @@ class Http:
 
     def _no_answer(self, call: Call, error: Exception) -> ServerError:
         # Only the error's class: its text holds the URL with its query.
-        what = (
-            f"{urlsplit(self._config.base_url).hostname} gave no usable answer: "
-            f"{type(error).__name__}"
-        )
+        what = f"{urlsplit(call.url).hostname} gave no usable answer: {type(error).__name__}"
         # What requests cannot send is a ValueError; so is a server's header that makes no sense.
         of_the_server = _has_cause(error, urllib3.exceptions.InvalidHeader)
         if isinstance(error, ValueError) and not of_the_server:

@@ -64,6 +64,33 @@ def normal_base(url: str) -> str:
     return address.origin + address.path.rstrip("/")
 
 
+def origin_of(url: str) -> str:
+    """Give scheme, host and port of a valid address, in their normal form."""
+    return _parse(url).origin
+
+
+def endpoint_at(url: str, origin: str) -> str:
+    """Turn an address that a server states into the URL to call, if it lies at this origin.
+
+    Args:
+        url: absolute, as stated; a query is kept.
+        origin: the only scheme, host and port that may be called.
+
+    Raises: ForeignOrigin; its message does not repeat the address.
+
+    """
+    allowed = _parse(origin)
+    try:
+        stated = _parse(url)
+    except ValueError as error:
+        raise ForeignOrigin(f"an address that {allowed.origin} states {error}") from error
+    if (stated.scheme, stated.host, stated.port) != (allowed.scheme, allowed.host, allowed.port):
+        raise ForeignOrigin(f"an address that {allowed.origin} states leads to another server")
+    if not _has_plain_segments(stated.path):
+        raise ForeignOrigin(f"an address that {allowed.origin} states has no plain path")
+    return allowed.origin + stated.path + (f"?{stated.query}" if stated.query else "")
+
+
 def resolve_link(link: str, *, base_url: str, request_url: str, rebase: bool = False) -> str:
     """Turn a server's next link into the URL to call, or refuse it.
 

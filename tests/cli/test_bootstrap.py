@@ -13,7 +13,6 @@ import pytest
 import adapter
 from adapter.bootstrap import (
     SystemClock,
-    auth_of,
     catalogue_of,
     context_of,
     open_adapter,
@@ -22,13 +21,15 @@ from adapter.bootstrap import (
     policy_of,
     with_site,
 )
+from adapter.connections import auth_of
 from adapter.errors import ConfigError, MappingError
 from adapter.her2.policy import ASCO_CAP_2023, CHOICES
-from adapter.settings import AuthSettings, PolicySettings, Settings, load_settings
+from adapter.settings import AuthSettings, PolicySettings, ServerSettings, Settings, load_settings
 from adapter.store import open_store
 from adapter.sync.measured import MeasuredSource, Measurement, remember
 from adapter.terminology.systems import OBSERVATION_PROFILE
 from adapter.transport.auth import BasicAuth, BearerAuth, HeaderAuth, NoAuth, TokenFileAuth
+from tests.fakes.clock import FakeClock
 from tests.unit.terminology.mapping_sets import site_toml
 
 URL = "https://fhir.test/r4"
@@ -60,14 +61,15 @@ def settings(**given: object) -> Settings:
     ids=["none", "bearer", "basic", "header"],
 )
 def test_each_kind_of_authentication_is_made(given: dict[str, str], kind: type) -> None:
-    assert type(auth_of(AuthSettings.model_validate(given))) is kind
+    assert type(auth_of(ServerSettings(url=URL, auth=AuthSettings(**given)), FakeClock())) is kind
 
 
 def test_a_token_file_is_read_for_each_request(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("one\n")
     made = auth_of(
-        settings(source__auth__kind="bearer", source__auth__token_file=str(file)).source.auth
+        settings(source__auth__kind="bearer", source__auth__token_file=str(file)).source,
+        FakeClock(),
     )
     assert isinstance(made, TokenFileAuth)
     file.write_text("two\n")

@@ -13,8 +13,9 @@ from threading import Event
 
 import pytest
 
-from adapter.bootstrap import SystemClock, server_of
+from adapter.bootstrap import SystemClock
 from adapter.cli.progress import Watched, shown_progress
+from adapter.connections import server_of
 from adapter.sandbox.server import Sandbox
 from adapter.settings import ServerSettings
 from tests.cli.conftest import ROOT, Run, load

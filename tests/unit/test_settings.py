@@ -631,3 +631,71 @@ def test_the_variable_that_names_the_command_is_no_misspelt_setting(
 ) -> None:
     env.setenv("HER2_ADAPTER", "/opt/her2/bin/her2-adapter")
     load()
+
+
+def _smart(tmp_path: Path, **more: object) -> dict[str, object]:
+    key = tmp_path / "key.pem"
+    key.write_text("a key")
+    said = {"kind": "smart", "client_id": "her2", "key_file": str(key), **more}
+    return {"source.url": URL} | {f"source.auth.{name}": value for name, value in said.items()}
+
+
+def test_smart_takes_its_client_key_scopes_and_endpoint(
+    env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    env.setenv("HER2_SOURCE__AUTH__SCOPES", "system/Observation.rs, system/Patient.r")
+    flags = _smart(tmp_path, token_url="https://idp.example.org/token?tenant=1", key_id="k1")
+    settings = load_settings(None, flags)
+    auth = settings.source.auth
+    assert (auth.client_id, auth.key_file, auth.key_id) == ("her2", tmp_path / "key.pem", "k1")
+    assert auth.scopes == ("system/Observation.rs", "system/Patient.r")
+    assert auth.token_url == "https://idp.example.org/token?tenant=1"
+    assert settings.target.auth == auth
+
+
+def test_smart_without_its_client_and_key_is_refused() -> None:
+    found = problems(flags={"source.url": URL, "source.auth.kind": "smart"})
+    assert found == (
+        "source.auth.client_id: is missing: auth.kind smart needs it",
+        "source.auth.key_file: is missing: auth.kind smart needs it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("client_id", "her2"),
+        ("key_id", "k1"),
+        ("scopes", "system/Observation.rs"),
+        ("token_url", "https://idp.example.org/token"),
+    ],
+)
+def test_what_belongs_to_smart_is_refused_elsewhere(name: str, value: str) -> None:
+    (problem,) = problems(flags={"source.url": URL, f"source.auth.{name}": value})
+    assert problem.endswith("is given, but auth.kind is none; set it to smart")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://idp.example.org/token", "unencrypted"),
+        ("https://user:secret@idp.example.org/token", "must not hold a user"),
+        ("https://idp.example.org/a/../token", "path segments"),
+        ("https://idp.example.org//token", "path segments"),
+        ("https://idp.example.org/token#secret", "fragment"),
+        ("https://idp.example.org\\@secret.example/token", "must be a whole URL"),
+        ("idp.example.org/token", "must be a whole URL"),
+        ("https://[::1/token", "must be a whole URL"),
+        ("https://idp.example.org:port/token", "must be a whole URL"),
+    ],
+)
+def test_a_token_endpoint_must_be_an_encrypted_address(url: str, says: str, tmp_path: Path) -> None:
+    (problem,) = problems(flags=_smart(tmp_path, token_url=url))
+    assert says in problem
+    assert "secret" not in problem
+
+
+@pytest.mark.parametrize("scopes", ["", " , ", 'system/Observation.rs "x"'])
+def test_scopes_must_be_scopes(scopes: str, tmp_path: Path) -> None:
+    (problem,) = problems(flags=_smart(tmp_path, scopes=scopes))
+    assert "takes scopes such as system/Observation.rs" in problem

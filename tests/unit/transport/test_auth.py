@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -101,8 +102,8 @@ class RenewingAuth:
     def __init__(self) -> None:
         self.number = 1
 
-    def headers(self, *, refused: bool = False) -> dict[str, str]:
-        self.number += refused
+    def headers(self, *, refused: Mapping[str, str] | None = None) -> dict[str, str]:
+        self.number += refused is not None
         return {"Authorization": f"Bearer {self.number}"}
 
 
