@@ -6,6 +6,9 @@ that needs none of them starts at once.
 
 from __future__ import annotations
 
+import os
+import pwd
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -240,6 +243,15 @@ def options_of(settings: Settings, *, incremental: bool = True) -> SyncOptions:
     )
 
 
+def actor() -> str:
+    """Name the account and host of this process, for the audit trail."""
+    try:
+        account = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run under a number that no account has
+        account = f"uid-{os.getuid()}"
+    return f"{account}@{socket.gethostname()}"
+
+
 @contextmanager
 def open_state(settings: Settings) -> Iterator[StateStore]:
     """Open the state store for as long as the block lasts; raises StoreError."""
@@ -293,6 +305,7 @@ def open_adapter(
             catalogue=catalogue,
             context=context_of(settings, catalogue, clock.now()),
             links=links,
+            actor=actor(),
         )
         options = options_of(settings, incremental=incremental)
         yield Adapter(settings, parts, options, auths)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from adapter.cli import (
+    auditing,
     classifying,
     demonstrating,
     explaining,
@@ -70,6 +71,14 @@ app.add_typer(_parked, name="parked")
 command(_parked, "list")(operating.parked)
 command(_parked)(operating.retry)
 command(app, without=("policy",))(operating.withdraw)
+
+_audit = typer.Typer(
+    help="Who did what, when and under which rules: show it, check it.", no_args_is_help=True
+)
+app.add_typer(_audit, name="audit")
+command(_audit)(auditing.show)
+command(_audit)(auditing.verify)
+command(_audit)(auditing.head)
 
 command(app)(setting_up.config)
 command(app)(sandboxing.sandbox)

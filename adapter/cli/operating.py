@@ -17,7 +17,8 @@ from adapter.cli.signals import stop_on_signals
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from adapter.ports import PassRecord, StateStore
+    from adapter.audit import AuditEvent
+    from adapter.ports import ParkedCase, PassRecord, StateStore
     from adapter.sync.withdraw import Selection
 
 STALE_INTERVALS: Final = 3
@@ -175,11 +176,27 @@ def retry(shared: Shared, keys: Keys = None) -> None:
         chosen = [case for case in cases if not keys or case.key in keys]
         # First the queue: a crash in between leaves a case parked, and never forgotten.
         store.enqueue(sorted({case.patient for case in chosen}), reason="retry")
+        store.record([_retried(case) for case in chosen])
         store.unpark([case.key for case in chosen])
     rows = [{"key": case.key, "patient": case.patient} for case in chosen]
     columns = {"key": "Key", "patient": "Patient"}
     print_blocks(shared.form, [Block("To be sent again", columns, rows)])
     say(f"{len(rows)} will be sent again by the next pass")
+
+
+def _retried(case: ParkedCase) -> AuditEvent:
+    from adapter.audit import AuditAction, AuditEvent
+    from adapter.bootstrap import actor
+
+    details = {"derived": f"Observation/{case.key}"}
+    return AuditEvent(
+        AuditAction.UNPARKED,
+        "to-be-sent-again",
+        actor(),
+        datetime.now(UTC),
+        patient=case.patient,
+        details=details,
+    )
 
 
 def withdraw(  # noqa: PLR0913 - each parameter is an option of the command

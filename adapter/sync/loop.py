@@ -14,8 +14,10 @@ from typing import Final
 
 import structlog
 
+from adapter.audit import AuditAction
 from adapter.errors import AdapterError, LeaseLost, StoreError, TemporaryServerError
 from adapter.ports import PassRecord
+from adapter.sync.auditing import Auditor
 from adapter.sync.cycle import Cycle, Interrupts, Parts
 from adapter.sync.options import SyncOptions
 from adapter.sync.report import PassKind, PassReport
@@ -71,11 +73,24 @@ class Loop:
         Raises: nothing on purpose; what a pass raises is logged and counted, and the next pass
         tries again.
         """
+        self._record(AuditAction.SERVICE_STARTED)
         while not self.stopped():
             wait = self._one_pass()
             if not self.stopped():
                 self.parts.clock.sleep(wait)
         self._give_lease_back()
+        self._record(AuditAction.SERVICE_STOPPED)
+
+    def _record(self, action: AuditAction) -> None:
+        """Tell the trail that this process began or ended; a state that cannot be written is waited for."""
+        context, clock = self.parts.context, self.parts.clock
+        event = Auditor(context, self.parts.actor).happened(
+            action, "done", at=clock.now(), facts={"holder": self.holder}
+        )
+        try:
+            self.parts.store.record([event])
+        except StoreError as error:
+            log.warning("not_recorded", error=error)
 
     def _one_pass(self) -> float:
         """Run one pass and give the seconds to wait afterwards."""

@@ -16,6 +16,7 @@ import structlog
 
 from adapter.fhir.references import reference_to
 from adapter.ports import ParkedCase
+from adapter.sync.auditing import Auditor
 from adapter.sync.brakes import RELEASED, BrakeState, Load, judge, judge_first_contact, load_of
 from adapter.sync.bundle import BundleMaker
 from adapter.sync.deciding import Decider
@@ -73,11 +74,13 @@ class OnePass:
         urls = tuple(dict.fromkeys((parts.source.base_url, parts.target.base_url)))
         self.context = replace(parts.context, now=self.started_at, base_urls=urls)
         self.delivery = Delivery(parts.target, parts.clock, options.send, urls)
+        self.auditor = Auditor(self.context, parts.actor, parts.source.base_url)
         self.writer = Writer(
             delivery=self.delivery,
             store=parts.store,
             clock=parts.clock,
             maker=BundleMaker(self.context, parts.source.base_url, parts.target.base_url),
+            auditor=self.auditor,
             guard=self.interrupts.guard,
             stopped=self.interrupts.stopped,
         )
@@ -98,7 +101,7 @@ class OnePass:
         if self.may_write:
             self._note_what_was_asked()
             self.interrupts.guard()
-            self.tally.signals["outbox"] = settle_outbox(self.delivery, self.store)
+            self.tally.signals["outbox"] = settle_outbox(self.delivery, self.store, self.auditor)
         scope = self._scope()
         held_none = scope.sweep is not None and not any(
             map(self.decider.is_ours, scope.sweep.own())
@@ -277,13 +280,7 @@ class OnePass:
         created = {one.patient for one in self._landed if one.action is Action.CREATE}
         store.enqueue(sorted(created), reason="created")
         store.enqueue(sorted(self.unfinished), reason="unfinished")
-        # A parked case whose laboratory results are gone is decided on no more: nothing is left to write.
-        over = (
-            key
-            for key, case in self.parked.items()
-            if key not in self.decided and self._was_looked_at(case.patient, scope)
-        )
-        store.unpark([*self.healed, *over, *(key for key in landed if key in self.parked)])
+        self._unpark(scope)
         store.set_setting(BRAKE, brake.as_text() if brake.engaged else None)
         store.set_setting(DERIVED_COUNT, str(self._standing_now()))
         remember(store, scope.landmarks(remembered(store)))
@@ -299,6 +296,23 @@ class OnePass:
         strays = scope.discovered.without_patient.values()
         self.recent.remember({reference_to(one): version_of(one) or "" for one in strays})
         self.recent.remember({f"Observation/{key}": version for key, version in landed.items()})
+
+    def _unpark(self, scope: Scope) -> None:
+        """Forget parked cases that stand now, or of which nothing is left to write."""
+        landed = self.writer.written.landed
+        reasons = dict.fromkeys(self.healed, "stands-already")
+        for key, case in self.parked.items():
+            if key in landed:
+                reasons[key] = "landed"
+            # Its laboratory results are gone: it is decided on no more.
+            elif key not in self.decided and self._was_looked_at(case.patient, scope):
+                reasons[key] = "nothing-left"
+        told = [
+            self.auditor.unparked(self.parked[key], reason, at=self.started_at)
+            for key, reason in reasons.items()
+        ]
+        self.store.record(told)
+        self.store.unpark(reasons)
 
     def _was_looked_at(self, patient: str, scope: Scope) -> bool:
         """Tell whether all that there is of a patient was decided on; a sweep sees everybody."""

@@ -16,7 +16,8 @@ from adapter.terminology.catalogue import Catalogue
 class Parts:
     """What passes work with. `context.now` and `base_urls` are replaced by those of each pass.
 
-    `links`: samples that a person joined, from the site's overlay.
+    `links`: samples that a person joined, from the site's overlay. `actor`: who the audit trail says did it, the
+    account and host of this process.
     """
 
     source: FhirServer
@@ -26,6 +27,7 @@ class Parts:
     catalogue: Catalogue
     context: DeriveContext
     links: tuple[Link, ...] = ()
+    actor: str = "adapter"
 
     @property
     def basis(self) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from adapter.audit import AuditAction, AuditEvent
 from adapter.fhir.identity import category_of, fingerprint, relative_reference
 from adapter.fhir.record.derive import DeriveContext, withdraw
 from adapter.fhir.record.sources import SourceFacts, source_facts
@@ -19,6 +20,7 @@ from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, codings, objects, references, string
 from adapter.her2.model import Reason
 from adapter.ports import JsonObject
+from adapter.sync.auditing import Auditor
 from adapter.sync.bundle import BundleMaker
 from adapter.sync.delivery import Delivery
 from adapter.sync.lanes import Lanes
@@ -80,11 +82,13 @@ def withdraw_ours(
     tally = Tally()
     for one in planned:
         tally.add_decision(one)
+    auditor = Auditor(context, parts.actor, parts.source.base_url)
     writer = Writer(
         delivery=Delivery(parts.target, parts.clock, options.send, urls),
         store=parts.store,
         clock=parts.clock,
         maker=BundleMaker(context, parts.source.base_url, parts.target.base_url),
+        auditor=auditor,
         guard=held_up.guard,
         stopped=held_up.stopped,
     )
@@ -106,7 +110,22 @@ def withdraw_ours(
     )
     if not preview:
         parts.store.record_pass(report.as_record())
+        parts.store.record([_recorded(auditor, selection, report)])
     return report
+
+
+def _recorded(auditor: Auditor, selection: Selection, report: PassReport) -> AuditEvent:
+    """Tell the trail what the operator asked for, and how much of it was done."""
+    chosen = {
+        "rule": selection.rule or "",
+        "policy": selection.policy or "",
+        "since": selection.since.isoformat() if selection.since else "",
+    }
+    facts: dict[str, str | int] = {f"only_{name}": said for name, said in chosen.items() if said}
+    facts["versions"] = report.writes
+    return auditor.happened(
+        AuditAction.WITHDRAWAL_RUN, report.outcome.value, at=report.ended_at, facts=facts
+    )
 
 
 def _outcome(writer: Writer, *, preview: bool) -> PassOutcome:

@@ -16,8 +16,17 @@ from typing import Final
 
 import structlog
 
+from adapter.audit import AuditEvent
 from adapter.errors import InvalidRecord
-from adapter.ports import Clock, EntryOutcome, JsonObject, ParkedCase, StateStore
+from adapter.ports import (
+    Clock,
+    EntryOutcome,
+    FrozenBundle,
+    JsonObject,
+    ParkedCase,
+    StateStore,
+)
+from adapter.sync.auditing import Auditor
 from adapter.sync.bundle import BundleMaker
 from adapter.sync.delivery import Delivered, Delivery, Fate
 from adapter.sync.lanes import Lanes
@@ -28,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 STORED_DIFFERENTLY: Final = "stored-differently"
 """Why a case is parked whose stored form does not say what was sent."""
+REFUSED: Final = "refused"
+"""Why a case is parked that the server, or our own check of it, refuses for good."""
 MAX_REASON: Final = 256
 
 
@@ -60,6 +71,7 @@ class Writer:
     store: StateStore
     clock: Clock
     maker: BundleMaker
+    auditor: Auditor
     guard: Callable[[], None] = lambda: None
     stopped: Callable[[], bool] = lambda: False
     written: Written = field(default_factory=Written)
@@ -127,9 +139,10 @@ class Writer:
         self.guard()
         self.store.freeze(bundle)
         delivered = self.delivery.deliver(bundle)
+        landed: list[AuditEvent] = []
         match delivered.fate:
             case Fate.LANDED:
-                self._confirm(sound, delivered)
+                landed = self._confirm(sound, delivered)
             case Fate.MOVED:
                 self.written.replan.update(bundle.patients)
                 self.store.enqueue(sorted(bundle.patients), reason="moved")
@@ -138,14 +151,14 @@ class Writer:
                 if len(sound) == 1:
                     self._park(sound[0], str(delivered.refusal))
         # Settled only now: a crash before leaves the outbox to say what may have been sent.
-        self.store.settle(bundle.key)
+        self.store.settle(bundle.key, landed)
         if delivered.fate is Fate.REFUSED and len(sound) > 1:
             middle = len(sound) // 2
             self._send(sound[:middle])
             self._send(sound[middle:])
 
-    def _confirm(self, batch: Sequence[Planned], delivered: Delivered) -> None:
-        """Hold what was stored against what was sent."""
+    def _confirm(self, batch: Sequence[Planned], delivered: Delivered) -> list[AuditEvent]:
+        """Hold what was stored against what was sent; give what the trail is to say of what stands."""
         answers = _observations(delivered.outcomes, len(batch))
         with self._counting:
             self.written.versions += len(delivered.outcomes)
@@ -155,33 +168,39 @@ class Writer:
             if unseen
             else {}
         )
+        landed = []
         for index, planned in enumerate(batch):
             answer = answers.get(index)
             stored = _returned(answer) or read.get(f"Observation/{planned.key}")
             if not self.delivery.says(stored, planned.fingerprint):
                 self._park(planned, STORED_DIFFERENTLY)
                 continue
-            self.written.landed[planned.key] = (version_of(stored) if stored else None) or ""
+            version = (version_of(stored) if stored else None) or ""
+            self.written.landed[planned.key] = version
+            landed.append(self.auditor.written(planned, version, at=self.clock.now()))
             if answer is not None and planned.replaced is None and answer.status == 200:
                 # Somebody else has created it meanwhile: what stands now deserves another look.
                 self.written.replan.add(planned.patient)
                 self.store.enqueue([planned.patient], reason="unexpected-update")
+        return landed
 
     def _park(self, planned: Planned, reason: str) -> None:
         self.written.parked[planned.key] = reason[:MAX_REASON]
         log.warning("case_parked", key=planned.key)
-        self.store.park(
-            ParkedCase(
-                key=planned.key,
-                patient=planned.patient,
-                reason=reason[:MAX_REASON],
-                fingerprint=planned.fingerprint,
-                parked_at=self.clock.now(),
-            )
+        case = ParkedCase(
+            key=planned.key,
+            patient=planned.patient,
+            reason=reason[:MAX_REASON],
+            fingerprint=planned.fingerprint,
+            parked_at=self.clock.now(),
         )
+        code = STORED_DIFFERENTLY if reason == STORED_DIFFERENTLY else REFUSED
+        # Recorded first: a crash in between tells of it twice, and never not at all.
+        self.store.record([self.auditor.parked(case, code)])
+        self.store.park(case)
 
 
-def settle_outbox(delivery: Delivery, store: StateStore) -> int:
+def settle_outbox(delivery: Delivery, store: StateStore, auditor: Auditor) -> int:
     """Find out what became of bundles that an earlier process froze; returns how many there were.
 
     What the plan saw still stands: the same bytes are sent, so that a write which lands late
@@ -194,8 +213,18 @@ def settle_outbox(delivery: Delivery, store: StateStore) -> int:
         store.enqueue(sorted(bundle.patients), reason="outbox")
         if delivery.look(bundle) == "as-before":
             delivery.deliver(bundle)
-        store.settle(bundle.key)
+        store.settle(bundle.key, _found(bundle, delivery, auditor))
     return len(bundles)
+
+
+def _found(bundle: FrozenBundle, delivery: Delivery, auditor: Auditor) -> Iterator[AuditEvent]:
+    """Tell of what stands as it was sent: the process that sent it could not."""
+    now = delivery.clock.now()
+    read = delivery.target.read_all([f"Observation/{key}" for key in bundle.expected])
+    for key, replaced in bundle.expected.items():
+        stored = read.get(f"Observation/{key}")
+        if stored is not None and delivery.says(stored, bundle.fingerprints[key]):
+            yield auditor.found(stored, replaced=replaced, at=now)
 
 
 def _observations(outcomes: tuple[EntryOutcome, ...], cases: int) -> dict[int, EntryOutcome]:
