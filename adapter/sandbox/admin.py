@@ -7,7 +7,8 @@ on this machine can ask for it unasked.
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,49 +16,72 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from adapter.errors import ConfigError
+from adapter.sandbox.json_text import JsonObject
 from adapter.sandbox.service import FhirService
 
 
-class _Wrong(Exception):
-    """The body is none that is taken here; the message says why."""
-
-
 def admin_routes(service: FhirService) -> list[Route]:
-    """Return the routes: `counts`, and `habits` to see, set (PUT) and change (PATCH)."""
+    """Return the routes, all below `/_sandbox`.
 
-    async def counts(_request: Request) -> Response:
-        return JSONResponse(service.counts.as_json())
-
-    async def habits(request: Request) -> Response:
-        try:
-            match request.method:
-                case "PUT":
-                    asked = await _object_in(request)
-                    profile, seed = asked.pop("profile", None), asked.pop("seed", 0)
-                    await run_in_threadpool(
-                        service.habits.choose, asked, profile=profile, seed=seed
-                    )
-                case "PATCH":
-                    await run_in_threadpool(service.habits.switch, await _object_in(request))
-        except ConfigError as error:
-            return JSONResponse({"problems": error.problems}, status_code=400)
-        except _Wrong as error:
-            return JSONResponse({"problems": [str(error)]}, status_code=400)
-        return JSONResponse(service.habits.on)
-
+    `counts` and `accesses` (GET) show what was asked; `habits` shows the habits that are on (GET),
+    chooses them (PUT) or changes some (PATCH); `snapshot` and `restore` (POST) are a backup and its
+    return.
+    """
     return [
-        Route("/_sandbox/counts", counts, methods=["GET"]),
-        Route("/_sandbox/habits", habits, methods=["GET", "PUT", "PATCH"]),
+        _shown("counts", service.counts.as_json),
+        _shown("accesses", service.accesses.as_json),
+        _shown("habits", lambda: service.habits.on),
+        _changed("habits", "PUT", partial(_choose, service)),
+        _changed("habits", "PATCH", partial(_switch, service)),
+        _changed("snapshot", "POST", lambda _asked: {"snapshot": service.snapshot()}),
+        _changed("restore", "POST", partial(_restore, service)),
     ]
 
 
-async def _object_in(request: Request) -> dict[str, Any]:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise _Wrong("Content-Type is application/json")
+def _choose(service: FhirService, asked: JsonObject) -> object:
+    habits = {name: value for name, value in asked.items() if name not in ("profile", "seed")}
+    service.habits.choose(habits, profile=asked.get("profile"), seed=asked.get("seed", 0))
+    return service.habits.on
+
+
+def _switch(service: FhirService, asked: JsonObject) -> object:
+    service.habits.switch(asked)
+    return service.habits.on
+
+
+def _restore(service: FhirService, asked: JsonObject) -> object:
+    number = asked.get("snapshot")
+    if number is not None and not isinstance(number, int):
+        raise ConfigError(["snapshot is a number"])
+    service.restore(number)
+    return {}
+
+
+def _shown(name: str, show: Callable[[], object]) -> Route:
+    async def answer(_request: Request) -> Response:
+        return JSONResponse(show())
+
+    return Route(f"/_sandbox/{name}", answer, methods=["GET"])
+
+
+def _changed(name: str, method: str, change: Callable[[JsonObject], object]) -> Route:
+    async def answer(request: Request) -> Response:
+        try:
+            asked = _object_in(request.headers.get("content-type", ""), await request.body())
+            return JSONResponse(await run_in_threadpool(change, asked))
+        except ConfigError as error:
+            return JSONResponse({"problems": error.problems}, status_code=400)
+
+    return Route(f"/_sandbox/{name}", answer, methods=[method])
+
+
+def _object_in(content_type: str, body: bytes) -> JsonObject:
+    if content_type.partition(";")[0].strip() != "application/json":
+        raise ConfigError(["Content-Type is application/json"])
     try:
-        content = json.loads(await request.body())
+        content = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise _Wrong("the body is not JSON") from error
+        raise ConfigError(["the body is not JSON"]) from error
     if not isinstance(content, dict):
-        raise _Wrong("the body is an object")
+        raise ConfigError(["the body is an object"])
     return content

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
+from email.utils import format_datetime
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -49,9 +51,9 @@ def create_app(
         body = await _body(request, service.rules.max_body_bytes)
         if body is None:
             refusal = Refused(413, "too-long", "the body is larger than this server takes")
-            return _as_starlette(refused(refusal))
+            return _as_starlette(refused(refusal), clock())
         answer = await run_in_threadpool(service.answer, _as_fhir(request, body))
-        return _as_starlette(answer)
+        return _as_starlette(answer, clock())
 
     app = Starlette(
         routes=[
@@ -106,10 +108,10 @@ class _Raw(Response):
         await send_raw(self._answer, scope, receive)
 
 
-def _as_starlette(answer: FhirResponse) -> Response:
+def _as_starlette(answer: FhirResponse, now: datetime) -> Response:
     if isinstance(answer, RawResponse):
         return _Raw(answer)
-    headers = dict(answer.headers)
+    headers = {"Date": format_datetime(now, usegmt=True), **answer.headers}
     if answer.body:
         headers.setdefault("Content-Type", f"{FHIR_JSON};charset=utf-8")
     return Response(answer.body, status_code=answer.status, headers=headers)
@@ -117,4 +119,6 @@ def _as_starlette(answer: FhirResponse) -> Response:
 
 async def _internal_error(_request: Request, _error: Exception) -> Response:
     # Starlette raises the error again after this answer, so that it reaches the log.
-    return _as_starlette(refused(Refused(500, "exception", "an error of the server itself")))
+    return _as_starlette(
+        refused(Refused(500, "exception", "an error of the server itself")), utc_now()
+    )

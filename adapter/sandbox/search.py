@@ -18,6 +18,16 @@ from adapter.sandbox.search_values import match_of
 Pairs = tuple[tuple[str, str], ...]
 
 ACCEPTED_WITHOUT_EFFECT = frozenset({"_elements", "_format", "_pretty"})
+ARRANGING = ACCEPTED_WITHOUT_EFFECT | {
+    "_count",
+    "_include",
+    "_revinclude",
+    "_sort",
+    "_summary",
+    "_total",
+}
+"""Parameters that say how results come, not which; all others filter."""
+
 _once_only = frozenset({"_count", "_sort", "_summary", "_total"})
 _sortable = {"_id": "logical_id", "_lastUpdated": "last_updated"}
 

@@ -166,6 +166,7 @@ def _config(app: object) -> uvicorn.Config:
         access_log=False,  # URLs of searches are as sensitive as what they find
         log_config=None,  # the host process decides what is logged and where
         server_header=False,
+        date_header=False,  # the sandbox's own clock is told
         lifespan="on",
         ws="none",
         http=KnownLine,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+from adapter.errors import ConfigError
+from adapter.sandbox.accesses import AccessLog
 from adapter.sandbox.calls import Call
 from adapter.sandbox.counts import Counts
 from adapter.sandbox.exchange import Answer, FhirRequest, FhirResponse, Layer, with_layers
@@ -43,7 +46,9 @@ class FhirService:
         """
         self.rules = rules or ServerRules()
         self.counts = Counts()
+        self.accesses = AccessLog()
         self.habits = ActiveHabits(clock)
+        self._snapshots: list[sqlite3.Connection] = []
         self._storage = Storage(database)
         self.interactions = Interactions(
             self._storage, self.rules, self.habits, clock=clock, counts=self.counts
@@ -53,12 +58,33 @@ class FhirService:
 
     def close(self) -> None:
         """Close the database."""
+        for copied in self._snapshots:
+            copied.close()
         self._storage.close()
 
     def answer(self, request: FhirRequest) -> FhirResponse:
         """Answer one request; thread-safe."""
         self.counts.request()
-        return self._layered(request)
+        answer = self._layered(request)
+        self.accesses.add(request, answer)
+        return answer
+
+    def snapshot(self) -> int:
+        """Keep everything as it is now, as a backup; return its number, counted from 1."""
+        self._snapshots.append(self._storage.copy())
+        return len(self._snapshots)
+
+    def restore(self, number: int | None = None) -> None:
+        """Go back to a backup, the last one for None; result sets that were being paged are lost.
+
+        Raises: ConfigError when there is no such backup.
+        """
+        wanted = len(self._snapshots) if number is None else number
+        if not 1 <= wanted <= len(self._snapshots):
+            raise ConfigError([f"the sandbox has no snapshot {wanted}"])
+        self._storage.replace(self._snapshots[wanted - 1])
+        with self._storage.transaction():
+            self.interactions.reading.pages.forget()
 
     def _answer(self, request: FhirRequest) -> FhirResponse:
         try:

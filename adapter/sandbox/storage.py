@@ -135,6 +135,18 @@ class Storage:
         with self._lock:
             self._connection.close()
 
+    def copy(self) -> sqlite3.Connection:
+        """Return everything as it is now, in a database of its own; call it outside a transaction."""
+        copied = sqlite3.connect(":memory:", check_same_thread=False)
+        with self._lock:
+            self._connection.backup(copied)
+        return copied
+
+    def replace(self, copied: sqlite3.Connection) -> None:
+        """Go back to a copy: versions made since then never were, and their ids are used again."""
+        with self._lock:
+            copied.backup(self._connection)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Hold the database alone; commit at the end, undo everything on any exception."""

@@ -41,6 +41,25 @@ def is_metadata(request: FhirRequest) -> bool:
     return interaction_of(request) == "capabilities"
 
 
+def reads(request: FhirRequest) -> bool:
+    """Say whether a request reads or searches."""
+    return interaction_of(request) in ("read", "vread", "search-type", "page")
+
+
+def url_of(request: FhirRequest) -> str:
+    """Return the URL that was asked for, with the parameters of a form in it."""
+    path = request.path.removesuffix("/_search")
+    query = request.query if request.method != "POST" else urlencode(pairs_of(request))
+    address = f"{request.base_url}/{path}" if path else request.base_url
+    return f"{address}?{query}" if query else address
+
+
+def empty_page(self_url: str) -> JsonObject:
+    """Return a page of search results that holds nothing."""
+    link = [{"relation": "self", "url": self_url}]
+    return {"resourceType": "Bundle", "type": "searchset", "link": link}
+
+
 def pairs_of(request: FhirRequest) -> list[tuple[str, str]]:
     """Return the parameters of a search, those in a form included, decoded."""
     pairs = parse_qsl(request.query, keep_blank_values=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from adapter.sandbox.exchange import Answer, FhirRequest, FhirResponse
-from adapter.sandbox.habits.asking import interaction_of
-from adapter.sandbox.habits.habit import Habit, Often, Scene, chosen, status, whole
+from adapter.sandbox.habits.asking import edited, interaction_of
+from adapter.sandbox.habits.habit import Habit, Often, Scene, Sometimes, chosen, status, whole
 from adapter.sandbox.habits.statement import without_interaction
 from adapter.sandbox.json_text import JsonObject, NotJson, read_json
 from adapter.sandbox.outcomes import Refused, outcome
@@ -120,7 +120,48 @@ class BundleCap(Habit):
         return answer(request)
 
 
+class GarbledBundleAnswers(Sometimes):
+    """Done, and nobody can say how much of it."""
+
+    name = "garbled-bundle-answers"
+    does = (
+        "one bundle in OFTEN is carried out, and its answer lacks an entry (short), the statuses (no-status) or the "
+        "locations (no-location), has them in another order (order), or is an OperationOutcome (outcome)"
+    )
+    seen = "Microsoft FHIR Server issues 5670 and 1658; fhirbase issue 124"
+    takes = "OFTEN[:short|no-status|no-location|order|outcome]"
+    kinds = ("short", "no-status", "no-location", "order", "outcome")
+
+    def concerns(self, request: FhirRequest) -> bool:
+        """Concern bundles of writes only."""
+        return interaction_of(request) == "bundle"
+
+    def spoiled(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Do it, and say it badly."""
+        return edited(answer(request), self._garbled)
+
+    def _garbled(self, bundle: JsonObject) -> JsonObject:
+        entries = list(bundle.get("entry", ()))
+        match self.kind:
+            case "outcome":
+                return outcome("exception", "an error of the server itself")
+            case "short":
+                entries = entries[:-1]
+            case "order":
+                entries = entries[::-1]
+            case kind:
+                element = kind.removeprefix("no-")
+                entries = [_entry_without(entry, element) for entry in entries]
+        return {**bundle, "entry": entries}
+
+
+def _entry_without(entry: JsonObject, element: str) -> JsonObject:
+    response = {name: value for name, value in entry["response"].items() if name != element}
+    return {**entry, "response": response}
+
+
 HABITS: tuple[type[Habit], ...] = (
+    GarbledBundleAnswers,
     NoTransactions,
     NoBatches,
     BundleCap,

@@ -7,8 +7,15 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from adapter.sandbox.exchange import Answer, FhirRequest, FhirResponse
-from adapter.sandbox.habits.asking import edited_page, interaction_of, link_of, with_link
-from adapter.sandbox.habits.habit import Habit, Scene, Sometimes, seconds
+from adapter.sandbox.habits.asking import (
+    edited_page,
+    empty_page,
+    interaction_of,
+    link_of,
+    url_of,
+    with_link,
+)
+from adapter.sandbox.habits.habit import Habit, Scene, Sometimes, seconds, whole
 from adapter.sandbox.json_text import JsonObject
 from adapter.sandbox.outcomes import outcome
 from adapter.sandbox.replies import plain_response
@@ -126,4 +133,101 @@ class ForeignNextLinks(Habit):
         return edited_page(answer(request), misled)
 
 
-HABITS: tuple[type[Habit], ...] = (LostPages, ExpiringPages, ForeignNextLinks)
+class ShiftingPages(Habit):
+    """Pages by offset into what is found now."""
+
+    name = "shifting-pages"
+    does = "what is written or deleted while a client pages shifts the pages: rows are repeated or passed over"
+    seen = "R4 search.html#currency leaves it open; Microsoft FHIR Server issue 1792; Medplum (_offset)"
+
+    def keeps_result_sets(self) -> bool:
+        """Search anew for each page."""
+        return False
+
+
+_gap = "&_gap=1"
+
+
+class EmptyPages(Habit):
+    """Nothing here, and more there."""
+
+    name = "empty-pages"
+    does = "an empty page with a next link stands before every further page"
+    seen = "Microsoft FHIR Server pull request 3177"
+
+    def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Give the empty page, whose next link leads to the true one."""
+        if interaction_of(request) == "page" and request.query.endswith(_gap):
+            url = url_of(request)
+            page = with_link(empty_page(url), "next", url.removesuffix(_gap))
+            return plain_response(200, page)
+
+        def delayed(page: JsonObject) -> JsonObject:
+            url = link_of(page, "next")
+            return page if url is None else with_link(page, "next", url + _gap)
+
+        return edited_page(answer(request), delayed)
+
+
+_beyond = "_page=beyond-the-end"
+
+
+class EmptyLastPage(Habit):
+    """One page more than there is."""
+
+    name = "empty-last-page"
+    does = "the last page has a next link, which leads to an empty page"
+    seen = "HAPI FHIR issues 5237 and 1300"
+
+    def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Add one."""
+        if interaction_of(request) == "page" and request.query == _beyond:
+            return plain_response(200, empty_page(url_of(request)))
+
+        def prolonged(page: JsonObject) -> JsonObject:
+            if link_of(page, "next") is not None or "entry" not in page:
+                return page
+            return with_link(page, "next", f"{request.base_url}?{_beyond}")
+
+        return edited_page(answer(request), prolonged)
+
+
+class LinkLoops(Habit):
+    """Round and round."""
+
+    name = "link-loops"
+    does = "the next link of the NUMBER-th page of a search leads back to its first page"
+    seen = "servers that mangle page tokens; no client may trust that paging ends"
+    takes = "NUMBER"
+    default = "2"
+
+    def __init__(self, value: str, scene: Scene) -> None:
+        super().__init__(value, scene)
+        self._length = whole(value)
+        self._pages: dict[str, tuple[int, str]] = {}
+
+    def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Lead back when it is time to."""
+        number, first = self._pages.get(request.query, (1, url_of(request)))
+
+        def looped(page: JsonObject) -> JsonObject:
+            url = link_of(page, "next")
+            if url is None:
+                return page
+            if number >= self._length:
+                return with_link(page, "next", first)
+            self._pages[urlsplit(url).query] = (number + 1, first)
+            return page
+
+        return edited_page(answer(request), looped)
+
+
+HABITS: tuple[type[Habit], ...] = (
+    ForeignNextLinks,
+    LostPages,
+    EmptyPages,
+    EmptyLastPage,
+    LinkLoops,
+    ExpiringPages,
+    ShiftingPages,
+)

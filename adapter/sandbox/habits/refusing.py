@@ -100,4 +100,44 @@ class ErrorsAfterCommit(Sometimes):
         return plain_response(500, outcome("exception", "an error of the server itself"))
 
 
-HABITS: tuple[type[Habit], ...] = (Unauthorised, Throttled, Unavailable, ErrorsAfterCommit)
+class _RefusedWrites(Sometimes):
+    default = "5"
+    refusal = (409, "conflict", "another transaction holds this")
+
+    def concerns(self, request: FhirRequest) -> bool:
+        """Concern writes only."""
+        return is_write(request)
+
+    def spoiled(self, _request: FhirRequest, _answer: Answer) -> FhirResponse:
+        """Refuse it, nothing done."""
+        status, code, said = self.refusal
+        return plain_response(status, outcome(code, said))
+
+
+class Conflicts(_RefusedWrites):
+    """Someone else was at it."""
+
+    name = "conflicts"
+    does = "one write in OFTEN is answered 409, nothing done, as when two transactions meet"
+    seen = "HAPI FHIR (HAPI-0550, HAPI-0825; issue 6815), healed by sending the same once more"
+
+
+class RejectedWrites(_RefusedWrites):
+    """A profile that nobody told of."""
+
+    name = "rejected-writes"
+    does = (
+        "one write in OFTEN is answered 422, nothing done, as if it broke a profile of the server"
+    )
+    seen = "servers that validate profiles on write"
+    refusal = (422, "invariant", "a profile of this server is not met")
+
+
+HABITS: tuple[type[Habit], ...] = (
+    Unauthorised,
+    Throttled,
+    Unavailable,
+    Conflicts,
+    RejectedWrites,
+    ErrorsAfterCommit,
+)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 
+from adapter.sandbox.exchange import Answer, FhirRequest, FhirResponse
 from adapter.sandbox.habits.habit import Habit, Scene, seconds
 
 
@@ -41,4 +44,30 @@ class SecondPrecision(Habit):
         return now.replace(microsecond=0)
 
 
-HABITS: tuple[type[Habit], ...] = (LateCommits, SecondPrecision)
+class ClockAhead(Habit):
+    """A server whose clock is wrong."""
+
+    name = "clock-ahead"
+    does = "the server's clock, in lastUpdated and in the Date header, is SECONDS ahead (negative: behind)"
+    seen = "clusters whose nodes disagree: IBM/LinuxForHealth FHIR pull request 2030"
+    takes = "SECONDS"
+    default = "7200"
+
+    def __init__(self, value: str, scene: Scene) -> None:
+        super().__init__(value, scene)
+        self._ahead = timedelta(seconds=seconds(value.removeprefix("-")))
+        if value.startswith("-"):
+            self._ahead = -self._ahead
+
+    def moment(self, now: datetime) -> datetime:
+        """Read the wrong clock."""
+        return now + self._ahead
+
+    def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Tell the wrong time."""
+        found = answer(request)
+        date = format_datetime(self.scene.clock() + self._ahead, usegmt=True)
+        return replace(found, headers={**found.headers, "Date": date})
+
+
+HABITS: tuple[type[Habit], ...] = (ClockAhead, LateCommits, SecondPrecision)

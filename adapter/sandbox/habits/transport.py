@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 
 from adapter.sandbox.exchange import FHIR_JSON, Answer, FhirRequest, FhirResponse, RawResponse
 from adapter.sandbox.habits.asking import is_write
-from adapter.sandbox.habits.habit import Habit, Sometimes
+from adapter.sandbox.habits.habit import Habit, Scene, Sometimes, seconds
 
 
 def raw(answer: FhirResponse, *pieces: bytes, pause_seconds: float = 0.0) -> RawResponse:
-    """Return an answer that is sent as these bytes, after which the connection ends."""
+    """Return an answer that is sent as these bytes, after which the connection ends.
+
+    What another habit has made bytes of already stays as it is.
+    """
+    if isinstance(answer, RawResponse):
+        return answer
     return RawResponse(
         answer.status, answer.body, answer.headers, raw=pieces, pause_seconds=pause_seconds
     )
@@ -39,7 +45,8 @@ class LostResponses(Sometimes):
 
     def spoiled(self, request: FhirRequest, answer: Answer) -> FhirResponse:
         """Do it and say nothing."""
-        return raw(answer(request))
+        said = answer(request)
+        return RawResponse(said.status, said.body, said.headers)
 
 
 class TruncatedGzip(Sometimes):
@@ -65,4 +72,140 @@ class TruncatedGzip(Sometimes):
         return raw(whole, head(whole, headers) + half)
 
 
-HABITS: tuple[type[Habit], ...] = (LostResponses, TruncatedGzip)
+class TruncatedBodies(Sometimes):
+    """An end before the end."""
+
+    name = "truncated-bodies"
+    does = (
+        "one answer in OFTEN ends in its middle: before its Content-Length, in the middle of a chunked body, or at the "
+        "close of a connection without either"
+    )
+    seen = "proxies and restarts; the last kind cannot be told from a whole body by HTTP/1.1"
+    takes = "OFTEN[:length|chunked|close]"
+    kinds = ("length", "chunked", "close")
+
+    def spoiled(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Send half."""
+        whole = answer(request)
+        body = whole.body.encode()
+        half = body[: len(body) // 2]
+        match self.kind:
+            case "length":
+                return raw(whole, head(whole, {"Content-Length": str(len(body))}) + half)
+            case "chunked":
+                chunk = b"%x\r\n%s\r\n" % (len(half), half)
+                return raw(whole, head(whole, {"Transfer-Encoding": "chunked"}) + chunk)
+            case _:
+                return raw(whole, head(whole, {}) + half)
+
+
+class SlowDrip(Habit):
+    """Byte by byte, almost."""
+
+    name = "slow-drip"
+    does = "the body of every answer comes in 20 pieces over SECONDS"
+    seen = "overloaded proxies; a time-out between two bytes never ends it (Toxiproxy: slicer)"
+    takes = "SECONDS"
+    default = "10"
+
+    def __init__(self, value: str, scene: Scene) -> None:
+        super().__init__(value, scene)
+        self._seconds = seconds(value)
+
+    def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Cut it up."""
+        whole = answer(request)
+        body = whole.body.encode()
+        size = len(body) // 20 + 1
+        pieces = [body[start : start + size] for start in range(0, len(body), size)]
+        first = head(whole, {"Content-Length": str(len(body))})
+        return raw(whole, first, *pieces, pause_seconds=self._seconds / 20)
+
+
+_types = {
+    "plain": "text/plain",
+    "html": "text/html",
+    "xml": "application/fhir+xml",
+    "octets": "application/octet-stream",
+}
+
+
+class WrongContentTypes(Sometimes):
+    """Another label on the same bottle."""
+
+    name = "wrong-content-types"
+    does = "one answer in OFTEN has the Content-Type of plain text, HTML, FHIR XML or unknown bytes"
+    seen = "misconfigured gateways and static mocks"
+    takes = "OFTEN[:plain|html|xml|octets]"
+    kinds = tuple(_types)
+
+    def spoiled(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Change the label."""
+        found = answer(request)
+        return replace(found, headers={**found.headers, "Content-Type": _types[self.kind]})
+
+
+class DuplicateKeys(Sometimes):
+    """Two readers, two meanings."""
+
+    name = "duplicate-keys"
+    does = (
+        "one answer in OFTEN has resources with two status (entered-in-error first) or two subject keys; readers keep "
+        "the first, the last, or refuse"
+    )
+    seen = "LinuxForHealth FHIR issue 1155 (stored under the second patient)"
+    takes = "OFTEN[:status|subject]"
+    kinds = ("status", "subject")
+
+    def spoiled(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Repeat a key."""
+        found = answer(request)
+        first = {
+            "status": '"status":"entered-in-error",',
+            "subject": '"subject":{"reference":"Patient/someone-else"},',
+        }[self.kind]
+        start = '{"resourceType":"Observation",'
+        return replace(found, body=found.body.replace(start, start + first))
+
+
+_broken = {
+    "nan": '"valueNaN":NaN,',
+    "infinity": '"valueLarge":1e400,',
+    "surrogate": '"note":[{"text":"\\ud800"}],',
+    "control": '"note":[{"text":"\\u0000"}],',
+    "depth": '"extension":' + "[" * 3000 + "]" * 3000 + ",",
+    "digits": '"valueInteger":' + "9" * 5000 + ",",
+    "cut": None,
+}
+
+
+class BrokenJson(Sometimes):
+    """JSON that some readers take."""
+
+    name = "broken-json"
+    does = (
+        "one answer in OFTEN holds NaN, 1e400, half a surrogate pair, a NUL, 3,000 levels of nesting, 5,000 digits, or "
+        "ends in its middle (cut)"
+    )
+    seen = "Python's reader takes the first four; HealthClawGuardrails issue 312 (depth); CVE-2024-27454"
+    takes = f"OFTEN[:{'|'.join(_broken)}]"
+    kinds = tuple(_broken)
+
+    def spoiled(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Break it."""
+        found = answer(request)
+        insert = _broken[self.kind]
+        if insert is None:
+            return replace(found, body=found.body[: len(found.body) // 2])
+        return replace(found, body=found.body.replace("{", "{" + insert, 1))
+
+
+HABITS: tuple[type[Habit], ...] = (
+    SlowDrip,
+    LostResponses,
+    TruncatedGzip,
+    TruncatedBodies,
+    WrongContentTypes,
+    DuplicateKeys,
+    BrokenJson,
+)

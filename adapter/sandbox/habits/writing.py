@@ -41,7 +41,7 @@ class NoConditionalUpdate(Habit):
 
     name = "no-conditional-update"
     does = "an update by criteria (PUT Type?…) is refused with STATUS"
-    seen = "servers that say conditionalUpdate false; Epic has neither this nor update by criteria"
+    seen = "Epic; servers whose CapabilityStatement says conditionalUpdate false"
     takes = "STATUS"
     default = "405"
 
@@ -65,9 +65,7 @@ class NoConditionalCreate(Habit):
 
     name = "no-conditional-create"
     does = "If-None-Exist is refused with 412, or ignored: then a create always creates"
-    seen = (
-        "servers that say conditionalCreate false; ignoring an unknown header is what HTTP asks for"
-    )
+    seen = "servers whose CapabilityStatement says conditionalCreate false; HTTP ignores unknown headers"
     takes = "refused|ignored"
     default = "refused"
 

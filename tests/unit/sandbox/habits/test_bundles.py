@@ -94,3 +94,30 @@ def test_a_bundle_cap_refuses_what_is_larger(sandbox: Sandbox, fhir: Client, wom
         assert (refused.status_code, issue(refused)["code"]) == (413, "too-costly")
         assert send(*results[:2]).status_code == 200
     assert len(fhir.found("Observation", ("patient", woman["id"]))) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "seen"),
+    [
+        ("short", ["201 Created"]),
+        ("no-status", [None, None]),
+        ("no-location", ["201 Created", "201 Created"]),
+        ("order", ["201 Created", "201 Created"]),
+        ("outcome", []),
+    ],
+)
+def test_garbled_bundle_answers_tell_badly_of_what_was_done(
+    sandbox: Sandbox, fhir: Client, new_id: str, kind: str, seen: list[str | None]
+) -> None:
+    sandbox.habits.choose({"garbled-bundle-answers": f"1:{kind}"})
+    names = [f"Patient/{new_id}", f"Patient/{new_id}-2"]
+    answer = fhir.transaction(*(update_entry(patient(id=name[8:])) for name in names))
+    responses = [entry["response"] for entry in answer.json().get("entry", [])]
+    told = [one.get("location", "").partition("/_history")[0] for one in responses]
+
+    assert answer.status_code == 200
+    assert [one.get("status") for one in responses] == seen
+    assert (answer.json()["resourceType"] == "OperationOutcome") == (kind == "outcome")
+    assert (told == names[::-1]) == (kind == "order")
+    assert (told == ["", ""]) == (kind == "no-location")
+    assert [fhir.get(name).status_code for name in names] == [200, 200]

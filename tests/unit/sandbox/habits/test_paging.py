@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -79,3 +80,64 @@ def test_foreign_next_links_lead_to_an_origin_of_ones_own(
 
     assert next_of(first_page(fhir, woman)).startswith("http://127.0.0.1:9/fhir?_page=")
     assert link(first_page(fhir, woman), "self").startswith(fhir.base_url)  # type: ignore[union-attr]
+
+
+def pages(fhir: Client, page: Json, most: int = 12) -> list[list[str]]:
+    """Follow next links, `most` pages at most, and return the ids of each page."""
+    found = [ids(page)]
+    while (url := link(page, "next")) is not None and len(found) < most:
+        answer = fhir.get(url)
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        found.append(ids(page))
+    return found
+
+
+def test_without_habits_a_result_set_is_paged_as_it_was(
+    fhir: Client, woman: Json, five: list[str]
+) -> None:
+    page = first_page(fhir, woman)
+    fhir.delete(f"Observation/{ids(page)[0]}")
+
+    assert sorted(chain.from_iterable(pages(fhir, page))) == sorted(five)
+
+
+def test_shifting_pages_pass_over_what_moved_up(
+    sandbox: Sandbox, fhir: Client, woman: Json, five: list[str]
+) -> None:
+    sandbox.habits.choose({"shifting-pages": True})
+    page = first_page(fhir, woman)
+    for logical_id in ids(page):
+        fhir.delete(f"Observation/{logical_id}")
+
+    assert len(list(chain.from_iterable(pages(fhir, page)))) == 3, "two of five are never seen"
+
+
+def test_empty_pages_stand_before_every_further_page(
+    sandbox: Sandbox, fhir: Client, woman: Json, five: list[str]
+) -> None:
+    sandbox.habits.choose({"empty-pages": True})
+    found = pages(fhir, first_page(fhir, woman))
+
+    assert [len(page) for page in found] == [2, 0, 2, 0, 1]
+    assert sorted(chain.from_iterable(found)) == sorted(five)
+
+
+def test_an_empty_last_page_comes_after_the_last(
+    sandbox: Sandbox, fhir: Client, woman: Json, five: list[str]
+) -> None:
+    sandbox.habits.choose({"empty-last-page": True})
+
+    assert [len(page) for page in pages(fhir, first_page(fhir, woman))] == [2, 2, 1, 0]
+    assert [len(page) for page in pages(fhir, first_page(fhir, woman, 9))] == [5, 0]
+
+
+@pytest.mark.parametrize(("length", "loop"), [(1, [2] * 6), (2, [2] * 6), (9, [2, 2, 1])])
+def test_link_loops_lead_back_to_the_first_page(
+    sandbox: Sandbox, fhir: Client, woman: Json, five: list[str], length: int, loop: list[int]
+) -> None:
+    sandbox.habits.choose({"link-loops": length})
+    found = pages(fhir, first_page(fhir, woman), most=6)
+
+    assert [len(page) for page in found] == loop
+    assert found[0] == found[length % len(found)] or length > 3

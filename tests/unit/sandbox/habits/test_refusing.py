@@ -6,7 +6,7 @@ import pytest
 
 from adapter.sandbox.habits.refusing import WAIT_KINDS
 from adapter.sandbox.server import Sandbox
-from tests.unit.sandbox.client import Client, issue, patient
+from tests.unit.sandbox.client import Client, issue, patient, update_entry
 
 
 @pytest.mark.parametrize(("habit", "status"), [("throttled", 429), ("unavailable", 503)])
@@ -52,3 +52,20 @@ def test_errors_after_commit_were_carried_out(sandbox: Sandbox, fhir: Client, ne
 
     assert (answer.status_code, issue(answer)["code"]) == (500, "exception")
     assert fhir.get(f"Patient/{new_id}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("habit", "status", "code"),
+    [("conflicts", 409, "conflict"), ("rejected-writes", 422, "invariant")],
+)
+def test_a_write_is_refused_and_nothing_was_done(
+    sandbox: Sandbox, fhir: Client, new_id: str, habit: str, status: int, code: str
+) -> None:
+    sandbox.habits.choose({habit: 2})
+    assert fhir.put(patient(id=new_id)).status_code == 201
+    refused = fhir.put(patient(id=new_id, active=True))
+
+    assert (refused.status_code, issue(refused)["code"]) == (status, code)
+    assert [fhir.get(f"Patient/{new_id}").status_code for _ in range(4)] == [200] * 4
+    assert "active" not in fhir.get(f"Patient/{new_id}").json()
+    assert fhir.transaction(update_entry(patient(id=new_id, active=True))).status_code == 200

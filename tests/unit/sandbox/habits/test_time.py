@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+import pytest
 
 from adapter.sandbox.server import Sandbox
 from tests.unit.sandbox.client import Client, Json, observation
@@ -34,3 +37,18 @@ def test_second_precision_makes_ties(sandbox: Sandbox, fhir: Client) -> None:
 
     assert all(_updated(one).microsecond == 0 for one in stored)
     assert len({_updated(one) for one in stored}) < 10
+
+
+@pytest.mark.parametrize("ahead", [7200, -7200])
+def test_clock_ahead_is_told_in_resources_and_in_the_date_header(
+    sandbox: Sandbox, fhir: Client, new_id: str, ahead: int
+) -> None:
+    sandbox.habits.choose({"clock-ahead": ahead})
+    answer = fhir.put(observation(id=new_id))
+    expected = datetime.now(UTC) + timedelta(seconds=ahead)
+
+    assert abs(_updated(answer.json()) - expected) < timedelta(seconds=60)
+    assert abs(parsedate_to_datetime(answer.headers["Date"]) - expected) < timedelta(seconds=60)
+    sandbox.habits.choose()
+    told = parsedate_to_datetime(fhir.get("metadata").headers["Date"])
+    assert abs(told - datetime.now(UTC)) < timedelta(seconds=60)

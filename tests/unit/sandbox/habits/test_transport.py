@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import time
 import zlib
 from urllib.parse import urlsplit
 
@@ -10,7 +12,7 @@ import pytest
 import requests
 
 from adapter.sandbox.server import Sandbox
-from tests.unit.sandbox.client import Client, observation, patient
+from tests.unit.sandbox.client import Client, Json, observation, patient, reference
 
 
 def received(fhir: Client, path: str, *headers: str) -> bytes:
@@ -50,3 +52,105 @@ def test_truncated_gzip_has_the_right_length_and_no_end(
     assert unpacking.decompress(body).startswith(b'{"resourceType":"Observation"')
     assert not unpacking.eof
     assert fhir.get(f"Observation/{new_id}", accept_encoding="identity").json()["id"] == new_id
+
+
+@pytest.mark.parametrize("kind", ["length", "chunked", "close"])
+def test_truncated_bodies_end_in_their_middle(
+    sandbox: Sandbox, fhir: Client, new_id: str, kind: str
+) -> None:
+    whole = fhir.put(observation(id=new_id, valueString="2+" * 50)).text.encode()
+    sandbox.habits.choose({"truncated-bodies": f"1:{kind}"})
+    head, _, body = received(fhir, f"Observation/{new_id}").partition(b"\r\n\r\n")
+
+    assert (f"Content-Length: {len(whole)}".encode() in head) == (kind == "length")
+    assert (b"Transfer-Encoding: chunked" in head) == (kind == "chunked")
+    if kind == "chunked":
+        size, _, chunk = body.partition(b"\r\n")
+        assert chunk.endswith(b"\r\n")
+        body = chunk[:-2]
+        assert int(size, 16) == len(body)
+    assert body == whole[: len(whole) // 2]
+
+
+def test_slow_drip_comes_whole_and_in_pieces(sandbox: Sandbox, fhir: Client, new_id: str) -> None:
+    fhir.put(observation(id=new_id, valueString="2+"))
+    sandbox.habits.choose({"slow-drip": 0.4})
+    with fhir.session.get(f"{fhir.base_url}/Observation/{new_id}", stream=True) as answer:
+        begun = time.monotonic()
+        content = b"".join(answer.iter_content(None))
+
+    assert time.monotonic() - begun > 0.2
+    assert json.loads(content)["valueString"] == "2+"
+
+
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [("plain", "text/plain"), ("html", "text/html"), ("xml", "application/fhir+xml")],
+)
+def test_wrong_content_types_label_the_same_body_otherwise(
+    sandbox: Sandbox, fhir: Client, new_id: str, kind: str, label: str
+) -> None:
+    fhir.put(patient(id=new_id))
+    sandbox.habits.choose({"wrong-content-types": f"2:{kind}"})
+
+    good, labelled = fhir.get(f"Patient/{new_id}"), fhir.get(f"Patient/{new_id}")
+    assert good.headers["Content-Type"].startswith("application/fhir+json")
+    assert labelled.headers["Content-Type"].startswith(label)
+    assert labelled.json() == good.json()
+
+
+def keys_in(text: str) -> list[str]:
+    """Return every key of every object in a JSON text, repeated ones too."""
+    keys: list[str] = []
+    json.loads(text, object_pairs_hook=lambda pairs: keys.extend(name for name, _ in pairs))
+    return keys
+
+
+@pytest.mark.parametrize("key", ["status", "subject"])
+def test_duplicate_keys_stand_in_single_resources_and_in_pages(
+    sandbox: Sandbox, fhir: Client, woman: Json, key: str
+) -> None:
+    stored = fhir.stored(observation(subject=reference(woman)))
+    sandbox.habits.choose({"duplicate-keys": f"1:{key}"})
+
+    for path in (f"Observation/{stored['id']}", f"Observation?patient={woman['id']}"):
+        text = fhir.get(path).text
+        assert keys_in(text).count(key) == 2
+        wrong = {"status": "entered-in-error", "subject": "Patient/someone-else"}[key]
+        assert wrong in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "sign"),
+    [
+        ("nan", "NaN"),
+        ("infinity", "1e400"),
+        ("surrogate", '"\\ud800"'),
+        ("control", '"\\u0000"'),
+        ("depth", "[" * 3000),
+        ("digits", "9" * 5000),
+    ],
+)
+def test_broken_json_holds_what_some_readers_take(
+    sandbox: Sandbox, fhir: Client, new_id: str, kind: str, sign: str
+) -> None:
+    fhir.put(observation(id=new_id))
+    sandbox.habits.choose({"broken-json": f"1:{kind}"})
+
+    assert sign in fhir.get(f"Observation/{new_id}").text
+    sandbox.habits.choose({"broken-json": "1:cut"})
+    cut = fhir.get(f"Observation/{new_id}")
+    assert int(cut.headers["Content-Length"]) == len(cut.content)
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
+        json.loads(cut.text)
+
+
+def test_two_habits_below_http_do_not_undo_each_other(
+    sandbox: Sandbox, fhir: Client, new_id: str
+) -> None:
+    sandbox.habits.choose({"lost-responses": 1, "truncated-gzip": 1, "truncated-bodies": 1})
+
+    with pytest.raises(requests.ConnectionError):
+        fhir.put(patient(id=new_id))
+    sandbox.habits.choose()
+    assert fhir.get(f"Patient/{new_id}").status_code == 200
