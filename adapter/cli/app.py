@@ -6,6 +6,7 @@ import typer
 
 from adapter.cli import (
     auditing,
+    braking,
     classifying,
     demonstrating,
     explaining,
@@ -71,6 +72,13 @@ app.add_typer(_parked, name="parked")
 command(_parked, "list")(operating.parked)
 command(_parked)(operating.retry)
 command(app, without=("policy",))(operating.withdraw)
+
+_brake = typer.Typer(
+    help="What an engaged brake holds back: show it, let it go.", no_args_is_help=True
+)
+app.add_typer(_brake, name="brake")
+command(_brake)(braking.show)
+command(_brake)(braking.release)
 
 _audit = typer.Typer(
     help="Who did what, when and under which rules: show it, check it.", no_args_is_help=True

@@ -89,8 +89,8 @@ _PASS_COLUMNS: Final = {
 
 
 def _facts(store: StateStore, passes: Sequence[PassRecord], now: datetime) -> dict[str, Any]:
-    from adapter.sync.cycle import BRAKE
     from adapter.sync.discover import RESULTS
+    from adapter.sync.releasing import engaged
 
     good = next((one.ended_at for one in passes if one.outcome in _GOOD), None)
     watermark = store.watermark(RESULTS)
@@ -101,7 +101,7 @@ def _facts(store: StateStore, passes: Sequence[PassRecord], now: datetime) -> di
         "queue": store.queue_length(),
         "parked": len(store.parked()),
         "unmapped": sum(one.entry.kind == "not-read" for one in store.worklist()),
-        "brake_engaged": bool(store.setting(BRAKE)) or bool(is_first),
+        "brake_engaged": engaged(store) is not None or bool(is_first),
         "read_up_to": watermark.isoformat() if watermark else None,
     }
 
@@ -125,8 +125,8 @@ def _troubles(facts: dict[str, Any], fresh_within: timedelta) -> list[str]:
     troubles = []
     if facts["brake_engaged"]:
         troubles.append(
-            "A brake is engaged: look at `her2-adapter sync --dry-run`, then decide "
-            "(--release-brake, or --backfill on a first pass)"
+            "A brake is engaged: look at `her2-adapter brake show`, then decide "
+            "(`brake release --by NAME`, or `sync --backfill` on a first pass)"
         )
     if not facts["fresh"]:
         since = facts["last_good_pass"] or "the start"

@@ -46,12 +46,6 @@ Backfill = Annotated[
     bool, typer.Option("--backfill", help="Read everything; a first pass may create any number.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Compute and report; write nothing.")]
-Release = Annotated[
-    bool,
-    typer.Option(
-        "--release-brake", help="Go on although a brake is engaged, as far as its preview went."
-    ),
-]
 Once = Annotated[bool, typer.Option("--once", help="Accepted; a sync is always one pass.")]
 Observe = Annotated[
     bool, typer.Option("--observe", help="Compute, count and report; write nothing.")
@@ -65,7 +59,6 @@ def sync(  # noqa: PLR0913 - each parameter is an option of the command
     since: Since = None,
     backfill: Backfill = False,
     dry_run: DryRun = False,
-    release_brake: Release = False,
     fail_on_list: FailOnOption = None,
     once: Once = False,  # noqa: ARG001 - means nothing
 ) -> int:
@@ -85,7 +78,6 @@ def sync(  # noqa: PLR0913 - each parameter is an option of the command
         since=instant(since) if since else None,
         backfill=backfill,
         dry_run=dry_run,
-        release_brake=release_brake,
     )
     settings = shared.settings(quiet=True)
     with (
@@ -99,7 +91,7 @@ def sync(  # noqa: PLR0913 - each parameter is an option of the command
     print_pass(report, shared.form)
     if stop.is_set():
         return INTERRUPTED
-    return _code(report, conditions)
+    return ended(report, conditions)
 
 
 def run(shared: Shared, observe: Observe = False) -> int:
@@ -199,7 +191,8 @@ def _tell(report: PassReport, shared: Shared) -> None:
         sys.stdout.flush()
 
 
-def _code(report: PassReport, conditions: frozenset[FailOn]) -> int:
+def ended(report: PassReport, conditions: frozenset[FailOn]) -> int:
+    """Give the exit code of a pass."""
     if report.needs_operator:
         return NEEDS_OPERATOR
     occurs = {

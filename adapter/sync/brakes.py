@@ -7,9 +7,9 @@ contact only.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from adapter.sync.options import BrakeLimits
 from adapter.sync.plan import Action, Planned
@@ -20,7 +20,8 @@ class Load:
     """What a pass would do, and what stands.
 
     `existing`: derived results that stand and are not withdrawn. `first_contact`: the server held
-    none of ours.
+    none of ours. `held`: key of each derived Observation that would be withdrawn for absence or
+    change its category → a mark of what would be done to it.
     """
 
     withdrawals: int = 0
@@ -28,6 +29,7 @@ class Load:
     creations: int = 0
     existing: int = 0
     first_contact: bool = False
+    held: Mapping[str, str] = field(default_factory=dict)
 
     def plus(self, other: Load) -> Load:
         """Add another load up; whether it is first contact stays as it is."""
@@ -37,6 +39,7 @@ class Load:
             changes=self.changes + other.changes,
             creations=self.creations + other.creations,
             existing=self.existing + other.existing,
+            held={**self.held, **other.held},
         )
 
 
@@ -47,10 +50,6 @@ class BrakeState:
     engaged: bool
     reasons: tuple[str, ...] = ()
     load: Load = Load()
-
-    def as_text(self) -> str:
-        """Write the load down for the store, so that a release can be held to its preview."""
-        return json.dumps({"withdrawals": self.load.withdrawals, "changes": self.load.changes})
 
 
 RELEASED = BrakeState(engaged=False)
@@ -64,28 +63,31 @@ def load_of(planned: Iterable[Planned], *, existing: int) -> Load:
         changes=sum(one.is_change for one in decisions),
         creations=sum(one.action is Action.CREATE for one in decisions),
         existing=existing,
+        held={one.key: _mark(one) for one in decisions if one.is_for_absence or one.is_change},
     )
 
 
-def judge(load: Load, limits: BrakeLimits, *, preview: str | None = None) -> BrakeState:
+def _mark(planned: Planned) -> str:
+    """Give what would be done to a result in sixteen digits: a preview can be held against it later."""
+    done = (planned.key, planned.action.value, planned.reason, planned.before, planned.after)
+    return hashlib.sha256(repr(done).encode()).hexdigest()[:16]
+
+
+def judge(load: Load, limits: BrakeLimits, *, shown: frozenset[str] = frozenset()) -> BrakeState:
     """Decide whether a pass may change and withdraw as much as it wants to.
 
     Args:
         load: what the pass would do.
         limits: see BrakeLimits.
-        preview: what an operator has seen (`BrakeState.as_text`) and releases; the pass may go that
-        far.
+        shown: the marks of what an operator was shown and releases; a pass that wants nothing
+            beyond these is let through.
 
     """
-    seen = json.loads(preview) if preview else {}
-    may_withdraw = max(
-        limits.withdraw_floor,
-        limits.withdraw_percent / 100 * load.existing,
-        seen.get("withdrawals", 0),
-    )
-    may_change = max(
-        limits.change_floor, limits.change_percent / 100 * load.existing, seen.get("changes", 0)
-    )
+    beyond = frozenset(load.held.values()) - shown
+    if shown and not beyond:
+        return BrakeState(False, (), load)
+    may_withdraw = max(limits.withdraw_floor, limits.withdraw_percent / 100 * load.existing)
+    may_change = max(limits.change_floor, limits.change_percent / 100 * load.existing)
     reasons = []
     if load.withdrawals > may_withdraw:
         reasons.append(
@@ -97,6 +99,11 @@ def judge(load: Load, limits: BrakeLimits, *, preview: str | None = None) -> Bra
         reasons.append(
             f"{load.changes} of {load.existing} derived results would change their category; at most "
             f"{int(may_change)} do without being asked. Check the mappings and the policy."
+        )
+    if reasons and shown:
+        reasons.append(
+            f"{len(beyond)} of these were not in the preview that was released. Look again with "
+            "`her2-adapter brake show`."
         )
     return BrakeState(bool(reasons), tuple(reasons), load)
 

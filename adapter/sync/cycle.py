@@ -6,15 +6,16 @@ crash anywhere is healed by running again.
 
 from __future__ import annotations
 
+from adapter.sync.auditing import Auditor
 from adapter.sync.discover import Recent
-from adapter.sync.one_pass import BRAKE, OnePass
+from adapter.sync.one_pass import OnePass
 from adapter.sync.options import PassOptions, SyncOptions
 from adapter.sync.parts import Interrupts, Parts
+from adapter.sync.releasing import note_shown
 from adapter.sync.report import CaseRow, PassKind, PassOutcome, PassReport, SetAside
 from adapter.sync.searches import Searches
 
 __all__ = [
-    "BRAKE",
     "CaseRow",
     "Cycle",
     "Interrupts",
@@ -66,4 +67,14 @@ class Cycle:
         )
         report = one.run()
         self._recent = recent
+        return report
+
+    def show_brake(self) -> PassReport:
+        """Compute a pass and keep what a brake would hold back: a release goes that far and no further.
+
+        Raises: as `run_pass`.
+        """
+        report = self.run_pass(PassOptions(dry_run=True))
+        auditor = Auditor(self.parts.context, self.parts.actor)
+        note_shown(self.parts.store, report.brake, auditor, report.ended_at)
         return report

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
 
 import structlog
 
@@ -31,6 +30,7 @@ from adapter.sync.plan import Action, Planned
 from adapter.sync.pool import Gathered
 from adapter.sync.reconcile import Reconciled
 from adapter.sync.references import version_of
+from adapter.sync.releasing import BrakeBook
 from adapter.sync.report import PassOutcome, PassReport
 from adapter.sync.scope import DERIVED_COUNT, LAST_SWEEP, SINCE, SWEPT_WITH, Scope, Scoping
 from adapter.sync.searches import Searches
@@ -39,9 +39,6 @@ from adapter.sync.worklist import worklist_entries
 from adapter.sync.write_back import Writer, settle_outbox
 
 log = structlog.get_logger(__name__)
-
-BRAKE: Final = "brake"
-"""Setting: what an engaged brake holds back, as BrakeState.as_text; None while none is engaged."""
 
 
 @dataclass
@@ -75,6 +72,7 @@ class OnePass:
         self.context = replace(parts.context, now=self.started_at, base_urls=urls)
         self.delivery = Delivery(parts.target, parts.clock, options.send, urls)
         self.auditor = Auditor(self.context, parts.actor, parts.source.base_url)
+        self.book = BrakeBook(parts.store, self.auditor, self.asked.released_by)
         self.writer = Writer(
             delivery=self.delivery,
             store=parts.store,
@@ -228,8 +226,10 @@ class OnePass:
         first = judge_first_contact(self.load, limits, allowed=self.backfills)
         if first.engaged:
             return first
-        preview = self.store.setting(BRAKE) if self.asked.release_brake else None
-        return judge(self.load, limits, preview=preview)
+        brake = judge(self.load, limits, shown=self.book.shown)
+        if self.may_write:
+            self.book.judged(brake, self.started_at)
+        return brake
 
     def _holds_none_of_ours(self) -> bool:
         shown = (one for page in self.searches.own() for one in page.matches)
@@ -281,7 +281,9 @@ class OnePass:
         store.enqueue(sorted(created), reason="created")
         store.enqueue(sorted(self.unfinished), reason="unfinished")
         self._unpark(scope)
-        store.set_setting(BRAKE, brake.as_text() if brake.engaged else None)
+        if brake.engaged or self.asked.patients is None:
+            # A pass over some patients says nothing of what is held back of others.
+            self.book.ended(brake, self.started_at)
         store.set_setting(DERIVED_COUNT, str(self._standing_now()))
         remember(store, scope.landmarks(remembered(store)))
         if scope.sweep is not None:

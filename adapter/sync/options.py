@@ -99,8 +99,8 @@ class PassOptions:
     `patients`: only these ("Patient/<id>"); None for what discovery finds. `since`: look at what
     was updated from this instant on. `backfill`: a first pass may create any number. `dry_run`:
     compute and report, write nothing, and remember nothing but which sources could not be read.
-    `full_sweep`: read everything now. `release_brake`: go on although the brake of an earlier pass
-    is engaged, as far as that pass's preview went.
+    `full_sweep`: read everything now. `released_by`: who lets a brake go, as far as they were shown;
+    "" for nobody.
     """
 
     patients: Sequence[str] | None = None
@@ -108,4 +108,4 @@ class PassOptions:
     backfill: bool = False
     dry_run: bool = False
     full_sweep: bool = False
-    release_brake: bool = False
+    released_by: str = ""

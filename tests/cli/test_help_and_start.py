@@ -32,7 +32,7 @@ ALL = sorted(commands(typer.main.get_command(app)))
 
 def test_the_commands_are_those_that_are_promised() -> None:
     promised = (
-        "sync run classify derive explain table mappings status unmapped parked withdraw audit "
+        "sync run classify derive explain table mappings status unmapped parked withdraw audit brake "
         "config sandbox demo"
     )
 
@@ -41,6 +41,8 @@ def test_the_commands_are_those_that_are_promised() -> None:
         "audit head",
         "audit show",
         "audit verify",
+        "brake release",
+        "brake show",
         "mappings add",
         "mappings check",
         "mappings diff",

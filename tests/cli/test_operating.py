@@ -12,8 +12,8 @@ import pytest
 from adapter.ports import ParkedCase, PassRecord, StateStore
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
-from adapter.sync.cycle import BRAKE
 from adapter.sync.measured import MeasuredSource, Measurement, remember
+from adapter.sync.releasing import BRAKE
 from tests.cli.conftest import Run, fetch, load
 
 

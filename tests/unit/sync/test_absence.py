@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from adapter.sync.cycle import BRAKE, PassOutcome, SyncOptions
+from adapter.sync.cycle import PassOutcome, SyncOptions
 from adapter.sync.options import BrakeLimits
+from adapter.sync.releasing import engaged
 from tests.fakes.site import Site
 
 
@@ -96,7 +97,7 @@ def test_too_many_withdrawals_for_absence_engage_the_brake_and_nothing_is_writte
     assert report.outcome is PassOutcome.BRAKED
     assert report.needs_operator
     assert (site.server.writes, report.actions["retract"]) == (before, 4)
-    assert site.store.setting(BRAKE) is not None
+    assert engaged(site.store) is not None
     assert "4 of 11" in report.brake.reasons[0]
 
 
@@ -119,32 +120,8 @@ def test_an_engaged_brake_stays_engaged_until_released_and_heals_by_itself() -> 
         assert source is not None
         site.server.put(source)
     assert site.settle().outcome is PassOutcome.DONE
-    assert site.store.setting(BRAKE) is None
+    assert engaged(site.store) is None
     assert len(site.categories()) == 10
-
-
-def test_a_released_brake_goes_as_far_as_its_preview() -> None:
-    site = settled_site(10)
-    delete(site, 4)
-    site.run(full_sweep=True)
-    site.clock.advance(600)
-    site.run()
-    report = site.run(release_brake=True)
-    assert (report.outcome, report.actions["retract"]) == (PassOutcome.DONE, 4)
-    assert len(site.categories()) == 6
-    site.assert_sound()
-
-
-def test_a_released_brake_does_not_go_beyond_its_preview() -> None:
-    site = settled_site(12)
-    delete(site, 4)
-    site.run(full_sweep=True)
-    site.clock.advance(600)
-    site.run()
-    delete(site, 8)
-    site.run(full_sweep=True)
-    site.clock.advance(600)
-    assert site.run(release_brake=True).outcome is PassOutcome.BRAKED
 
 
 def test_results_that_the_laboratory_takes_back_never_engage_the_brake() -> None:
@@ -162,7 +139,8 @@ def test_too_many_changed_categories_engage_the_brake() -> None:
     report = site.run()
     assert report.outcome is PassOutcome.BRAKED
     assert set(site.categories().values()) == {"low"}
-    released = site.run(release_brake=True)
+    site.cycle.show_brake()
+    released = site.run(released_by="Dr. A. Sample")
     assert (released.outcome, released.actions["update"]) == (PassOutcome.DONE, 21)
 
 

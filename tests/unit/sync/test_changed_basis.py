@@ -131,7 +131,8 @@ def test_a_change_of_too_much_is_held_back_and_not_forgotten() -> None:
 
     assert [site.run().outcome for _ in range(2)] == [PassOutcome.BRAKED] * 2
     assert set(site.categories().values()) == {"ultralow"}
-    site.run(release_brake=True)
+    site.cycle.show_brake()
+    site.run(released_by="Dr. A. Sample")
     assert set(site.categories().values()) == {"negative"}
 
 

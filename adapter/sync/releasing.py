@@ -1,0 +1,115 @@
+"""An engaged brake: since when, what it holds back, and its release by a named person who was shown that.
+
+A release is held to its preview decision by decision, not by counts: whatever the preview did not show stays held
+back. So what changes between the look and the release cannot ride along (A6, H16).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from adapter.audit import AuditAction, AuditEvent, Facts
+from adapter.ports import StateStore
+from adapter.sync.auditing import Auditor
+from adapter.sync.brakes import BrakeState, Load
+
+BRAKE: Final = "brake"
+"""Setting: since when a brake is engaged and how much it holds back, as JSON; None while none is."""
+SHOWN: Final = "brake-shown"
+"""Setting: the marks of what an operator was shown last, as JSON; None when nothing was."""
+
+
+@dataclass(frozen=True)
+class Engaged:
+    """A brake that is engaged; `withdrawals`, `changes`: what the last pass wanted.
+
+    `since`: None where an earlier release of this software engaged it, which kept no time.
+    """
+
+    since: datetime | None
+    withdrawals: int
+    changes: int
+
+
+def engaged(store: StateStore) -> Engaged | None:
+    """Read whether a brake is engaged."""
+    if store.setting(BRAKE) is None:
+        return None
+    said = _read(store, BRAKE)
+    since = datetime.fromisoformat(said["since"]) if "since" in said else None
+    return Engaged(since, said.get("withdrawals", 0), said.get("changes", 0))
+
+
+def shown_marks(store: StateStore) -> frozenset[str]:
+    """Read what an operator was shown last."""
+    return frozenset(_read(store, SHOWN).get("marks", ()))
+
+
+def note_shown(store: StateStore, brake: BrakeState, auditor: Auditor, at: datetime) -> None:
+    """Keep what an operator was shown, so that a release can be held to it; nothing where nothing is held back."""
+    marks = sorted(brake.load.held.values()) if brake.engaged else []
+    if marks:
+        told = auditor.happened(AuditAction.BRAKE_SHOWN, "done", at=at, facts=_counts(brake.load))
+        store.record([told])
+    store.set_setting(SHOWN, json.dumps({"marks": marks}) if marks else None)
+
+
+@dataclass(frozen=True)
+class BrakeBook:
+    """Keeps the books of the brake for one pass; `by`: who releases it, "" when nobody does."""
+
+    store: StateStore
+    auditor: Auditor
+    by: str = ""
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """What may pass because somebody was shown it and releases it now."""
+        return shown_marks(self.store) if self.by else frozenset()
+
+    def judged(self, brake: BrakeState, at: datetime) -> None:
+        """Record a release before anything of it is written, or that it was refused."""
+        if self.by:
+            outcome = "goes-further-than-shown" if brake.engaged else "granted"
+            self.store.record([self._released(outcome, brake.load, at)])
+
+    def ended(self, brake: BrakeState, at: datetime) -> None:
+        """Note how a pass that wrote, or was held back, leaves the brake."""
+        before = engaged(self.store)
+        if brake.engaged:
+            if before is None:
+                self._record(AuditAction.BRAKE_ENGAGED, brake.load, at)
+            since = (before.since if before else None) or at
+            said = {"since": since.isoformat(), **_counts(brake.load)}
+            self.store.set_setting(BRAKE, json.dumps(said))
+            return
+        if before is None and not self.by:
+            return
+        if not self.by:
+            self._record(AuditAction.BRAKE_ENDED, brake.load, at)
+        self.store.set_setting(SHOWN, None)
+        self.store.set_setting(BRAKE, None)
+
+    def _record(self, action: AuditAction, load: Load, at: datetime) -> None:
+        self.store.record([self.auditor.happened(action, "done", at=at, facts=_counts(load))])
+
+    def _released(self, outcome: str, load: Load, at: datetime) -> AuditEvent:
+        facts = {**self.auditor.basis, **_counts(load), "account": self.auditor.actor}
+        return AuditEvent(AuditAction.BRAKE_RELEASED, outcome, self.by, at, facts=facts)
+
+
+def _counts(load: Load) -> Facts:
+    return {"withdrawals": load.withdrawals, "changes": load.changes}
+
+
+def _read(store: StateStore, name: str) -> Mapping[str, Any]:
+    """Read a setting; one of an earlier release, or damaged, says nothing."""
+    try:
+        said = json.loads(store.setting(name) or "{}")
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
