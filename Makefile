@@ -52,6 +52,7 @@ guards: $(VENV)/.dev ## Remove each guard of the product in turn: do the tests n
 docs: $(VENV)/.dev ## Write the generated pages anew
 	@$(RUN)/her2-adapter table --output markdown > docs/decision-table.md
 	@$(RUN)/her2-adapter mappings list --output markdown > docs/clinical-input.md
+	@$(RUN)/python -m tests.unit.sandbox.habits.page
 
 package: $(VENV)/.runtime ## The mappings as a FHIR package for terminology servers, in dist/
 	@mkdir -p dist

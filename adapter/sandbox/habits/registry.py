@@ -1,6 +1,8 @@
-"""All habits there are; as layers, the first is the outermost."""
+"""All habits there are, by theme."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from adapter.sandbox.habits import (
     bundles,
@@ -17,16 +19,19 @@ from adapter.sandbox.habits import (
 )
 from adapter.sandbox.habits.habit import Habit
 
-HABITS: tuple[type[Habit], ...] = (
-    *transport.HABITS,
-    *refusing.HABITS,
-    *later.HABITS,
-    *contents.HABITS,
-    *paging.HABITS,
-    *searching.HABITS,
-    *parameters.HABITS,
-    *time.HABITS,
-    *bundles.HABITS,
-    *writing.HABITS,
-    *versions.HABITS,
-)
+THEMES: Mapping[str, tuple[type[Habit], ...]] = {
+    "Transport": transport.HABITS,
+    "Refusing for a while": refusing.HABITS,
+    "Elsewhere, or later": later.HABITS,
+    "What an answer holds": contents.HABITS,
+    "Paging": paging.HABITS,
+    "What a search finds": searching.HABITS,
+    "Search parameters": parameters.HABITS,
+    "Time": time.HABITS,
+    "Bundles": bundles.HABITS,
+    "Ids and conditions": writing.HABITS,
+    "Versions, references, deletions": versions.HABITS,
+}
+"""The habits by theme; as layers, the first is the outermost."""
+
+HABITS: tuple[type[Habit], ...] = tuple(habit for theme in THEMES.values() for habit in theme)
