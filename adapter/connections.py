@@ -12,6 +12,7 @@ from adapter.errors import ConfigError, NotAuthorised
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from adapter.ports import Clock
     from adapter.settings import AuthSettings, ServerSettings, Settings
@@ -111,16 +112,24 @@ def _config_of(settings: ServerSettings) -> ServerConfig:
 
     return ServerConfig(
         base_url=settings.base_url,
-        ca_file=str(settings.ca_file) if settings.ca_file else None,
+        ca_file=_text(settings.ca_file),
+        client_cert_file=_text(settings.client_cert_file),
+        client_key_file=_text(settings.client_key_file),
         read_timeout_seconds=settings.timeout_seconds,
         page_size=settings.page_size,
         rebase_links=settings.rebase_links,
+        post_searches=settings.post_searches,
     )
+
+
+def _text(file: Path | None) -> str | None:
+    return str(file) if file else None
 
 
 def _is_one_server(settings: Settings) -> bool:
     """Tell whether results are written where they are read, as the same user."""
     source, target = settings.source, settings.target
-    return target.url is None or (
-        (source.url, source.auth, source.ca_file) == (target.url, target.auth, target.ca_file)
+    compared = ("url", "auth", "ca_file", "client_cert_file", "client_key_file")
+    return target.url is None or all(
+        getattr(source, name) == getattr(target, name) for name in compared
     )

@@ -221,7 +221,9 @@ class AuthSettings(Section):
 class ServerSettings(Section):
     """A FHIR server. `url` is its base, cleaned; None when no server was named.
 
-    `ca_file`: certificates to trust instead of the usual ones. `allow_http`: without TLS beyond
+    `ca_file`: certificates to trust instead of the usual ones. `client_cert_file`, `client_key_file`:
+    our own, for a server that asks for one (mutual TLS); the key may be in the first. `post_searches`:
+    searches that name patients go in a body, so that no access log holds their ids. `allow_http`: without TLS beyond
     loopback too. `rebase_links`: the server gives next links of a host it cannot be reached at.
     """
 
@@ -229,9 +231,19 @@ class ServerSettings(Section):
     url: Annotated[str, AfterValidator(_base_url)] | None = None
     auth: AuthSettings = AuthSettings()
     ca_file: _File | None = None
+    client_cert_file: _File | None = None
+    client_key_file: _File | None = None
     timeout_seconds: _SomeSeconds = 60.0
     page_size: int = Field(default=500, ge=1, le=10_000)
     rebase_links: bool = False
+    post_searches: bool = False
+
+    @field_validator("client_key_file")
+    @classmethod
+    def _has_certificate(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is not None and info.data.get("client_cert_file", file) is None:
+            raise ValueError("is given without client_cert_file; set both")
+        return file
 
     @field_validator("url")
     @classmethod

@@ -288,7 +288,9 @@ class RestFhirServer:
     def _first_call(self, resource_type: str, params: SearchParams) -> Call:
         query = urlencode(list(params), quote_via=quote, safe=",:/")
         url = f"{self._base_url}/{resource_type}"
-        if len(url) + 1 + len(query) <= LONGEST_GET_URL:
+        is_short = len(url) + 1 + len(query) <= LONGEST_GET_URL
+        is_open = not (self._config.post_searches and _name_patients(params))
+        if is_short and is_open:
             return Call("GET", f"{url}?{query}", _SEARCH_HEADERS)
         headers = {**_SEARCH_HEADERS, "Content-Type": "application/x-www-form-urlencoded"}
         return Call("POST", f"{url}/_search", headers, query.encode("ascii"))
@@ -376,6 +378,10 @@ class RestFhirServer:
             retry_after=self._http.retry_after_seconds(answer),
             writes=call.writes,
         )
+
+
+def _name_patients(params: SearchParams) -> bool:
+    return any(re.split(r"[:.]", name)[0] in ("patient", "subject") for name, _ in params)
 
 
 def _is_json(answer: Answer) -> bool:

@@ -38,6 +38,7 @@ from adapter.errors import (
     UnknownOutcome,
 )
 from adapter.ports import Clock
+from adapter.transport import tls
 from adapter.transport.auth import Auth
 from adapter.transport.body import read_body
 from adapter.transport.server_config import ServerConfig
@@ -115,6 +116,18 @@ def parse_retry_after(
     return min((instant - now).total_seconds(), cap_seconds)
 
 
+class _Session(requests.Session):
+    """A session that knows no redirects.
+
+    With `allow_redirects=False` requests still works the next request out: it reads the whole body of
+    a redirect, without any cap, and an address that is none ends in a ValueError.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
+        """Say that no answer leads anywhere."""
+        return None
+
+
 class Http:
     """Sends calls to one server; safe to use from several threads."""
 
@@ -131,7 +144,7 @@ class Http:
         self._clock = clock
         self._auth = auth
         self._monotonic = monotonic
-        self._session = requests.Session()
+        self._session = _Session()
         # Without this, a matching ~/.netrc entry replaces our Authorization header, and a proxy of
         # the environment gets to see patients.
         self._session.trust_env = False
@@ -225,8 +238,9 @@ class Http:
                 allow_redirects=False,
                 stream=True,
                 verify=self._config.ca_file or True,
+                cert=self._config.client_cert,
             )
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' own are OSErrors
             raise self._no_answer(call, error) from error
         with response:
             body = self._body(call, response, lambda: self._monotonic() > deadline)
@@ -260,8 +274,8 @@ class Http:
         of_the_server = _has_cause(error, urllib3.exceptions.InvalidHeader)
         if isinstance(error, ValueError) and not of_the_server:
             return PermanentServerError(f"the request could not be built: {type(error).__name__}")
-        if _has_cause(error, ssl.SSLCertVerificationError):
-            what += " (its certificate is not trusted; name its authority in ca_file)"
+        if (advice := tls.advice(error)) is not None:
+            what += f" ({advice})"
         if call.writes and not _has_cause(error, *_BEFORE_SENDING):
             return UnknownOutcome(f"{what}; the write may have landed")
         return TemporaryServerError(what)
@@ -312,12 +326,7 @@ def _error_of(state: RetryCallState) -> BaseException | None:
 
 def _has_cause(error: BaseException, *classes: type[BaseException]) -> bool:
     """Look for a class among everything that led to this error."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, classes):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
+    return any(isinstance(cause, classes) for cause in tls.chain(error))
 
 
 def _http_date(text: str | None) -> datetime | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapter.errors import ConfigError
 from adapter.transport.origin import base_url_problem
+from adapter.transport.tls import rights_problem
 
 MEBIBYTE = 1024 * 1024
 
@@ -18,6 +20,8 @@ class ServerConfig:
     Args:
         base_url: the FHIR base, e.g. "https://fhir.example.org/r4"; a trailing slash is ignored.
         ca_file: PEM file of the authorities to trust instead of the built-in ones, or None.
+        client_cert_file: PEM file with our certificate, where the server asks for one, or None.
+        client_key_file: PEM file with its private key; None when it is in the same file.
         connect_timeout_seconds: for the TCP and TLS handshake.
         read_timeout_seconds: for each silence of the server while it answers.
         request_seconds: wall clock for one request including its body, against a server that drips.
@@ -29,6 +33,7 @@ class ServerConfig:
         max_body_bytes: cap of an answer, on the wire and unpacked, each.
         rebase_links: send next links that name another address to the configured base instead of
             refusing them; for a server behind a proxy that does not know its public address.
+        post_searches: send a search that names patients in a body, so that no access log has their ids.
 
     Raises: ConfigError.
 
@@ -36,6 +41,8 @@ class ServerConfig:
 
     base_url: str
     ca_file: str | None = None
+    client_cert_file: str | None = None
+    client_key_file: str | None = None
     connect_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 60.0
     request_seconds: float = 300.0
@@ -46,6 +53,14 @@ class ServerConfig:
     retry_after_cap_seconds: float = 900.0
     max_body_bytes: int = 64 * MEBIBYTE
     rebase_links: bool = False
+    post_searches: bool = False
+
+    @property
+    def client_cert(self) -> tuple[str, str] | str | None:
+        """Our certificate and its key, as `requests` takes them."""
+        if self.client_cert_file is None or self.client_key_file is None:
+            return self.client_cert_file
+        return self.client_cert_file, self.client_key_file
 
     def __post_init__(self) -> None:
         problems = [
@@ -65,7 +80,17 @@ class ServerConfig:
         ]
         if problem := base_url_problem(self.base_url):
             problems.append(f"url {problem}")
-        if self.ca_file is not None and not Path(self.ca_file).is_file():
-            problems.append(f"ca_file {self.ca_file} is not a file")
+        problems += self._problems_of_files()
         if problems:
             raise ConfigError(problems)
+
+    def _problems_of_files(self) -> Iterator[str]:
+        for name in ("ca_file", "client_cert_file", "client_key_file"):
+            file = getattr(self, name)
+            if file is not None and not Path(file).is_file():
+                yield f"{name} {file} is not a file"
+        key = self.client_key_file or self.client_cert_file
+        if self.client_key_file is not None and self.client_cert_file is None:
+            yield "client_key_file is given without client_cert_file"
+        elif key is not None and Path(key).is_file() and (problem := rights_problem(Path(key))):
+            yield f"the file of the client's private key, {key}, {problem}"

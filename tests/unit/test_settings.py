@@ -699,3 +699,10 @@ def test_a_token_endpoint_must_be_an_encrypted_address(url: str, says: str, tmp_
 def test_scopes_must_be_scopes(scopes: str, tmp_path: Path) -> None:
     (problem,) = problems(flags=_smart(tmp_path, scopes=scopes))
     assert "takes scopes such as system/Observation.rs" in problem
+
+
+def test_a_client_key_without_its_certificate_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").touch()
+    flags = {"source.url": URL, "source.client_key_file": str(tmp_path / "key.pem")}
+    (problem,) = problems(flags=flags)
+    assert problem.endswith("is given without client_cert_file; set both")

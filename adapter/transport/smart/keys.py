@@ -9,7 +9,6 @@ Source: SMART App Launch 2.2, client-confidential-asymmetric; RFC 7517 (JWK), RF
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +20,10 @@ from joserfc.jwk import ECKey, RSAKey
 
 from adapter.errors import InputError, NotAuthorised
 from adapter.ports import JsonReader
+from adapter.transport.tls import rights_problem
 
 ALGORITHMS: Final = ("RS384", "ES384")
 _SHORTEST_RSA: Final = 2048
-_OPEN_TO_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 # The library warns of short RSA keys; where warnings are errors that ends in the same refusal.
 _UNREADABLE: Final = (JoseError, ValueError, TypeError, KeyError, SecurityWarning)
 
@@ -61,10 +60,8 @@ class KeyFile:
         Raises: NotAuthorised (status 401) when there is none, or others can read the file.
         """
         try:
-            if self.path.stat().st_mode & _OPEN_TO_OTHERS:
-                raise self._problem(
-                    "can be read by others than its owner; take their rights away (chmod 600)"
-                )
+            if problem := rights_problem(self.path):
+                raise self._problem(problem)
             content = self.path.read_bytes()
         except OSError as error:
             raise self._problem("cannot be read") from error

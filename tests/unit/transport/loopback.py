@@ -62,6 +62,10 @@ class Loopback:
     def will(self, *scripts: Script) -> None:
         self._scripts.extend(scripts)
 
+    def forget(self) -> None:
+        """Drop what is left of the script."""
+        self._scripts.clear()
+
     def stop(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import responses
 
-import adapter.transport
+import adapter
 from adapter.errors import ConfigError, NotAuthorised
 from adapter.transport.auth import Auth, BasicAuth, BearerAuth, HeaderAuth, NoAuth, TokenFileAuth
 from tests.unit.transport.conftest import BASE, MakeServer
@@ -172,8 +172,21 @@ def test_certificates_are_always_checked(
     assert sent["timeout"] == (10.0, 60.0)
 
 
-def test_nothing_in_the_transport_switches_the_check_of_certificates_off() -> None:
-    for file in Path(adapter.transport.__path__[0]).glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+UNCHECKED = (
+    "CERT_NONE",
+    "CERT_OPTIONAL",
+    "_create_unverified_context",
+    "check_hostname",
+    "disable_warnings",
+)
+
+
+def test_nothing_in_the_product_switches_the_check_of_certificates_off() -> None:
+    files = list(Path(adapter.__path__[0]).rglob("*.py"))
+    assert len(files) > 200
+    for file in files:
+        text = file.read_text()
+        assert not [word for word in UNCHECKED if word in text], file
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.keyword) and node.arg == "verify":
                 assert not (isinstance(node.value, ast.Constant) and not node.value.value), file

@@ -523,3 +523,17 @@ def test_pages_are_fetched_only_when_they_are_wanted(
     next(make_server(loopback.base).search("Observation", []))
     assert len(loopback.requests) == 1
     assert clock.sleeps == []
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("patient", "POST"), ("subject", "POST"), ("subject:Patient", "POST"), ("code", "GET")],
+)
+def test_where_asked_for_a_search_that_names_patients_is_posted(
+    name: str, method: str, make_server: MakeServer, loopback: Loopback
+) -> None:
+    loopback.will(answer(searchset()))
+    list(make_server(loopback.base, post_searches=True).search("Observation", [(name, "a")]))
+    (request,) = loopback.requests
+    assert request.method == method
+    assert (name in request.target) == (method == "GET")
