@@ -343,3 +343,26 @@ class StateStore(AuditTrail, Protocol):
     def set_setting(self, name: str, value: str | None) -> None:
         """Set or, with None, forget a small durable fact."""
         ...
+
+    def held_about(self, patient: str) -> Mapping[str, int]:
+        """Count what the state holds about a patient ("Patient/<id>"), by where; zeros too."""
+        ...
+
+    def erase(
+        self, patient: str, events: Iterable[AuditEvent], *, settings: Sequence[str] = ()
+    ) -> tuple[str, ...]:
+        """Erase a patient from everything but the server, and record that somebody was erased.
+
+        Args:
+            patient: "Patient/<id>".
+            events: what is recorded in the same transaction, without the patient.
+            settings: small durable facts that could name something of theirs, and are forgotten.
+
+        Returns:
+            Sentences for the operator on what could not be done.
+
+        Raises:
+            StoreError: a bundle of theirs is under way, or what was deleted could not be overwritten.
+
+        """
+        ...

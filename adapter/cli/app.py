@@ -9,6 +9,7 @@ from adapter.cli import (
     braking,
     classifying,
     demonstrating,
+    erasing,
     explaining,
     listing,
     mapping_diff,
@@ -72,6 +73,8 @@ app.add_typer(_parked, name="parked")
 command(_parked, "list")(operating.parked)
 command(_parked)(operating.retry)
 command(app, without=("policy",))(operating.withdraw)
+
+command(app)(erasing.erase)
 
 _brake = typer.Typer(
     help="What an engaged brake holds back: show it, let it go.", no_args_is_help=True

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from adapter.cli.exit_codes import DONE, INTERRUPTED, NEEDS_OPERATOR
-from adapter.cli.passes import instant
+from adapter.cli.passes import instant, reference_of
 from adapter.cli.printing import Block, print_blocks, say
 from adapter.cli.progress import shown_progress
 from adapter.cli.shared import PolicyName, Shared
@@ -40,6 +41,9 @@ PolicyVersion = Annotated[
 ]
 WrittenSince = Annotated[
     str | None, typer.Option("--since", metavar="D", help="What was written from this day on.")
+]
+OfPatient = Annotated[
+    str | None, typer.Option("--patient", metavar="ID", help="What is about this patient.")
 ]
 Preview = Annotated[bool, typer.Option("--preview", help="Show what would be withdrawn.")]
 
@@ -205,6 +209,7 @@ def withdraw(  # noqa: PLR0913 - each parameter is an option of the command
     rule: RuleId = None,
     policy: PolicyVersion = None,
     since: WrittenSince = None,
+    patient: OfPatient = None,
     preview: Preview = False,
 ) -> int:
     """Take our own derived results back: entered-in-error, with Provenance; nothing is deleted.
@@ -216,11 +221,12 @@ def withdraw(  # noqa: PLR0913 - each parameter is an option of the command
     from adapter.sync.cycle import Interrupts
     from adapter.sync.withdraw import withdraw_ours
 
-    if everything == bool(rule or policy or since):
+    if everything == bool(rule or policy or since or patient):
         raise typer.BadParameter(
-            "say what to withdraw: --all, or some of --rule, --policy, --since"
+            "say what to withdraw: --all, or some of --rule, --policy, --since, --patient"
         )
     selection, family = _selection(rule, policy, since)
+    selection = replace(selection, patient=reference_of(patient) if patient else None)
     settings = shared.settings(quiet=True, policy__name=family)
     with (
         stop_on_signals() as stop,

@@ -127,13 +127,18 @@ def instant(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+def reference_of(patient: str) -> str:
+    """Give "Patient/<id>" of a patient that was named with or without the type."""
+    return patient if patient.startswith("Patient/") else f"Patient/{patient}"
+
+
 def _patients(named: Sequence[str] | None, file: Path | None) -> tuple[str, ...] | None:
     """Give the patients asked for as "Patient/<id>"; None when all are."""
     if not named and file is None:
         return None
     lines = file.read_text(encoding="utf-8").splitlines() if file else []
     words = [word.strip() for word in (*(named or ()), *lines)]
-    found = [word if word.startswith("Patient/") else f"Patient/{word}" for word in words if word]
+    found = [reference_of(word) for word in words if word]
     if not found:
         raise typer.BadParameter("names no patient")
     return tuple(dict.fromkeys(found))

@@ -103,7 +103,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A writer takes its lock at the beginning: one that reads first and then writes can be refused
     # at once, however long it would have waited (SQLITE_BUSY_SNAPSHOT).
-    reading = connection.get_execution_options().get("reading", False)
+    options = connection.get_execution_options()
+    if options.get("without_transaction"):  # VACUUM refuses to run in one
+        return
+    reading = options.get("reading", False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 

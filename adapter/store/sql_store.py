@@ -14,12 +14,12 @@ from adapter.ports import StateStore
 from adapter.store import schema
 from adapter.store.aside import AsideTables
 from adapter.store.chain import PERSON_KEY_BYTES
+from adapter.store.erasing import ErasingTables
 from adapter.store.failures import CorruptStoreError
 from adapter.store.ledger import LedgerTables
-from adapter.store.work import WorkTables
 
 
-class SqlStateStore(WorkTables, AsideTables, LedgerTables):
+class SqlStateStore(ErasingTables, AsideTables, LedgerTables):
     """Durable state in SQLite or PostgreSQL; `open_store` gives one. Implements StateStore."""
 
     def check_readable(self) -> None:

@@ -46,12 +46,14 @@ class Selection:
     """Which derived results to take back; several conditions must all hold, none selects all.
 
     `rule`: id of the rule that decided. `policy`: "name|version" or the version alone, as the
-    Provenance of the present version says. `since`: written at or after this instant.
+    Provenance of the present version says. `since`: written at or after this instant. `patient`:
+    about this one only ("Patient/<id>").
     """
 
     rule: str | None = None
     policy: str | None = None
     since: datetime | None = None
+    patient: str | None = None
 
 
 def withdraw_ours(
@@ -123,9 +125,10 @@ def _recorded(auditor: Auditor, selection: Selection, report: PassReport) -> Aud
     }
     facts: dict[str, str | int] = {f"only_{name}": said for name, said in chosen.items() if said}
     facts["versions"] = report.writes
-    return auditor.happened(
+    event = auditor.happened(
         AuditAction.WITHDRAWAL_RUN, report.outcome.value, at=report.ended_at, facts=facts
     )
+    return replace(event, patient=selection.patient or "")
 
 
 def _outcome(writer: Writer, *, preview: bool) -> PassOutcome:
@@ -165,11 +168,15 @@ def _chosen(
                 and is_ours(resource, namespace=context.namespace, policy=context.policy)
             )
             seen.add(name)
-            if is_candidate and _is_selected(resource, selection, policies.get(name, frozenset())):
-                yield made_relative(resource, base_url)
+            derived = made_relative(resource, base_url)
+            if is_candidate and _is_selected(derived, selection, policies.get(name, frozenset())):
+                yield derived
 
 
 def _is_selected(resource: JsonObject, selection: Selection, policies: frozenset[str]) -> bool:
+    subject = string(child(resource, "subject"), "reference")
+    if selection.patient is not None and subject != selection.patient:
+        return False
     if selection.rule is not None and _rule_of(resource) != selection.rule:
         return False
     if selection.policy is not None and not any(

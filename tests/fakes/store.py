@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from adapter.audit import AuditEvent, AuditRow, TrailCheck
-from adapter.errors import LeaseLost
+from adapter.errors import LeaseLost, StoreError
 from adapter.ports import (
     FrozenBundle,
     ListedEntry,
@@ -194,6 +194,39 @@ class MemoryStore:
             self.settings.pop(name, None)
         else:
             self.settings[name] = value
+
+    def held_about(self, patient: str) -> Mapping[str, int]:
+        return {
+            "queue": int(patient in self.queue),
+            "known patients": int(patient in self.patients),
+            "parked": sum(case.patient == patient for case in self.parked_cases.values()),
+            "worklist": sum(one.entry.subject == patient for one in self.listed.values()),
+            "key in the audit trail": int(any(one.patient == patient for one in self.trail)),
+            "bundles under way": sum(patient in one.patients for one in self.frozen.values()),
+            "damaged files": 0,
+        }
+
+    def erase(
+        self, patient: str, events: Iterable[AuditEvent], *, settings: Sequence[str] = ()
+    ) -> tuple[str, ...]:
+        if any(patient in one.patients for one in self.frozen.values()):
+            raise StoreError("a bundle is under way")
+        self.crash.step()
+        self.queue.pop(patient, None)
+        self.patients.discard(patient)
+        for key in [key for key, one in self.parked_cases.items() if one.patient == patient]:
+            del self.parked_cases[key]
+        for found in [key for key, one in self.listed.items() if one.entry.subject == patient]:
+            del self.listed[found]
+        self.absences.clear()
+        for name in settings:
+            self.settings.pop(name, None)
+        self.trail = [
+            replace(one, patient="erased", details={}) if one.patient == patient else one
+            for one in self.trail
+        ]
+        self.trail += [replace(one, patient="", details={}) for one in events]
+        return ()
 
     def counts(self) -> Mapping[str, int]:
         """How much of everything there is, for a test's messages."""

@@ -1,0 +1,72 @@
+"""Erasing a patient from everything the adapter keeps itself; the FHIR server's content is another matter."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from adapter.cli.passes import reference_of
+from adapter.cli.printing import Block, print_blocks, say
+from adapter.cli.shared import Shared
+from adapter.errors import StoreError
+
+if TYPE_CHECKING:
+    from adapter.ports import StateStore
+
+OfPatient = Annotated[str, typer.Option("--patient", metavar="ID", help="Whom to erase.")]
+Preview = Annotated[
+    bool, typer.Option("--preview", help="Show what would be erased, and erase nothing.")
+]
+LEASE_SECONDS: Final = 600.0
+"""How long no service can begin to write while rows are erased and files written anew."""
+_PATIENT: Final = re.compile(r"Patient/[A-Za-z0-9\-.]{1,64}")  # FHIR R4, datatypes: id
+
+
+def erase(shared: Shared, patient: OfPatient, preview: Preview = False) -> None:
+    """Erase a patient from the state: queue, parked, worklist, their key in the audit trail, damaged files.
+
+    A running adapter is stopped first. The FHIR server, logs and backups are not touched.
+    """
+    from adapter.bootstrap import open_state
+
+    person = reference_of(patient)
+    if not _PATIENT.fullmatch(person):
+        raise typer.BadParameter("--patient: give a FHIR id, with or without Patient/ before it")
+    short = person.removeprefix("Patient/")
+    with open_state(shared.settings(quiet=True)) as store:
+        held = store.held_about(person)
+        limits = () if preview else _erased(store, person)
+    rows = [{"kind": "held", "where": where, "count": held[where]} for where in held]
+    title = "Would be erased" if preview else "Erased"
+    print_blocks(shared.form, [Block(title, {"where": "Where", "count": "Count"}, rows)])
+    say(*limits)
+    say(
+        "Not touched: the derived Observations on the FHIR server "
+        f"(first `her2-adapter withdraw --patient {short}`, then their deletion is for who runs that server); "
+        "logs; backups of the state, which bring the patient back when they are restored",
+        "As long as the server shows results of this patient, a later pass looks at them anew",
+    )
+    if preview:
+        say("Nothing was erased; without --preview it is, and cannot be undone")
+
+
+def _erased(store: StateStore, person: str) -> tuple[str, ...]:
+    from adapter.audit import AuditAction, AuditEvent
+    from adapter.bootstrap import actor
+    from adapter.sync.landmarks import SEEN
+    from adapter.sync.releasing import SHOWN
+
+    now, holder = datetime.now(UTC), f"erase-{uuid.uuid4().hex}"
+    if store.acquire_lease(holder, now=now, seconds=LEASE_SECONDS) is None:
+        raise StoreError(
+            "An adapter is running on this state, and could write down the patient again: stop it, erase, start it."
+        )
+    try:
+        event = AuditEvent(AuditAction.ERASED, "done", actor(), now)
+        return store.erase(person, [event], settings=(SEEN, SHOWN))
+    finally:
+        store.release_lease(holder)
