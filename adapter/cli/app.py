@@ -21,6 +21,7 @@ from adapter.cli import (
     sandboxing,
     setting_up,
     table,
+    verifying,
 )
 from adapter.cli.shared import Version, command
 
@@ -51,6 +52,7 @@ command(app)(passes.run)
 command(app)(classifying.classify)
 command(app)(classifying.derive)
 command(app)(explaining.explain)
+command(app)(verifying.verify)
 command(app, outputs=table.TableOutput)(table.table)
 
 _mappings = typer.Typer(

@@ -83,7 +83,7 @@ def provenance(
         "target": [{"reference": _target(observation, replaced, context)}],
         "occurredDateTime": instant(context.now),
         "recorded": instant(context.now),
-        "policy": _policies(context),
+        "policy": policies_of(context),
         "reason": [_joined(link, context) for link in joined_by],
         "activity": {"coding": [_activity(observation, replaced, context)]},
         "agent": [agent],
@@ -211,7 +211,7 @@ def _target(observation: Mapping[str, Any], replaced: str | None, context: Deriv
     return f"{'urn:uuid:' if unknown_yet else 'Observation/'}{observation['id']}"
 
 
-def _policies(context: DeriveContext) -> list[str]:
+def policies_of(context: DeriveContext) -> list[str]:
     """Name the policy, the site's choices in it, and the mappings, as URIs without blanks."""
     policy = f"{POLICY_BASE}/{quote(context.policy.name, safe='')}"
     named = [(policy, context.policy.version)]
