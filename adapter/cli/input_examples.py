@@ -71,7 +71,8 @@ STRUCTURES: Final = """\
 | interpretation | a word on the value: against it `interpretation-against-value`; alone it is the result |
 | method | tells IHC from ISH and the probe; against the code `test-code-against-method` |
 | note (and STU3's and DSTU2's comment) | finds marks of repeat, recount, adjudication, and contradictions; never a category |
-| modifierExtension | `modifier-extension`, needs-review |
+| modifierExtension, implicitRules | `modifier-extension`, `implicit-rules`, needs-review |
+| focus on another person, a device | `focus-on-someone-else`, needs-review |
 | gene studied (component) | makes a general immune stain HER2's, or another gene's |
 | focus, bodySite, specimen and its parents, report | say which tumour it is; breast and another together are a contradiction |
 | status missing or unknown | needs-review; subject missing: not read, nobody's |

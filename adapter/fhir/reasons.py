@@ -81,6 +81,8 @@ SENTENCES: Final = {
     "several-values": "It has several values at once, which FHIR does not allow.",
     "value-and-absent-reason": "It has a value, and a reason why there is none.",
     "modifier-extension": "It has a modifier extension that this adapter does not know.",
+    "implicit-rules": "It was made under rules of its own (implicitRules) that this adapter does not know.",
+    "focus-on-someone-else": "Its focus is another person or a thing, not this patient's tumour.",
     "subjects-differ": "The result and its specimen, report or diagnosis name different patients.",
     "sides-differ": "The result, its specimen and its diagnosis name different sides.",
     "specimen-not-of-tissue": "The sample is blood, serum or plasma; IHC and ISH are of tissue.",

@@ -3,7 +3,8 @@
 The resources that a result leans on are held against it. A contradiction is named with both sides and
 makes the case one for review; none of it gives a category.
 
-Source: rules text, Which results count, 7, 8 and 11 [P]; FHIR R4 extensibility.html (modifierExtension).
+Source: rules text, Which results count, 7, 8 and 11 [P]; FHIR R4 extensibility.html (modifierExtension),
+safety.html items 2, 3 and 11 (modifiers, implicitRules, focus).
 """
 
 from __future__ import annotations
@@ -24,6 +25,13 @@ from adapter.fhir.text.remarks import remarks_in
 from adapter.her2.model import ResultWord
 from adapter.terminology.vocabulary import TestRole, WordKind
 
+_SOMEONE_ELSE: Final = frozenset(
+    {
+        *("Patient", "RelatedPerson", "Person", "Group", "Practitioner", "PractitionerRole"),
+        *("Device", "Location", "Organization", "Substance", "Medication"),
+    }
+)
+"""What a focus may name instead of the patient: a fetus, a donor, a control slide."""
 _NO_TEST: Final = "treatment"
 _IN_BLOOD: Final = frozenset({"serum-test", "sequencing-copy-number"})
 """Words for another test that name a sample without tumour cells: serum, plasma, cell-free DNA."""
@@ -52,6 +60,7 @@ def conflicts_around(
     taken = with_parents(specimen, graph)
     found = [
         *_modified(observation, [*taken, *conditions, *reports, *panels], terms),
+        *_about_someone_else(observation, graph),
         *_of_another_patient(observation, [*taken, *conditions, *reports], graph),
         *_of_another_side(observation, taken, conditions, terms),
         *_of_another_test(observation, taken, terms),
@@ -70,6 +79,21 @@ def _modified(
     )
     if any(is_filled(one.get("modifierExtension")) for one in (*around, *genes)):
         yield Conflict("modifier-extension")
+    if any(is_filled(one.get("implicitRules")) for one in (observation, *around)):
+        yield Conflict("implicit-rules")
+
+
+def _about_someone_else(observation: JsonObject, graph: Graph) -> Iterator[Conflict]:
+    """Name a focus that is no part or disease of the patient, but another person or a thing."""
+    subject = graph.normal(string(child(observation, "subject"), "reference"), within=observation)
+    for pointer in objects(observation.get("focus")):
+        reference = string(pointer, "reference")
+        found = graph.resolve(reference, within=observation) if reference else None
+        name = graph.normal(reference, within=observation) if reference else None
+        kind = string(found, "resourceType") or string(pointer, "type")
+        kind = kind or (name or "").rpartition("/")[0].rpartition("/")[2]
+        if name != subject and kind in _SOMEONE_ELSE:
+            yield Conflict("focus-on-someone-else")
 
 
 def _of_another_patient(

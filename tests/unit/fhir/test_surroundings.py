@@ -47,6 +47,35 @@ def test_a_modifier_extension_of_what_a_result_leans_on_is_not_passed_over(make:
     assert conflicts(evidence(given, make())) == []
 
 
+@pytest.mark.parametrize("make", [specimen, condition, report])
+def test_rules_of_its_own_under_which_something_was_made_are_not_passed_over(make: Any) -> None:
+    rules = {"implicitRules": "http://example.org/rules"}
+    given = observation(IHC, valueString="1+", **ON_S1, **OF_C1)
+    assert conflicts(evidence(given, make(**rules))) == ["implicit-rules"]
+    assert conflicts(evidence(given | rules, make())) == ["implicit-rules"]
+
+
+@pytest.mark.parametrize(
+    ("focus", "expected"),
+    [
+        ({"reference": "RelatedPerson/1"}, ["focus-on-someone-else"]),
+        ({"reference": "Patient/another"}, ["focus-on-someone-else"]),
+        ({"reference": "http://elsewhere.example.org/fhir/Device/1"}, ["focus-on-someone-else"]),
+        ({"type": "RelatedPerson", "display": "the fetus"}, ["focus-on-someone-else"]),
+        ({"reference": "#donor"}, ["focus-on-someone-else"]),
+        ({"reference": "Patient/p1"}, []),
+        ({"reference": "Condition/c1"}, []),
+        ({"reference": "BodyStructure/1"}, []),
+    ],
+)
+def test_a_result_whose_focus_is_someone_else_is_left_to_a_person(
+    focus: dict[str, Any], expected: list[str]
+) -> None:
+    donor = {"resourceType": "RelatedPerson", "id": "donor"}
+    given = observation(IHC, valueString="1+", focus=[focus], contained=[donor])
+    assert conflicts(evidence(given, condition())) == expected
+
+
 def test_a_modifier_extension_of_the_gene_studied_is_not_passed_over() -> None:
     gene = component("48018-6", valueCodeableConcept={"text": "ERBB2"}, modifierExtension=MODIFIED)
     assert conflicts(evidence(observation(IHC, valueString="1+", component=[gene]))) == [
