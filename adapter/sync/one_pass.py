@@ -21,6 +21,7 @@ from adapter.sync.bundle import BundleMaker
 from adapter.sync.deciding import Decider
 from adapter.sync.delivery import Delivery
 from adapter.sync.discover import RESULTS, Recent
+from adapter.sync.fenced import FencedServer
 from adapter.sync.landmarks import remember, remembered
 from adapter.sync.lanes import Lanes
 from adapter.sync.link_watch import LinkWatch
@@ -70,7 +71,8 @@ class OnePass:
         self.started_at: datetime = parts.clock.now()
         urls = tuple(dict.fromkeys((parts.source.base_url, parts.target.base_url)))
         self.context = replace(parts.context, now=self.started_at, base_urls=urls)
-        self.delivery = Delivery(parts.target, parts.clock, options.send, urls)
+        target = FencedServer(parts.target, self.interrupts.guard)
+        self.delivery = Delivery(target, parts.clock, options.send, urls)
         self.auditor = Auditor(self.context, parts.actor, parts.source.base_url)
         self.book = BrakeBook(parts.store, self.auditor, self.asked.released_by)
         self.writer = Writer(

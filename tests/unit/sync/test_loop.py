@@ -94,6 +94,7 @@ def test_nothing_is_sent_once_another_adapter_has_taken_over() -> None:
     running.run()
     assert site.store.audit[0].counts == {"error.LeaseLost": 1}
     assert len(site.server.bundles) <= 2
+    assert site.store.frozen == {}
 
 
 def test_a_lease_is_renewed_while_a_long_pass_writes() -> None:
