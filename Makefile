@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check format lint types imports lock benchmark tcga prove guards docs package clean
+.PHONY: help demo test check format lint types imports lock benchmark tcga prove guards torture docs package clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -48,6 +48,9 @@ prove: $(VENV)/.dev ## Measure the promises: docs/promises.md anew; HER2_PROVE=f
 
 guards: $(VENV)/.dev ## Remove each guard of the product in turn: do the tests notice?
 	@$(RUN)/python -m tests.guards
+
+torture: $(VENV)/.dev ## By hand, for hours: 1,000 kills each on the sandbox, HAPI and Medplum
+	@HER2_PROVE=full REQUIRE_REAL=1 $(RUN)/pytest -v tests/promises/test_torture.py
 
 docs: $(VENV)/.dev ## Write the generated pages anew
 	@$(RUN)/her2-adapter table --output markdown > docs/decision-table.md

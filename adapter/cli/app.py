@@ -21,6 +21,7 @@ from adapter.cli import (
     sandboxing,
     setting_up,
     table,
+    torturing,
     verifying,
 )
 from adapter.cli.shared import Version, command
@@ -96,3 +97,4 @@ command(_audit)(auditing.head)
 command(app)(setting_up.config)
 command(app)(sandboxing.sandbox)
 command(app)(demonstrating.demo)
+command(app, outputs=torturing.TortureOutput)(torturing.torture)
