@@ -1,4 +1,5 @@
 # Built from the lock alone; runs as nobody, on a read-only root, with one writable folder for its state.
+# No registry was at hand when this was written: replace both tags by digests (python:…@sha256:…) when you build for production.
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /build
 COPY requirements.lock ./

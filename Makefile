@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check format lint types imports lock benchmark tcga prove guards torture docs package clean
+.PHONY: help demo test check format lint types imports lock benchmark tcga prove guards torture docs package sbom audit clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -60,6 +60,15 @@ docs: $(VENV)/.dev ## Write the generated pages anew
 package: $(VENV)/.runtime ## The mappings as a FHIR package for terminology servers, in dist/
 	@mkdir -p dist
 	@$(RUN)/her2-adapter mappings package --to dist
+
+SBOM ?= dist/sbom.cdx.json
+sbom: $(VENV)/.dev ## What the product is made of, as CycloneDX, from the lock
+	@mkdir -p $(dir $(SBOM))
+	@PYTHONWARNINGS=ignore $(RUN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
+	  --output-reproducible --of JSON --output-file $(SBOM)
+
+audit: $(VENV)/.dev ## Known vulnerabilities of the lock; says NOT AUDITED where no advisory source answers
+	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m tests.supply.audit
 
 clean: ## Remove the environment and the caches
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache dist

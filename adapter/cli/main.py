@@ -57,6 +57,10 @@ def _told(error: AdapterError) -> int:
 def _bug(error: Exception) -> int:
     import structlog  # not needed while all goes well
 
+    from adapter import logs
+
+    if not structlog.is_configured():
+        logs.configure()  # structlog's own way shows the traceback with its local variables, on stdout
     event_id = uuid.uuid4().hex
     structlog.get_logger("adapter.cli").error("command_failed", event_id=event_id, exc_info=error)
     complain(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
+import structlog
 import typer
 
 from adapter import errors, logs
@@ -24,6 +26,14 @@ def application(error: BaseException) -> typer.Typer:
 
     command(app)(fail)
     return app
+
+
+@pytest.fixture(autouse=True)
+def _nothing_has_set_up_the_log() -> Iterator[None]:
+    """A defect may come before the settings were read."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize(
