@@ -185,14 +185,27 @@ def with_measured(settings: Settings, store: StateStore) -> tuple[Settings, bool
     if found is None:
         return settings, True
     measured, measurement = found
-    origins = dict(settings.origins)
-    source, poll = settings.source, settings.poll
-    if origins.setdefault("source.page_size", said := f"doctor, {measurement.at:%Y-%m-%d}") == said:
-        source = source.model_copy(update={"page_size": measured.page_size})
-    if origins.setdefault("poll.overlap_seconds", said) == said:
-        poll = poll.model_copy(update={"overlap_seconds": measured.overlap_seconds})
-    filled = settings.model_copy(update={"source": source, "poll": poll})
-    return filled.with_origins(origins), measured.incremental
+    chosen = {
+        "source.page_size": (settings.source.page_size, measured.page_size),
+        "poll.overlap_seconds": (settings.poll.overlap_seconds, measured.overlap_seconds),
+    }
+    better = {
+        name: value
+        for name, (present, value) in chosen.items()
+        if name not in settings.origins and value != present
+    }
+    update: dict[str, dict[str, object]] = {"source": {}, "poll": {}}
+    for name, value in better.items():
+        section, _, key = name.partition(".")
+        update[section][key] = value
+    filled = settings.model_copy(
+        update={
+            "source": settings.source.model_copy(update=update["source"]),
+            "poll": settings.poll.model_copy(update=update["poll"]),
+        }
+    )
+    said = dict.fromkeys(better, f"doctor, {measurement.at:%Y-%m-%d}")
+    return filled.with_origins({**settings.origins, **said}), measured.incremental
 
 
 def with_kept_measurements(settings: Settings, *, connect: bool) -> Settings:

@@ -9,6 +9,7 @@ from adapter.cli import (
     braking,
     classifying,
     demonstrating,
+    doctor,
     erasing,
     explaining,
     listing,
@@ -95,6 +96,7 @@ command(_audit)(auditing.verify)
 command(_audit)(auditing.head)
 
 command(app)(setting_up.config)
+command(app)(doctor.doctor)
 command(app)(sandboxing.sandbox)
 command(app)(demonstrating.demo)
 command(app, outputs=torturing.TortureOutput)(torturing.torture)

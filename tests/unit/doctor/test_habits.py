@@ -1,0 +1,168 @@
+"""Each habit of a server: the page's line says so, and the adapter does the right thing because of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from adapter.doctor.findings import Standing, Topic
+from adapter.doctor.judge import advise
+from adapter.sync.measured import MeasuredSource, MeasuredTarget, Strategy
+from tests.unit.doctor.conftest import Clinic
+
+IDS, UPDATE, CREATE = Strategy.CLIENT_IDS, Strategy.CONDITIONAL_UPDATE, Strategy.CONDITIONAL_CREATE
+GOOD = MeasuredTarget(IDS, atomic=True, max_entries=None)
+POLLS = MeasuredSource(500, 600.0, incremental=True)
+CHOSEN_BY_SERVER = {"no-client-ids": "405"}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A line of the page, and what is chosen."""
+
+    topic: Topic
+    works: bool | None
+    says: str
+    target: MeasuredTarget | None = GOOD
+    source: MeasuredSource | None = POLLS
+
+
+HABITS: dict[str, tuple[dict[str, str], Expected]] = {
+    "none": ({}, Expected(Topic.CLIENT_IDS, True, "creates it under that id")),
+    "a cache that honours no-cache": (
+        {"search-cache": "60"},
+        Expected(Topic.SEARCH_CACHE, True, "is honoured"),
+    ),
+    "index lag": (
+        {"index-lag": "5"},
+        Expected(Topic.INDEX_LAG, True, "both new and changed; a read gives it at once"),
+    ),
+    "long index lag": (
+        {"index-lag": "300"},
+        Expected(
+            Topic.INDEX_LAG,
+            True,
+            "a read gives it at once",
+            source=MeasuredSource(500, 960.0, incremental=True),
+        ),
+    ),
+    "an index that never comes": (
+        {"index-lag": "5000"},
+        Expected(
+            Topic.INDEX_LAG,
+            False,
+            "a new resource was not found within 400 s",
+            source=MeasuredSource(500, 600.0, incremental=False),
+        ),
+    ),
+    "no client ids": (
+        CHOSEN_BY_SERVER,
+        Expected(
+            Topic.CLIENT_IDS,
+            False,
+            "refused (405): the server chooses ids",
+            MeasuredTarget(UPDATE, atomic=True, max_entries=None),
+        ),
+    ),
+    "neither client ids nor conditional updates": (
+        {**CHOSEN_BY_SERVER, "no-conditional-update": "405"},
+        Expected(
+            Topic.CONDITIONAL_UPDATE,
+            False,
+            "refused (405)",
+            MeasuredTarget(CREATE, atomic=True, max_entries=None),
+        ),
+    ),
+    "conditional creates ignored": (
+        {
+            **CHOSEN_BY_SERVER,
+            "no-conditional-update": "405",
+            "no-conditional-create": "ignored",
+        },
+        Expected(Topic.CONDITIONAL_CREATE, False, "makes a second resource", None),
+    ),
+    "racing conditionals": (
+        {**CHOSEN_BY_SERVER, "racing-conditionals": "0.3"},
+        Expected(
+            Topic.UPDATE_RACE,
+            False,
+            "resources of one identity",
+            MeasuredTarget(UPDATE, atomic=True, max_entries=None),
+        ),
+    ),
+    "conditionals that double": (
+        {**CHOSEN_BY_SERVER, "doubled-conditionals": "1"},
+        Expected(Topic.CONDITIONAL_UPDATE, False, "makes 2 resources at once", None),
+    ),
+    "no transactions": (
+        {"no-transactions": "405"},
+        Expected(
+            Topic.TRANSACTION,
+            False,
+            "not carried out (405)",
+            MeasuredTarget(IDS, atomic=False, max_entries=None),
+        ),
+    ),
+    "transactions as batches": (
+        {"transactions-as-batches": "transaction-response"},
+        Expected(
+            Topic.ATOMIC,
+            False,
+            "a batch by another name",
+            MeasuredTarget(IDS, atomic=False, max_entries=None),
+        ),
+    ),
+    "transactions as batches where the server chooses ids": (
+        {**CHOSEN_BY_SERVER, "transactions-as-batches": "batch-response"},
+        Expected(
+            Topic.TRANSACTION,
+            False,
+            "not carried out",
+            MeasuredTarget(UPDATE, atomic=False, max_entries=None),
+        ),
+    ),
+    "short transactions": (
+        {"bundle-cap": "20"},
+        Expected(
+            Topic.ENTRIES,
+            False,
+            "20 pass, 22 do not",
+            MeasuredTarget(IDS, atomic=True, max_entries=20),
+        ),
+    ),
+    "If-Match ignored": (
+        {"if-match-ignored": ""},
+        Expected(Topic.IF_MATCH, False, "an outdated version overwrites what stands"),
+    ),
+    "pages that expire": (
+        {"lost-pages": "1"},
+        Expected(Topic.PAGING, False, "expired between two pages"),
+    ),
+    "links to elsewhere": (
+        {"foreign-next-links": "host"},
+        Expected(Topic.PAGING, False, "leads to another address"),
+    ),
+    "whole seconds": (
+        {"second-precision": ""},
+        Expected(Topic.CLOCK, True, "times of change to the second"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("habits", "expected"), HABITS.values(), ids=HABITS)
+def test_the_page_says_what_a_server_does_and_the_adapter_acts_on_it(
+    clinic: Clinic, habits: dict[str, str], expected: Expected
+) -> None:
+    clinic.sandbox.habits.choose(habits)
+    found = clinic.examine(patience=400.0)
+    clinic.sandbox.habits.choose()
+    advice = advise(found, writes=True, page_size=500, entries=50)
+
+    line = found.findings[expected.topic]
+    assert (line.standing, line.works) == (Standing.MEASURED, expected.works), line
+    assert expected.says in line.says
+    assert (advice.target, advice.source) == (expected.target, expected.source)
+    assert advice.cannot_write == (expected.target is None)
+    clinic.clock.sleep(6000)  # what the index hid is found by now
+    assert clinic.standing() == []
