@@ -12,7 +12,13 @@ from threading import Event
 from adapter import logs
 from adapter.bootstrap import open_adapter
 from adapter.settings import load_settings
+from adapter.sync.cycle import PassReport
 from adapter.sync.loop import Loop, LoopOptions
+
+
+def _say(report: PassReport) -> None:
+    sys.stdout.write(f"{report.outcome.value} {report.writes}\n")
+    sys.stdout.flush()
 
 
 def main(name: str, lease_seconds: float) -> None:
@@ -23,13 +29,12 @@ def main(name: str, lease_seconds: float) -> None:
         options = LoopOptions(interval_seconds=0.2, lease_seconds=lease_seconds, holder=name)
         # One lane: while a request is under way nothing of this process is in the middle of the database.
         send = replace(adapter.options.send, writers=1)
-        print("started", flush=True)
         Loop(
             adapter.parts,
             replace(adapter.options, send=send),
             options,
             stopped=lambda: False,
-            tell=lambda report: print(f"{report.outcome.value} {report.writes}", flush=True),
+            tell=_say,
         ).run()
 
 
