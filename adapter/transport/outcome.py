@@ -3,7 +3,8 @@
 How much of an OperationOutcome is kept: the issue's code, HAPI's own message codes, and the text
 cut at 256 characters. Servers repeat what was sent to them, so whatever stands in quotes or angle
 brackets, the query of an address, tokens (`system|value`), dates and long numbers are taken out
-first. Ids such as `Patient/abc` stay. A body that is not an OperationOutcome is never quoted.
+first, and of the rest only known words of servers stay (`plain_words`). Ids such as `Patient/abc`
+stay. A body that is not an OperationOutcome is never quoted.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from adapter.errors import (
 from adapter.ports import JsonObject, JsonReader
 from adapter.transport.http import SAFE_TO_RESEND_STATUSES, Answer
 from adapter.transport.origin import resolve_link
+from adapter.transport.plain_words import plain_words
 
 MAX_TEXT = 256
 _READ_TEXT = 2_000  # the patterns below take quadratic time on a text without end
@@ -65,7 +67,7 @@ class Issue:
         text = _HAPI_CODE.sub("", self.text)
         for pattern in _MAY_HOLD_PATIENTS:
             text = pattern.sub(_REMOVED, text)
-        words = " ".join(text.split()).lstrip(": ")
+        words = plain_words(text.lstrip(": "), MAX_TEXT)
         parts = (_code_word(self.code), hapi, words)
         return " ".join(part for part in parts if part)[:MAX_TEXT]
 

@@ -67,8 +67,35 @@ def test_what_helps_an_operator_stays() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Invalid patient CANARY for gender",
+        "Patient Canary born on day 3 is not valid",
+        "canary is not a valid value",
+        "name: May Canary",
+        "Could not parse line 3: CANARY^JANE^^^",
+        "Bearer sqz.CANARY_7a1f",
+        "No such Practitionerx/CANARY",
+        "Jöhanna CANARY",
+    ],
+)
+def test_a_name_without_quotes_is_taken_out_too(text: str) -> None:
+    said = summary(text).lower()
+    assert "canary" not in said
+    assert "may" not in said.split()
+    assert "bearer" not in said
+
+
+def test_words_that_servers_use_stay_and_others_are_one_gap() -> None:
+    text = "The operation has failed with a version constraint failure. Jane Doe said so."
+    assert summary(text) == (
+        "processing The operation has failed with a version constraint failure. … so."
+    )
+
+
 def test_a_servers_words_are_cut_at_256_characters() -> None:
-    assert len(summary("word " * 5000)) == 256
+    assert len(summary("resource " * 5000)) == 256
 
 
 @pytest.mark.parametrize("piece", ["a", "1", "a'", "|", "<", '"', "?", "1954-"])
