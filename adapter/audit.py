@@ -28,6 +28,7 @@ class AuditAction(StrEnum):
     UPDATED = "updated"
     WITHDRAWN = "withdrawn"
     REPAIRED = "repaired"
+    COMPLETED = "completed"
     PARKED = "parked"
     UNPARKED = "unparked"
     BRAKE_ENGAGED = "brake-engaged"

@@ -8,6 +8,7 @@
     ├── ServerError                  the FHIR server, or the way to it
     │   ├── TemporaryServerError     timeout, DNS, 408, 425, 429, 5xx: try again later
     │   │   └── UnknownOutcome       a write was sent and nobody knows whether it landed: read again
+    │   │       └── PartlyCarriedOut a transaction landed in part: the server has no real ones
     │   └── PermanentServerError     other 4xx: park the case, the pass goes on
     │       ├── NotAuthorised        401, 403: nothing can be read or written; exit 3
     │       ├── NotFhirR4            the server is not one that this adapter can talk to; exit 3
@@ -97,6 +98,14 @@ class SearchExpired(TemporaryServerError):
 
 class UnknownOutcome(TemporaryServerError):
     """A write was sent, and it is not known whether the server carried it out."""
+
+
+class PartlyCarriedOut(UnknownOutcome):
+    """A transaction was answered entry by entry, as a batch; `statuses`: of each entry, None where none was given."""
+
+    def __init__(self, message: str, statuses: Sequence[int | None]) -> None:
+        self.statuses = tuple(statuses)
+        super().__init__(message, status=200)
 
 
 class PermanentServerError(ServerError):

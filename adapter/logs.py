@@ -191,7 +191,7 @@ _SHAPES: Mapping[str, _Shape] = {
         ("seconds", "duration_seconds", "wait_seconds", "lag_seconds", "timeout_seconds"),
         _duration,
     ),
-    **dict.fromkeys(("observe", "backfill", "dry_run"), _flag),
+    **dict.fromkeys(("observe", "backfill", "dry_run", "atomic"), _flag),
     **dict.fromkeys(("since", "until", "watermark"), _instant),
     **dict.fromkeys(("file", "set_aside", "holder", "host", "overlay"), _operator_text),
     "error": _error,

@@ -17,6 +17,7 @@ from adapter.fhir.record.derive import DeriveContext
 from adapter.fhir.record.sources import SourceFacts
 from adapter.fhir.shapes import child, references, string
 from adapter.ports import JsonObject, ParkedCase
+from adapter.sync.confirming import Landed
 from adapter.sync.plan import WITHDRAWN, Action, Planned
 from adapter.sync.references import made_relative, version_of
 
@@ -28,6 +29,7 @@ _ACTIONS: Final[Mapping[Action, AuditAction]] = {
     Action.UPDATE: AuditAction.UPDATED,
     Action.RETRACT: AuditAction.WITHDRAWN,
     Action.REPAIR: AuditAction.REPAIRED,
+    Action.COMPLETE: AuditAction.COMPLETED,
 }
 
 
@@ -49,8 +51,8 @@ class Auditor:
             "software": context.software_version,
         }
 
-    def written(self, planned: Planned, version: str, *, at: datetime) -> AuditEvent:
-        """Tell of a version that the server confirmed; `version`: its versionId, "" where it does not say."""
+    def written(self, planned: Planned, landed: Landed, *, at: datetime) -> AuditEvent:
+        """Tell of a version that the server confirmed."""
         answer = planned.desired.classification if planned.desired else None
         return AuditEvent(
             _ACTIONS[planned.action],
@@ -60,7 +62,7 @@ class Auditor:
             patient=planned.patient,
             facts=self.basis,
             details={
-                "derived": _versioned(f"Observation/{planned.key}", version),
+                "derived": _versioned(landed.reference, landed.version),
                 "sources": [_source(one) for one in planned.sources],
                 "rule": answer.rule.id if answer else "",
                 "before": planned.before or "",

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from adapter.fhir.identity import case_identifier
 from adapter.fhir.record.derive import DeriveContext
 from adapter.her2.model import Link
-from adapter.ports import FhirServer, JsonObject
+from adapter.ports import JsonObject
+from adapter.sync.ladder import Ladder
+from adapter.sync.lookup import Lookup
 from adapter.sync.ownership import is_ours
 from adapter.sync.plan import WITHDRAWN, Action, Planned, plan
 from adapter.sync.pool import Gathered
+from adapter.sync.proved import unproved_of
 from adapter.sync.reconcile import Reconciled, reconcile
 from adapter.sync.references import made_relative
 from adapter.terminology.catalogue import Catalogue
@@ -41,7 +45,8 @@ class Decider:
     not read thousands of ids that are not there; it is set once by the pass.
     """
 
-    target: FhirServer
+    lookup: Lookup
+    ladder: Ladder
     catalogue: Catalogue
     context: DeriveContext
     base_url: str
@@ -71,16 +76,36 @@ class Decider:
         if hidden:
             standing = replace(reconciled.standing, derived=(*ours, *hidden))
             planned = plan(reconciled.desired, standing, self.context)
-        existing = sum(one.get("status") != WITHDRAWN for one in (*ours, *hidden))
+        standing = replace(reconciled.standing, derived=(*ours, *hidden))
+        quiet = [one.key for one in planned if one.action is Action.SKIP]
+        unproved = self._unproved(quiet, standing.derived)
+        if unproved:
+            standing = replace(standing, unproved=unproved)
+            planned = plan(reconciled.desired, standing, self.context)
+        existing = sum(one.get("status") != WITHDRAWN for one in standing.derived)
         return Decided(reconciled, planned, existing, len(hidden))
 
+    def _unproved(self, quiet: Sequence[str], derived: Sequence[JsonObject]) -> frozenset[str]:
+        """Name what stands as it ought to, but without the Provenance of its present version.
+
+        Asked only where it is not known that a pair lands as one.
+        """
+        if self.ladder.pairs_are_whole:
+            return frozenset()
+        looked_at = [one for one in derived if {str(one["id"]), case_identifier(one)} & set(quiet)]
+        return unproved_of(looked_at, self.lookup, self.context)
+
     def _hidden(self, keys: Sequence[str]) -> tuple[JsonObject, ...]:
-        """Read what a search did not show under the ids that are to be created."""
+        """Read what a search did not show of what is to be created."""
         if not keys or (self.trusts_search and self._is_probed):
             return ()
         self._is_probed = True
-        read = self.target.read_all([f"Observation/{key}" for key in keys])
-        found = tuple(resource for resource in read.values() if resource is not None)
+        if self.ladder.manner.strategy.chooses_ids:
+            read = self.lookup.by_id(keys).values()
+            found = tuple(resource for resource in read if resource is not None)
+        else:
+            copies = self.lookup.by_identifier(keys).values()
+            found = tuple(resource for several in copies for resource in several)
         if found:
             self.trusts_search = False
         return self._relative(found)

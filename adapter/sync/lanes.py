@@ -19,7 +19,7 @@ class Lanes:
     def __init__(self, count: int) -> None:
         self._count = count
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="writer") if count > 1 else None
-        self._under_way: deque[Future[None]] = deque()
+        self._under_way: deque[Future[object]] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -34,7 +34,7 @@ class Lanes:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=error is not None)
 
-    def submit(self, work: Callable[[], None]) -> None:
+    def submit(self, work: Callable[[], object]) -> None:
         """Do some work; raises what earlier work raised."""
         if self._pool is None:
             work()

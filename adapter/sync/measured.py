@@ -10,24 +10,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 
 from adapter.ports import StateStore
+from adapter.sync.strategy import WriteStrategy
 
 TARGET: Final = "measured-target"
 SOURCE: Final = "measured-source"
 
 
-class Strategy(StrEnum):
-    """How a result keeps its identity on the server; the safest first."""
-
-    CLIENT_IDS = "client-ids"
-    """PUT of an id that is computed from the case: two writers cannot make two of one result."""
-    CONDITIONAL_UPDATE = "conditional-update"
-    """PUT by our identifier; the server chooses the id."""
-    CONDITIONAL_CREATE = "conditional-create"
-    """POST unless our identifier stands already."""
+Strategy = WriteStrategy
+"""The rungs, as a doctor measures them."""
 
 
 @dataclass(frozen=True)

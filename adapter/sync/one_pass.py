@@ -19,13 +19,15 @@ from adapter.sync.auditing import Auditor
 from adapter.sync.brakes import RELEASED, BrakeState, Load, judge, judge_first_contact, load_of
 from adapter.sync.bundle import BundleMaker
 from adapter.sync.deciding import Decider
-from adapter.sync.delivery import Delivery
+from adapter.sync.delivery import Attempts, Delivery
 from adapter.sync.discover import RESULTS, Recent
 from adapter.sync.fenced import FencedServer
+from adapter.sync.ladder import Ladder
 from adapter.sync.landmarks import remember, remembered
 from adapter.sync.lanes import Lanes
 from adapter.sync.link_watch import LinkWatch
 from adapter.sync.options import PassOptions, SyncOptions
+from adapter.sync.outbox import settle_outbox
 from adapter.sync.parts import Interrupts, Parts
 from adapter.sync.plan import Action, Planned
 from adapter.sync.pool import Gathered
@@ -37,7 +39,7 @@ from adapter.sync.scope import DERIVED_COUNT, LAST_SWEEP, SINCE, SWEPT_WITH, Sco
 from adapter.sync.searches import Searches
 from adapter.sync.tally import Tally
 from adapter.sync.worklist import worklist_entries
-from adapter.sync.write_back import Writer, settle_outbox
+from adapter.sync.write_back import Writer
 
 log = structlog.get_logger(__name__)
 
@@ -72,20 +74,27 @@ class OnePass:
         urls = tuple(dict.fromkeys((parts.source.base_url, parts.target.base_url)))
         self.context = replace(parts.context, now=self.started_at, base_urls=urls)
         target = FencedServer(parts.target, self.interrupts.guard)
-        self.delivery = Delivery(target, parts.clock, options.send, urls)
+        self.delivery = Delivery(target, Attempts(parts.clock, options.send), urls)
         self.auditor = Auditor(self.context, parts.actor, parts.source.base_url)
         self.book = BrakeBook(parts.store, self.auditor, self.asked.released_by)
+        self.ladder = Ladder(parts.store, parts.target.base_url, options.send)
         self.writer = Writer(
             delivery=self.delivery,
             store=parts.store,
             clock=parts.clock,
             maker=BundleMaker(self.context, parts.source.base_url, parts.target.base_url),
             auditor=self.auditor,
+            ladder=self.ladder,
             guard=self.interrupts.guard,
             stopped=self.interrupts.stopped,
         )
         self.decider = Decider(
-            parts.target, parts.catalogue, self.context, parts.source.base_url, parts.links
+            self.delivery.lookup,
+            self.ladder,
+            parts.catalogue,
+            self.context,
+            parts.source.base_url,
+            parts.links,
         )
         self.links = LinkWatch(parts.links)
         self.parked: dict[str, ParkedCase] = {case.key: case for case in parts.store.parked()}
@@ -101,7 +110,11 @@ class OnePass:
         if self.may_write:
             self._note_what_was_asked()
             self.interrupts.guard()
-            self.tally.signals["outbox"] = settle_outbox(self.delivery, self.store, self.auditor)
+            manner = self.ladder.manner
+            log.info("write_manner", rung=manner.strategy.value, atomic=manner.atomic)
+            self.tally.signals["outbox"] = settle_outbox(
+                self.delivery, self.store, self.ladder, self.auditor
+            )
         scope = self._scope()
         held_none = scope.sweep is not None and not any(
             map(self.decider.is_ours, scope.sweep.own())
@@ -249,6 +262,7 @@ class OnePass:
         self.unfinished |= written.replan | written.left
         self.tally.parked.update(written.parked)
         self.tally.signals["replanned"] = len(written.replan)
+        self.tally.signals.update(written.signals)
         return PassOutcome.STOPPED if written.left else PassOutcome.DONE
 
     def _write_pending(self, lanes: Lanes) -> None:
@@ -299,7 +313,7 @@ class OnePass:
             self.recent.remember(scope.discovered.versions.get(patient, {}))
         strays = scope.discovered.without_patient.values()
         self.recent.remember({reference_to(one): version_of(one) or "" for one in strays})
-        self.recent.remember({f"Observation/{key}": version for key, version in landed.items()})
+        self.recent.remember({one.reference: one.version for one in landed.values()})
 
     def _unpark(self, scope: Scope) -> None:
         """Forget parked cases that stand now, or of which nothing is left to write."""
@@ -348,7 +362,7 @@ class OnePass:
             rows=tuple(tally.rows),
             set_aside=tuple(tally.set_aside),
             parked=dict(tally.parked),
-            warnings=(*self.searches.warnings, *tally.warnings, *brake.reasons),
+            warnings=(*self.searches.warnings, *tally.warnings, *self._manner(), *brake.reasons),
             patients=tally.patients,
             writes=self.writer.written.versions,
             queue_left=self.store.queue_length(),
@@ -360,3 +374,9 @@ class OnePass:
             "pass_ended", kind=report.kind.value, outcome=outcome.value, counts=report.counts()
         )
         return report
+
+    def _manner(self) -> Iterator[str]:
+        """Say how the target is written to, where it is not in the surest manner."""
+        sentence = self.ladder.manner.sentence()
+        if self.may_write and sentence is not None:
+            yield sentence

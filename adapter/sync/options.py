@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from adapter.sync.strategy import WriteStrategy
+
 
 class LaboratorySweep(StrEnum):
     """Whether all laboratory results are read, to find HER2 results that no known code names.
@@ -55,6 +57,8 @@ class SendLimits:
     `wait_seconds`: the first wait between two attempts, doubled each time up to `max_wait_seconds`,
     with jitter. `cases_per_minute`: None for as fast as the server takes them. `writers`: how many
     bundles are under way at once; with 1 the caller's own thread sends them one after the other.
+    `strategy`, `atomic`: the manner of writing that was asked for, None where it is found out
+    (adapter/sync/ladder.py).
     """
 
     batch_cases: int = 25
@@ -63,6 +67,8 @@ class SendLimits:
     max_wait_seconds: float = 30.0
     cases_per_minute: float | None = None
     writers: int = 1
+    strategy: WriteStrategy | None = None
+    atomic: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ An equal fingerprint is never written, not even as a no-op. Nothing is ever dele
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -47,6 +47,8 @@ class Action(StrEnum):
     RETRACT = "retract"
     REPAIR = "repair"
     """One of several of ours with one identity: entered in error, the survivor is kept."""
+    COMPLETE = "complete"
+    """It stands as it ought to, without the Provenance of this version: that alone is written."""
     SKIP = "skip"
     WAIT = "wait"
     """A source could not be read, and that is not confirmed: everything stays as it stands."""
@@ -67,7 +69,7 @@ class Standing:
 
     `gone`, `unconfirmed`: sources that could not be read, for sure or so far. `statuses`: source →
     its status now. `facts`: of each source that the server still has, for a withdrawal's
-    Provenance.
+    Provenance. `unproved`: ids of derived Observations whose present version has no Provenance.
     """
 
     derived: Sequence[JsonObject]
@@ -75,15 +77,17 @@ class Standing:
     unconfirmed: frozenset[str] = frozenset()
     statuses: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, SourceFacts] = field(default_factory=dict)
+    unproved: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Planned:
     """One decision. `body` is the Observation to write, None where nothing is written.
 
-    `key`: logical id on the server. `replaced`: versionId that stands there, None when nothing
-    does. `before`, `after`: category that stands and that is written; `before` None when nothing
-    active stands. `reason`: why it is retracted, repaired or waited for, else "".
+    To complete a pair `body` is the Observation that stands. `key`: logical id on the server.
+    `replaced`: versionId that stands there, None when nothing does. `before`, `after`: category that
+    stands and that is written; `before` None when nothing active stands. `reason`: why it is retracted,
+    repaired or waited for, else "".
     """
 
     action: Action
@@ -177,7 +181,8 @@ class _Planner:
             return self._write(identity, answer, existing)
         if existing is None or existing.get("status") == WITHDRAWN:
             patient = wanted.case.subject if wanted else _subject(existing)
-            return Planned(Action.SKIP, identity, patient, desired=wanted)
+            skip = Planned(Action.SKIP, identity, patient, desired=wanted)
+            return self._completed(skip, existing)
         return self.retract(existing, Action.RETRACT, self._why(existing), wanted)
 
     def retract(
@@ -212,7 +217,7 @@ class _Planner:
         said = self._fingerprint(body)
         before, after = _active_category(existing), answer.classification.category.value
         if existing is not None and said == self._fingerprint(existing):
-            return Planned(
+            skip = Planned(
                 Action.SKIP,
                 str(existing["id"]),
                 answer.case.subject,
@@ -221,6 +226,7 @@ class _Planner:
                 before=before,
                 after=after,
             )
+            return self._completed(skip, existing)
         return Planned(
             action=Action.UPDATE if existing else Action.CREATE,
             key=str(existing["id"]) if existing else identity,
@@ -232,6 +238,21 @@ class _Planner:
             desired=answer,
             before=before,
             after=after,
+        )
+
+    def _completed(self, skip: Planned, existing: JsonObject | None) -> Planned:
+        """Write the Provenance that is missing where there is nothing else to do."""
+        if existing is None or str(existing["id"]) not in self.standing.unproved:
+            return skip
+        facts = self.standing.facts
+        return replace(
+            skip,
+            action=Action.COMPLETE,
+            key=str(existing["id"]),
+            fingerprint=self._fingerprint(existing),
+            body=existing,
+            replaced=version_of(existing),
+            sources=tuple(facts[source] for source in _sources(existing) if source in facts),
         )
 
     def _waits(self, answer: Desired | None, existing: JsonObject | None) -> bool:

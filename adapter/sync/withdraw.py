@@ -22,7 +22,8 @@ from adapter.her2.model import Reason
 from adapter.ports import JsonObject
 from adapter.sync.auditing import Auditor
 from adapter.sync.bundle import BundleMaker
-from adapter.sync.delivery import Delivery
+from adapter.sync.delivery import Attempts, Delivery
+from adapter.sync.ladder import Ladder
 from adapter.sync.lanes import Lanes
 from adapter.sync.options import SyncOptions
 from adapter.sync.ownership import is_ours, marked
@@ -86,11 +87,12 @@ def withdraw_ours(
         tally.add_decision(one)
     auditor = Auditor(context, parts.actor, parts.source.base_url)
     writer = Writer(
-        delivery=Delivery(parts.target, parts.clock, options.send, urls),
+        delivery=Delivery(parts.target, Attempts(parts.clock, options.send), urls),
         store=parts.store,
         clock=parts.clock,
         maker=BundleMaker(context, parts.source.base_url, parts.target.base_url),
         auditor=auditor,
+        ladder=Ladder(parts.store, parts.target.base_url, options.send),
         guard=held_up.guard,
         stopped=held_up.stopped,
     )

@@ -2,12 +2,13 @@
 
 A case lands with its Provenance or not at all. One that the server will not take is parked with its
 reason while the rest land; one under which something moved is planned again. What was stored is
-held against what was sent.
+held against what was sent. How the target is written to is found out on the way (`ladder`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,21 +18,18 @@ from typing import Final
 import structlog
 
 from adapter.audit import AuditEvent
-from adapter.errors import InvalidRecord
-from adapter.ports import (
-    Clock,
-    EntryOutcome,
-    FrozenBundle,
-    JsonObject,
-    ParkedCase,
-    StateStore,
-)
+from adapter.errors import InvalidRecord, UnknownOutcome
+from adapter.ports import Clock, FrozenBundle, JsonObject, ParkedCase, StateStore
 from adapter.sync.auditing import Auditor
 from adapter.sync.bundle import BundleMaker
+from adapter.sync.confirming import IF_MATCH_IGNORED, NOT_WRITTEN, Confirming, Landed
 from adapter.sync.delivery import Delivered, Delivery, Fate
+from adapter.sync.first_write import FirstWrite
+from adapter.sync.ladder import Ladder
 from adapter.sync.lanes import Lanes
+from adapter.sync.one_by_one import OneByOne
 from adapter.sync.plan import Planned
-from adapter.sync.references import version_of
+from adapter.sync.strategy import ENTRIES_PER_CASE
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +37,8 @@ STORED_DIFFERENTLY: Final = "stored-differently"
 """Why a case is parked whose stored form does not say what was sent."""
 REFUSED: Final = "refused"
 """Why a case is parked that the server, or our own check of it, refuses for good."""
+ORPHAN: Final = "orphan-provenance"
+"""Signal: a Provenance of a version that never came to stand could not be taken back."""
 MAX_REASON: Final = 256
 
 
@@ -46,17 +46,18 @@ MAX_REASON: Final = 256
 class Written:
     """What became of the cases that were to be written.
 
-    `landed`: key of the derived Observation → its versionId now, "" where the server does not say.
-    `replan`: patients to look at again, because something moved. `parked`: key → reason. `left`:
-    patients whose cases were not sent, because the pass was asked to stop. `versions`: versions of
-    resources that were made.
+    `landed`: key of the planned case → what stands now. `replan`: patients to look at again,
+    because something moved. `parked`: key → reason. `left`: patients whose cases were not sent,
+    because the pass was asked to stop. `versions`: versions of resources that were made.
+    `signals`: what the operator should know, counted.
     """
 
-    landed: dict[str, str] = field(default_factory=dict)
+    landed: dict[str, Landed] = field(default_factory=dict)
     replan: set[str] = field(default_factory=set)
     parked: dict[str, str] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
     versions: int = 0
+    signals: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
@@ -72,6 +73,7 @@ class Writer:
     clock: Clock
     maker: BundleMaker
     auditor: Auditor
+    ladder: Ladder
     guard: Callable[[], None] = lambda: None
     stopped: Callable[[], bool] = lambda: False
     written: Written = field(default_factory=Written)
@@ -88,7 +90,10 @@ class Writer:
             LeaseLost, StoreError: nothing is sent that is not frozen.
 
         """
-        for batch in self._batches(cases):
+        start = 0
+        while start < len(cases):
+            batch = cases[start : start + self._size()]
+            start += len(batch)
             if self.stopped():
                 self.written.left.update(one.patient for one in batch)
             else:
@@ -96,13 +101,12 @@ class Writer:
                 self._pace(len(batch))
                 lanes.submit(partial(self._send, batch))
 
-    def _batches(self, cases: Sequence[Planned]) -> Iterator[Sequence[Planned]]:
+    def _size(self) -> int:
         limits = self.delivery.limits
         size = limits.batch_cases
         if limits.cases_per_minute is not None:
             size = max(1, min(size, int(limits.cases_per_minute)))
-        for start in range(0, len(cases), size):
-            yield cases[start : start + size]
+        return self.ladder.manner.cases_at_once(size)
 
     def _pace(self, cases: int) -> None:
         """Wait until `cases_per_minute` allows this many more."""
@@ -116,15 +120,47 @@ class Writer:
 
     def _ensure_device(self) -> None:
         """Write the Device of this software version before the first result that names it."""
-        if self._device_stands:
-            return
-        reference, body = self.maker.device()
-        self.guard()
-        with self._counting:
-            self.written.versions += self.delivery.ensure(reference, body)
-        self._device_stands = True
+        if not self._device_stands:
+            first = FirstWrite(self.delivery, self.ladder, self.guard)
+            self.maker, written = first.device(self.maker)
+            with self._counting:
+                self.written.versions += written
+            self._device_stands = True
 
-    def _send(self, batch: Sequence[Planned]) -> None:
+    def _send(self, batch: Sequence[Planned]) -> bool:
+        """Send cases that are not more than one bundle may hold; tell whether all of them landed."""
+        size = self._size()
+        if len(batch) > size:  # it was found out meanwhile that fewer go at once
+            parts = (batch[start : start + size] for start in range(0, len(batch), size))
+            every = [self._send(part) for part in parts]
+            return all(every)
+        frozen = self._frozen(batch)
+        if frozen is None:
+            return False
+        bundle, sound = frozen
+        delivered = self._deliver(bundle, is_single=len(sound) == 1)
+        with self._counting:
+            self.written.signals[ORPHAN] += delivered.orphaned
+        landed: list[AuditEvent] = []
+        match delivered.fate:
+            case Fate.LANDED:
+                landed = self._confirm(sound, delivered)
+            case Fate.MOVED:
+                self._look_again(bundle.patients, "moved")
+            case Fate.REFUSED | Fate.UNPROVED:
+                log.info("bundle_refused", cases=len(sound), status=_status(delivered))
+                if len(sound) == 1:
+                    self._park(sound[0], str(delivered.refusal))
+        if delivered.fate is Fate.NOT_ATOMIC:
+            self._send_singly(sound, delivered)
+        # Settled only now: a crash before leaves the outbox to say what may have been sent.
+        self.store.settle(bundle.key, landed)
+        if delivered.fate is Fate.REFUSED and len(sound) > 1:
+            return self._send_halves(sound)
+        return delivered.fate is Fate.LANDED and len(sound) == len(batch)
+
+    def _frozen(self, batch: Sequence[Planned]) -> tuple[FrozenBundle, list[Planned]] | None:
+        """Freeze what is valid of a batch, and park the rest."""
         entries: list[JsonObject] = []
         sound: list[Planned] = []
         for planned in batch:
@@ -134,55 +170,95 @@ class Writer:
             except InvalidRecord as error:
                 self._park(planned, str(error))
         if not sound:
-            return
+            return None
         bundle = self.maker.frozen(sound, entries)
         self.guard()
         self.store.freeze(bundle)
-        delivered = self.delivery.deliver(bundle)
-        landed: list[AuditEvent] = []
-        match delivered.fate:
-            case Fate.LANDED:
-                landed = self._confirm(sound, delivered)
-            case Fate.MOVED:
-                self.written.replan.update(bundle.patients)
-                self.store.enqueue(sorted(bundle.patients), reason="moved")
-            case Fate.REFUSED:
-                log.info("bundle_refused", cases=len(sound), status=_status(delivered))
-                if len(sound) == 1:
-                    self._park(sound[0], str(delivered.refusal))
-        # Settled only now: a crash before leaves the outbox to say what may have been sent.
-        self.store.settle(bundle.key, landed)
-        if delivered.fate is Fate.REFUSED and len(sound) > 1:
-            middle = len(sound) // 2
-            self._send(sound[:middle])
-            self._send(sound[middle:])
+        return bundle, sound
+
+    def _deliver(self, bundle: FrozenBundle, *, is_single: bool) -> Delivered:
+        ladder, one_by_one = self.ladder, OneByOne(self.delivery)
+        looks_first = ladder.if_match_ignored
+        if not ladder.manner.atomic:
+            return one_by_one.deliver(bundle, looks_first=looks_first)
+        delivered = self.delivery.deliver(bundle, looks_first=looks_first)
+        if delivered.fate is Fate.LANDED:
+            ladder.landed_whole()
+        may_be_no_transaction = (
+            is_single and delivered.fate is Fate.REFUSED and not ladder.has_landed_whole
+        )
+        if may_be_no_transaction and ladder.may_send_singly:
+            # No transaction of this server has ever landed: it may be that, and not the case.
+            alone = one_by_one.deliver(bundle)
+            if alone.fate is Fate.LANDED:
+                ladder.send_singly()
+            return alone
+        return delivered
+
+    def _send_singly(self, cases: Sequence[Planned], delivered: Delivered) -> None:
+        """Finish a bundle on a server that turns out to have no real transactions."""
+        if not self.ladder.send_singly():
+            raise delivered.refusal or UnknownOutcome("the server carries out no transactions")
+        for planned in cases:
+            frozen = self._frozen([planned])
+            if frozen is None:
+                continue
+            bundle, _ = frozen
+            has_failed = planned.key in delivered.failed
+            one = OneByOne(self.delivery).deliver(bundle, looks_first=True, has_failed=has_failed)
+            with self._counting:
+                self.written.signals[ORPHAN] += one.orphaned
+            landed: list[AuditEvent] = []
+            match one.fate:
+                case Fate.LANDED:
+                    landed = self._confirm([planned], one)
+                case Fate.MOVED:
+                    self._look_again(bundle.patients, "moved")
+                case _:
+                    self._park(planned, str(one.refusal))
+            self.store.settle(bundle.key, landed)
+
+    def _send_halves(self, cases: Sequence[Planned]) -> bool:
+        """Find the case that a bundle was refused for; where none is, the bundle was too big (B8)."""
+        middle = (len(cases) + 1) // 2
+        first, second = self._send(cases[:middle]), self._send(cases[middle:])
+        if first and second:
+            self.ladder.cap(ENTRIES_PER_CASE * middle)
+        return first and second
 
     def _confirm(self, batch: Sequence[Planned], delivered: Delivered) -> list[AuditEvent]:
         """Hold what was stored against what was sent; give what the trail is to say of what stands."""
-        answers = _observations(delivered.outcomes, len(batch))
+        told = []
         with self._counting:
             self.written.versions += len(delivered.outcomes)
-        unseen = [one.key for one in batch if _returned(answers.get(batch.index(one))) is None]
-        read = (
-            self.delivery.target.read_all([f"Observation/{key}" for key in unseen])
-            if unseen
-            else {}
-        )
-        landed = []
-        for index, planned in enumerate(batch):
-            answer = answers.get(index)
-            stored = _returned(answer) or read.get(f"Observation/{planned.key}")
-            if not self.delivery.says(stored, planned.fingerprint):
+        confirming = Confirming(self.delivery, self.maker.strategy)
+        for planned, one in zip(batch, confirming.of(batch, delivered), strict=True):
+            if one.landed is not None:
+                self.written.landed[planned.key] = one.landed
+                stands_as = one.landed
+                told.append(self.auditor.written(planned, stands_as, at=self.clock.now()))
+            elif not one.again:
                 self._park(planned, STORED_DIFFERENTLY)
-                continue
-            version = (version_of(stored) if stored else None) or ""
-            self.written.landed[planned.key] = version
-            landed.append(self.auditor.written(planned, version, at=self.clock.now()))
-            if answer is not None and planned.replaced is None and answer.status == 200:
-                # Somebody else has created it meanwhile: what stands now deserves another look.
-                self.written.replan.add(planned.patient)
-                self.store.enqueue([planned.patient], reason="unexpected-update")
-        return landed
+            if one.again == IF_MATCH_IGNORED:
+                self.ladder.if_match_ignored = True
+            if one.again == NOT_WRITTEN:
+                self._take_back(planned)
+            if one.again:
+                with self._counting:
+                    self.written.signals[one.again] += 1
+                self._look_again([planned.patient], one.again)
+        return told
+
+    def _take_back(self, planned: Planned) -> None:
+        """Leave no Provenance of what was not written."""
+        made = self.maker.entries(planned)[-1]
+        if not OneByOne(self.delivery).take_back(made):
+            with self._counting:
+                self.written.signals[ORPHAN] += 1
+
+    def _look_again(self, patients: Sequence[str] | frozenset[str], reason: str) -> None:
+        self.written.replan.update(patients)
+        self.store.enqueue(sorted(patients), reason=reason)
 
     def _park(self, planned: Planned, reason: str) -> None:
         self.written.parked[planned.key] = reason[:MAX_REASON]
@@ -198,44 +274,6 @@ class Writer:
         # Recorded first: a crash in between tells of it twice, and never not at all.
         self.store.record([self.auditor.parked(case, code)])
         self.store.park(case)
-
-
-def settle_outbox(delivery: Delivery, store: StateStore, auditor: Auditor) -> int:
-    """Find out what became of bundles that an earlier process froze; returns how many there were.
-
-    What the plan saw still stands: the same bytes are sent, so that a write which lands late
-    changes nothing. Anything else is dropped. Their patients are looked at again in any case.
-
-    Raises: ServerError as `deliver`; the bundle then stays in the outbox.
-    """
-    bundles = store.outbox()
-    for bundle in bundles:
-        store.enqueue(sorted(bundle.patients), reason="outbox")
-        if delivery.look(bundle) == "as-before":
-            delivery.deliver(bundle)
-        store.settle(bundle.key, _found(bundle, delivery, auditor))
-    return len(bundles)
-
-
-def _found(bundle: FrozenBundle, delivery: Delivery, auditor: Auditor) -> Iterator[AuditEvent]:
-    """Tell of what stands as it was sent: the process that sent it could not."""
-    now = delivery.clock.now()
-    read = delivery.target.read_all([f"Observation/{key}" for key in bundle.expected])
-    for key, replaced in bundle.expected.items():
-        stored = read.get(f"Observation/{key}")
-        if stored is not None and delivery.says(stored, bundle.fingerprints[key]):
-            yield auditor.found(stored, replaced=replaced, at=now)
-
-
-def _observations(outcomes: tuple[EntryOutcome, ...], cases: int) -> dict[int, EntryOutcome]:
-    """Give the outcomes of the Observations: every other entry, two for each case."""
-    if len(outcomes) != 2 * cases:
-        return {}
-    return dict(enumerate(outcomes[::2]))
-
-
-def _returned(outcome: EntryOutcome | None) -> JsonObject | None:
-    return outcome.resource if outcome is not None else None
 
 
 def _status(delivered: Delivered) -> int | None:

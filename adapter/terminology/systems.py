@@ -25,6 +25,7 @@ PROVENANCE_KEY_SYSTEM: Final = f"{BASE}/CodeSystem/provenance-key"
 # Identifier systems
 CASE_IDENTIFIER_SYSTEM: Final = f"{BASE}/sid/case"
 DOCTOR_IDENTIFIER_SYSTEM: Final = f"{BASE}/sid/doctor"
+DEVICE_IDENTIFIER_SYSTEM: Final = f"{BASE}/sid/software"
 
 # What a ConceptMap maps to says how it is used; a site's map names the same value set as its target
 TEST_ROLES: Final = f"{BASE}/ValueSet/test-roles"

@@ -13,7 +13,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from adapter.errors import PermanentServerError, TemporaryServerError, UnknownOutcome
+from adapter.errors import (
+    PartlyCarriedOut,
+    PermanentServerError,
+    TemporaryServerError,
+    UnknownOutcome,
+)
 from adapter.ports import EntryOutcome, JsonObject, SearchPage, SearchParams
 from adapter.transport.outcome import error_in, issues_of
 
@@ -158,17 +163,24 @@ def dropped_parameter(sent: SearchParams, self_link: str) -> str | None:
 def transaction_outcomes(bundle: JsonObject, *, sent: int) -> tuple[EntryOutcome, ...]:
     """Read a transaction's answer, and believe it only if it says of every entry that it landed.
 
-    Raises: UnknownOutcome for another Bundle type, another number of entries, or an entry that is
-        not 2xx: some servers run a transaction as a batch and answer 200 for the whole.
+    Raises: UnknownOutcome for another Bundle type, another number of entries, or an entry without a
+        success; PartlyCarriedOut where every entry has a status and one is a refusal, and for a
+        batch-response: some servers run a transaction as a batch and answer 200 for the whole (B4).
     """
-    if bundle.get("resourceType") != "Bundle" or bundle.get("type") != "transaction-response":
+    kind = bundle.get("type") if bundle.get("resourceType") == "Bundle" else None
+    if kind not in ("transaction-response", "batch-response"):
         raise UnknownOutcome("the answer to the transaction is not a transaction-response")
     entries = bundle.get("entry", [])
     if not isinstance(entries, list) or len(entries) != sent:
         raise UnknownOutcome(f"the answer to the transaction does not have {sent} entries")
+    statuses = [entry_status(entry) for entry in entries]
+    refused = any(status is not None and status >= 400 for status in statuses)
+    if None not in statuses and (refused or kind == "batch-response"):
+        raise PartlyCarriedOut("the server carries out a transaction as a batch", statuses)
+    if kind == "batch-response":
+        raise UnknownOutcome("the answer to the transaction is not a transaction-response")
     outcomes = []
-    for number, entry in enumerate(entries, start=1):
-        status = entry_status(entry)
+    for number, (entry, status) in enumerate(zip(entries, statuses, strict=True), start=1):
         if status is None or not 200 <= status < 300:
             raise UnknownOutcome(
                 f"entry {number} of {sent} was answered with {status or 'no status'} "

@@ -19,6 +19,7 @@ from adapter.errors import (
     NotAuthorised,
     NotFhirR4,
     ParameterDropped,
+    PartlyCarriedOut,
     PermanentServerError,
     SearchExpired,
     ServerError,
@@ -231,6 +232,8 @@ class RestFhirServer:
                 raise self._refusal(answer, call)
             try:
                 return transaction_outcomes(self._resource(answer, call), sent=sent)
+            except PartlyCarriedOut:
+                raise
             except UnknownOutcome as error:
                 raise UnknownOutcome(str(error), status=answer.status, code=error.code) from error
             except ServerError as error:

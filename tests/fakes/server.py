@@ -6,6 +6,7 @@ at a page), `faults` (errors raised by the next transactions, before or after th
 `hidden` (in the store, not in the search index), `unsupported` (parameters that silently match
 nothing), `ignored` (that silently match everything), `alter` (what the server does to a resource it
 stores), `show` (what it shows of one), `crash` (the client dies at the n-th step).
+`habits` says what kind of server it is.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from adapter.errors import PermanentServerError, ServerError, VersionConflict
+from adapter.errors import (
+    AmbiguousMatch,
+    PartlyCarriedOut,
+    PermanentServerError,
+    ServerError,
+    VersionConflict,
+)
 from adapter.ports import (
     Capability,
     EntryOutcome,
@@ -30,6 +37,7 @@ from adapter.ports import (
 
 from .clock import FakeClock
 from .crash import CrashPoints
+from .habits import Habits, Transactions, criteria_of, linked
 from .search import INCLUDES, REVERSE, matches
 
 Refusal = Callable[[JsonObject], str | None]
@@ -95,6 +103,7 @@ class FakeFhirServer:
         self.calls: list[str] = []
         self.bundles: list[bytes] = []
         self.writes = 0
+        self.given = 0
         self.hidden: set[str] = set()
         self.unsupported: frozenset[str] = frozenset()
         self.ignored: frozenset[str] = frozenset()
@@ -106,6 +115,7 @@ class FakeFhirServer:
         self.faults: list[Fault | None] = []
         self.before_transaction: Callable[[], None] = lambda: None
         self.check_if_match = True
+        self.habits = Habits()
         self.returns_representation = True
         self.says_total = True
 
@@ -203,7 +213,7 @@ class FakeFhirServer:
         return number if self.says_total else None
 
     def transact(self, bundle: bytes) -> tuple[EntryOutcome, ...]:
-        """Carry out a transaction, whole or not at all."""
+        """Carry out a transaction, whole or not at all, or as the server's habit is."""
         self.before_transaction()
         self.crash.step()
         self.calls.append("transact")
@@ -212,15 +222,16 @@ class FakeFhirServer:
         if fault and not fault.landed:
             raise fault.error
         entries = json.loads(bundle, parse_float=Decimal)["entry"]
-        self._check(entries)
-        outcomes = tuple(self._store(entry) for entry in entries)
+        self.habits.refuse_bundle(len(entries))
+        is_batch = self.habits.transactions is Transactions.BATCH
+        outcomes = self._as_batch(entries) if is_batch else self._whole(entries)
         self.crash.step()
         if fault:
             raise fault.error
         return outcomes
 
     def write(self, one: SingleWrite) -> EntryOutcome:
-        """Carry out one PUT under an id of the client's, or one DELETE."""
+        """Carry out one PUT, POST or DELETE."""
         self._call(f"{one.method} {one.url}")
         fault = self.faults.pop(0) if self.faults else None
         if fault and not fault.landed:
@@ -231,24 +242,54 @@ class FakeFhirServer:
                 self.delete(one.url)
             outcome = EntryOutcome(204 if stood else 404, None)
         else:
+            request = {"method": one.method, "url": one.url, "ifMatch": one.if_match}
             resource = json.loads(one.body, parse_float=Decimal)
             entry = {
                 "resource": resource,
-                "request": {"method": one.method, "url": one.url, "ifMatch": one.if_match},
+                "request": {**request, "ifNoneExist": one.if_none_exist},
             }
             self._check([entry])
-            outcome = self._store(entry)
+            url = self._settled(entry, is_blind=self.habits.is_blind())
+            outcome = self._store(entry, url)
         self.crash.step()
         if fault:
             raise fault.error
         return outcome
 
+    def _whole(self, entries: list[JsonObject]) -> tuple[EntryOutcome, ...]:
+        self._check(entries)
+        blind = self.habits.is_blind()
+        urls = [self._settled(entry, is_blind=blind) for entry in entries]
+        names = {entry.get("fullUrl"): url for entry, url in zip(entries, urls, strict=True)}
+        return tuple(
+            self._store({**entry, "resource": linked(entry["resource"], names)}, url)
+            for entry, url in zip(entries, urls, strict=True)
+        )
+
+    def _as_batch(self, entries: list[JsonObject]) -> tuple[EntryOutcome, ...]:
+        """Carry out each entry for itself: Medplum's habit, with the refusals inside a 200."""
+        outcomes: list[EntryOutcome] = []
+        names: dict[str | None, str] = {}
+        for entry in entries:
+            resource = linked(entry["resource"], names)
+            try:
+                self._check([{**entry, "resource": resource}])
+                url = self._settled(entry, is_blind=self.habits.is_blind())
+                names[entry.get("fullUrl")] = url
+                outcomes.append(self._store({**entry, "resource": resource}, url))
+            except PermanentServerError as error:
+                outcomes.append(EntryOutcome(error.status or 400, None))
+        if any(one.status >= 400 for one in outcomes):
+            raise PartlyCarriedOut("as a batch", [one.status for one in outcomes])
+        return tuple(outcomes)
+
     def _check(self, entries: list[JsonObject]) -> None:
-        urls = [entry["request"]["url"] for entry in entries]
+        urls = [(entry["request"]["url"], entry["request"].get("ifNoneExist")) for entry in entries]
         if len(urls) != len(set(urls)):
             raise PermanentServerError("the same id twice in a bundle", status=400)
         for entry in entries:
-            url, present = entry["request"]["url"], self.get(entry["request"]["url"])
+            url = entry["request"]["url"]
+            present = self.get(url)
             wanted = entry["request"].get("ifMatch")
             if self.check_if_match and wanted is not None:
                 version = present["meta"]["versionId"] if present else None
@@ -257,13 +298,38 @@ class FakeFhirServer:
             reason = self.refuse(entry["resource"])
             if reason:
                 raise PermanentServerError(reason, status=422)
+            self.habits.refuse_entry(entry, is_new=present is None)
 
-    def _store(self, entry: JsonObject) -> EntryOutcome:
-        url, resource = entry["request"]["url"], entry["resource"]
-        assert url == f"{resource['resourceType']}/{resource['id']}", "id differs from the URL"
+    def _settled(self, entry: JsonObject, *, is_blind: bool) -> str:
+        """The reference under which an entry is stored: its URL, what its criteria find, or a new id."""
+        criteria = criteria_of(entry)
+        if criteria is None:
+            return str(entry["request"]["url"])
+        kind, params = criteria
+        found = [
+            resource
+            for resource in self._stored(kind)
+            if matches(resource, params, unsupported=frozenset())
+        ]
+        if is_blind:
+            found = []
+        if len(found) > 1:
+            raise AmbiguousMatch("multiple matches", status=412)
+        if found:
+            return f"{kind}/{found[0]['id']}"
+        self.given += 1
+        return f"{kind}/srv-{self.given}"
+
+    def _store(self, entry: JsonObject, url: str) -> EntryOutcome:
+        resource = entry["resource"]
+        if criteria_of(entry) is None:
+            assert url == f"{resource['resourceType']}/{resource['id']}", "id differs from the URL"
+        else:
+            assert "id" not in resource, "an id in the body of a conditional write"
         created = not self.versions.get(url)
-        changed = self.alter(_copied(resource))
-        if not self._is_what_stands(url, changed):
+        changed = self.alter({**_copied(resource), "id": url.partition("/")[2]})
+        is_kept = entry["request"]["method"] == "POST" and not created
+        if not is_kept and not self._is_what_stands(url, changed):
             self.put(changed)
         self.writes += 1
         stored = self.get(url)

@@ -27,6 +27,7 @@ from adapter.her2.model import Link
 from adapter.her2.policy import departures
 from adapter.terminology.systems import (
     CASE_IDENTIFIER_SYSTEM,
+    DEVICE_IDENTIFIER_SYSTEM,
     MAPPINGS_POLICY,
     POLICY_BASE,
     PROVENANCE_KEY_SYSTEM,
@@ -96,6 +97,38 @@ def provenance(
     return {key: value for key, value in made.items() if value != []}
 
 
+def missing_provenance(
+    observation: Mapping[str, Any],
+    *,
+    version: str | None,
+    sources: Sequence[SourceFacts],
+    context: DeriveContext,
+) -> JsonObject:
+    """Make the Provenance that a version which stands does not have: the process died, and its state is lost too.
+
+    It occurred when that version was issued, and is recorded now. `version`: the versionId that stands; with it the
+    key is that of no Provenance written beside its Observation, because nothing replaces a version by its own content.
+
+    Source: docs/output.md, Provenance; row B7.
+    """
+    made = provenance(observation, replaced=version or "", sources=sources, context=context)
+    return {**made, "occurredDateTime": str(observation.get("issued") or instant(context.now))}
+
+
+def keyed_by_time(
+    made: JsonObject, observation: Mapping[str, Any], context: DeriveContext
+) -> JsonObject:
+    """Give a Provenance of a new result a key of this very write.
+
+    A conditional update that meets what another writer has just created makes a second version of it, so that two
+    writers need two Provenances. A retry sends the same bytes, and with them the same key.
+    """
+    said = fingerprint(observation, base_urls=context.base_urls)
+    key = provenance_id(str(observation["id"]), f"new {observation.get('issued')}", said)
+    tags = [{"system": PROVENANCE_KEY_SYSTEM, "code": key}]
+    return {**made, "id": key, "meta": {**made["meta"], "tag": tags}}
+
+
 def provenance_key(
     observation: Mapping[str, Any], *, replaced: str | None, context: DeriveContext
 ) -> str:
@@ -104,11 +137,17 @@ def provenance_key(
     return provenance_id(str(observation["id"]), replaced, said)
 
 
-def device(version: str) -> JsonObject:
-    """Make the Device that stands for one version of this software; the same at every call."""
+def device(version: str, *, is_identified: bool = False) -> JsonObject:
+    """Make the Device that stands for one version of this software; the same at every call.
+
+    `is_identified`: the server gives the id, so that it carries an identifier to be found again by.
+    """
+    name = device_id(version)
+    identifier = [{"system": DEVICE_IDENTIFIER_SYSTEM, "value": name}]
     return {
         "resourceType": "Device",
-        "id": device_id(version),
+        "id": name,
+        **({"identifier": identifier} if is_identified else {}),
         "status": "active",
         "deviceName": [{"name": "HER2 adapter", "type": "user-friendly-name"}],
         "type": {"text": "Software that derives HER2 categories from laboratory results by rule"},
@@ -156,8 +195,8 @@ def conditional_entry(resource: JsonObject, *, update: bool = False) -> JsonObje
     """Make the entry for a server that lets nobody choose ids: found by its key, not by its id.
 
     An Observation goes by its case identifier (`update` chooses between conditional update and
-    create), a Provenance by the tag that holds its key. References inside the bundle to the
-    resource go to the entry's fullUrl, "urn:uuid:<id>".
+    create), a Device by its own, a Provenance by the tag that holds its key. References inside the
+    bundle to the resource go to the entry's fullUrl, "urn:uuid:<id>".
 
     Raises:
         InvalidRecord: when it is not valid FHIR R4, or has no key to be found by.
@@ -196,8 +235,9 @@ def _refuse_invalid(resource: Mapping[str, Any]) -> None:
 def _key_query(resource: Mapping[str, Any]) -> str:
     """Give the search that finds exactly this resource, values encoded for a URL."""
     for identifier in resource.get("identifier", []):
-        if identifier["system"] == CASE_IDENTIFIER_SYSTEM:
-            return f"identifier={quote(CASE_IDENTIFIER_SYSTEM, safe='')}%7C{identifier['value']}"
+        system = identifier["system"]
+        if system in (CASE_IDENTIFIER_SYSTEM, DEVICE_IDENTIFIER_SYSTEM):
+            return f"identifier={quote(system, safe='')}%7C{identifier['value']}"
     for tag in resource.get("meta", {}).get("tag", []):
         if tag["system"] == PROVENANCE_KEY_SYSTEM:
             return f"_tag={quote(PROVENANCE_KEY_SYSTEM, safe='')}%7C{tag['code']}"

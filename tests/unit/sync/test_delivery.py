@@ -16,7 +16,8 @@ from adapter.errors import (
     VersionConflict,
 )
 from adapter.ports import FrozenBundle
-from adapter.sync.delivery import Delivery, Fate, Stands
+from adapter.sync.delivery import Attempts, Delivery, Fate, Stands
+from adapter.sync.one_by_one import OneByOne
 from adapter.sync.options import SendLimits
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.server import FakeFhirServer, Fault
@@ -34,7 +35,7 @@ def server() -> FakeFhirServer:
 
 def delivery(server: FakeFhirServer, attempts: int = 3) -> Delivery:
     limits = SendLimits(attempts=attempts, wait_seconds=1, max_wait_seconds=3)
-    return Delivery(server, server.clock, limits, jitter=lambda: 1.0)
+    return Delivery(server, Attempts(server.clock, limits, jitter=lambda: 1.0))
 
 
 def bundle(expected: str | None = None, said: str = "something") -> FrozenBundle:
@@ -72,10 +73,9 @@ def test_what_becomes_of_a_bundle(
         (TemporaryServerError("503", status=503), 9, 3),
         (UnknownOutcome("cut off"), 9, 3),
         (NotAuthorised("scope", status=403), 1, 1),
-        (PermanentServerError("no transactions", status=405), 1, 1),
-        (PermanentServerError("not implemented", status=501), 1, 1),
+        (PermanentServerError("payment required", status=402), 1, 1),
     ],
-    ids=["503-for-ever", "unknown-for-ever", "403", "405", "501"],
+    ids=["503-for-ever", "unknown-for-ever", "403", "402"],
 )
 def test_what_no_retry_and_no_smaller_bundle_heals_is_raised(
     server: FakeFhirServer, error: ServerError, times: int, sent: int
@@ -85,6 +85,15 @@ def test_what_no_retry_and_no_smaller_bundle_heals_is_raised(
         delivery(server).deliver(bundle())
     assert len(server.bundles) == sent
     assert len(set(server.bundles)) == 1
+
+
+@pytest.mark.parametrize("status", [405, 501])
+def test_a_server_that_knows_no_transactions_is_told_from_one_that_refuses_a_content(
+    server: FakeFhirServer, status: int
+) -> None:
+    server.faults = faults(PermanentServerError("no transactions", status=status), 1)
+    assert delivery(server).deliver(bundle()).fate is Fate.NOT_ATOMIC
+    assert len(server.bundles) == 1
 
 
 def test_waits_double_up_to_their_limit(server: FakeFhirServer) -> None:
@@ -117,13 +126,20 @@ def test_what_stands_is_held_against_what_the_plan_saw(
     assert delivery(server).look(bundle(expected)) is stands
 
 
+DEVICE = {
+    "resource": {"resourceType": "Device", "id": "d"},
+    "request": {"method": "PUT", "url": "Device/d"},
+}
+
+
 def test_a_device_that_another_adapter_writes_at_the_same_time_is_no_failure(
     server: FakeFhirServer,
 ) -> None:
     server.faults = faults(VersionConflict("HAPI-0825", status=409), 1)
-    server.before_transaction = lambda: server.put({"resourceType": "Device", "id": "d"}) and None
-    assert delivery(server).ensure("Device/d", BODY)
-    assert len(server.bundles) == 1
+    one_by_one = OneByOne(delivery(server))
+    server.clock.sleep = lambda _: server.put({"resourceType": "Device", "id": "d"}) and None  # type: ignore[method-assign]
+    assert one_by_one.ensure(DEVICE, "Device/d")
+    assert server.calls.count("PUT Device/d") == 1
 
 
 def test_a_device_that_cannot_be_written_is_raised_after_the_last_attempt(
@@ -131,5 +147,5 @@ def test_a_device_that_cannot_be_written_is_raised_after_the_last_attempt(
 ) -> None:
     server.faults = faults(TemporaryServerError("503", status=503), 9)
     with pytest.raises(TemporaryServerError):
-        delivery(server).ensure("Device/d", BODY)
-    assert len(server.bundles) == 3
+        OneByOne(delivery(server)).ensure(DEVICE, "Device/d")
+    assert server.calls.count("PUT Device/d") == 3

@@ -268,7 +268,7 @@ def test_not_authorised_stops_the_pass_and_loses_nothing() -> None:
 
 def test_a_refusal_that_no_smaller_bundle_heals_stops_the_pass() -> None:
     site = site_with(4)
-    site.server.faults = [None, Fault(PermanentServerError("no transactions", status=405))]
+    site.server.faults = [None, Fault(PermanentServerError("payment required", status=402))]
     with pytest.raises(PermanentServerError):
         site.run()
     assert site.store.parked() == ()

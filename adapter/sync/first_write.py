@@ -1,0 +1,76 @@
+"""The Device of this software version: written before the first result, it tells on which rung a server is written to.
+
+A server does not say whether clients may choose ids. The refusal of the first write does, and nothing is lost by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import structlog
+
+from adapter.errors import AmbiguousMatch, PermanentServerError, UnknownOutcome
+from adapter.fhir.references import reference_to
+from adapter.fhir.shapes import string
+from adapter.ports import JsonObject
+from adapter.sync.bundle import BundleMaker
+from adapter.sync.delivery import Delivery
+from adapter.sync.ladder import Ladder, refuses_rung
+from adapter.sync.one_by_one import OneByOne
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class FirstWrite:
+    """Writes the Device; `guard` raises LeaseLost when another adapter has taken over."""
+
+    delivery: Delivery
+    ladder: Ladder
+    guard: Callable[[], None]
+
+    def device(self, maker: BundleMaker) -> tuple[BundleMaker, bool]:
+        """See to it that the Device stands, going down the ladder where a rung is refused.
+
+        Returns: a maker that knows the rung and what the server calls the Device; whether it was written.
+
+        Raises: ServerError as the port says; the refusal of the lowest rung, or of the one that was asked for.
+        """
+        while True:
+            strategy = self.ladder.manner.strategy
+            maker = replace(maker, strategy=strategy)
+            self.guard()
+            try:
+                made = self._write(maker)
+            except PermanentServerError as error:
+                if not refuses_rung(strategy, error.status) or not self.ladder.step_down():
+                    raise
+                log.info("rung_refused", rung=strategy.value, status=error.status)
+            else:
+                self.ladder.holds()
+                return made
+
+    def _write(self, maker: BundleMaker) -> tuple[BundleMaker, bool]:
+        entry, one_by_one = maker.device(), OneByOne(self.delivery)
+        if maker.strategy.chooses_ids:
+            return maker, one_by_one.ensure(entry, reference_to(entry["resource"]))
+        written = self._write_found(entry, one_by_one)
+        named = self._find(entry)
+        if named is None:
+            raise UnknownOutcome("a Device was written, and the server does not show it yet")
+        return replace(maker, device_reference=named), written
+
+    def _write_found(self, entry: JsonObject, one_by_one: OneByOne) -> bool:
+        """Write a Device that the server gives its id.
+
+        One that stands already says nothing about the rung: it is written all the same, once. Several of them say
+        that conditions are heard.
+        """
+        with suppress(AmbiguousMatch):
+            return one_by_one.ensure(entry, self._find(entry) if self.ladder.is_proved else None)
+        return False
+
+    def _find(self, entry: JsonObject) -> str | None:
+        return self.delivery.lookup.device(string(entry["resource"]["identifier"][0], "value"))

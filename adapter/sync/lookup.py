@@ -1,0 +1,79 @@
+"""What stands on the target for cases that were sent: by id, or by identifier where the server gives the ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from adapter.fhir.identity import case_identifier
+from adapter.fhir.shapes import child, string
+from adapter.ports import FhirServer, JsonObject, SearchParams
+from adapter.sync.search_params import token, within_budget
+from adapter.sync.sent import SentCase
+from adapter.terminology.systems import (
+    CASE_IDENTIFIER_SYSTEM,
+    DEVICE_IDENTIFIER_SYSTEM,
+    PROVENANCE_KEY_SYSTEM,
+)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Reads the target; every method raises ServerError as the port says."""
+
+    target: FhirServer
+
+    def by_id(self, keys: Sequence[str]) -> dict[str, JsonObject | None]:
+        """Read derived Observations under these ids."""
+        read = self.target.read_all([f"Observation/{key}" for key in keys]) if keys else {}
+        return {key: read.get(f"Observation/{key}") for key in keys}
+
+    def by_identifier(self, identities: Iterable[str]) -> dict[str, list[JsonObject]]:
+        """Find every copy of these cases, the lowest id first; of none where nothing stands."""
+        wanted = list(identities)
+        found: dict[str, dict[str, JsonObject]] = {identity: {} for identity in wanted}
+        for tokens in within_budget(token(CASE_IDENTIFIER_SYSTEM, one) for one in wanted):
+            for resource in self._all("Observation", [("identifier", tokens)]):
+                copies = found.get(case_identifier(resource) or "")
+                if copies is not None:
+                    copies[string(resource, "id")] = resource
+        return {key: [copies[one] for one in sorted(copies)] for key, copies in found.items()}
+
+    def of_cases(self, cases: Sequence[SentCase]) -> dict[str, list[JsonObject]]:
+        """Find what stands for each case that was sent, by its key; of several copies the lowest id first."""
+        conditional = [case.key for case in cases if case.is_conditional]
+        read = self.by_id([case.key for case in cases if not case.is_conditional])
+        found = {key: [] if one is None else [one] for key, one in read.items()}
+        return {**found, **(self.by_identifier(conditional) if conditional else {})}
+
+    def provenance(self, entry: JsonObject) -> str | None:
+        """Find the Provenance that an entry would write; its reference, None where there is none."""
+        resource = child(entry, "resource")
+        logical_id = string(resource, "id")
+        if logical_id:
+            reference = f"Provenance/{logical_id}"
+            return reference if self.target.read(reference) is not None else None
+        for tag in child(resource, "meta").get("tag", []):
+            if tag.get("system") == PROVENANCE_KEY_SYSTEM:
+                key = token(PROVENANCE_KEY_SYSTEM, tag["code"])
+                return self._first("Provenance", [("_tag", key)])
+        return None
+
+    def provenances_of(self, ids: Iterable[str]) -> list[JsonObject]:
+        """Find the Provenances of derived Observations, of every version."""
+        return [
+            found
+            for targets in within_budget(f"Observation/{one}" for one in ids)
+            for found in self._all("Provenance", [("target", targets)])
+        ]
+
+    def device(self, name: str) -> str | None:
+        """Find the Device of a software version where the server gave its id: its reference."""
+        return self._first("Device", [("identifier", token(DEVICE_IDENTIFIER_SYSTEM, name))])
+
+    def _first(self, kind: str, params: SearchParams) -> str | None:
+        ids = sorted(string(one, "id") for one in self._all(kind, params))
+        return f"{kind}/{ids[0]}" if ids else None
+
+    def _all(self, kind: str, params: SearchParams) -> list[JsonObject]:
+        return [one for page in self.target.search(kind, params) for one in page.matches]

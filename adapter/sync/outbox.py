@@ -1,0 +1,47 @@
+"""What an earlier process left under way, finished or dropped before anything new is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapter.audit import AuditEvent
+from adapter.ports import FrozenBundle, StateStore
+from adapter.sync.auditing import Auditor
+from adapter.sync.delivery import Delivery, Fate, Stands
+from adapter.sync.ladder import Ladder
+from adapter.sync.one_by_one import OneByOne
+from adapter.sync.sent import cases_in
+
+
+def settle_outbox(delivery: Delivery, store: StateStore, ladder: Ladder, auditor: Auditor) -> int:
+    """Find out what became of bundles that an earlier process froze; returns how many there were.
+
+    What the plan saw still stands: the same bytes are sent, so that a write which lands late
+    changes nothing. Where a part of a bundle stands, or may stand without its Provenance, each
+    case is finished alone. Their patients are looked at again in any case.
+
+    Raises: ServerError as `deliver`; the bundle then stays in the outbox.
+    """
+    bundles = store.outbox()
+    for bundle in bundles:
+        store.enqueue(sorted(bundle.patients), reason="outbox")
+        stands = delivery.look(bundle)
+        is_whole = ladder.manner.atomic and stands is not Stands.MOVED
+        if is_whole and stands is Stands.AS_BEFORE:
+            is_whole = (
+                delivery.deliver(bundle).fate is not Fate.NOT_ATOMIC or not ladder.send_singly()
+            )
+        if not is_whole:
+            OneByOne(delivery).deliver(bundle, looks_first=True)
+        store.settle(bundle.key, _found(bundle, delivery, auditor))
+    return len(bundles)
+
+
+def _found(bundle: FrozenBundle, delivery: Delivery, auditor: Auditor) -> Iterator[AuditEvent]:
+    """Tell of what stands as it was sent: the process that sent it could not."""
+    now = delivery.attempts.clock.now()
+    for key, copies in delivery.lookup.of_cases(cases_in(bundle.body)).items():
+        for stored in copies:
+            if delivery.says(stored, bundle.fingerprints[key]):
+                yield auditor.found(stored, replaced=bundle.expected[key], at=now)
+                break
