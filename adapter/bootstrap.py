@@ -230,6 +230,7 @@ def options_of(settings: Settings, *, incremental: bool = True) -> SyncOptions:
         SendLimits,
         SyncOptions,
     )
+    from adapter.sync.strategy import WriteStrategy
 
     poll, brake, target = settings.poll, settings.brake, settings.target
     return SyncOptions(
@@ -243,7 +244,13 @@ def options_of(settings: Settings, *, incremental: bool = True) -> SyncOptions:
             incremental=incremental,
         ),
         send=SendLimits(
-            batch_cases=target.batch_cases, cases_per_minute=target.cases_per_minute, writers=2
+            batch_cases=target.batch_cases,
+            cases_per_minute=target.cases_per_minute,
+            writers=2,
+            strategy=None
+            if target.write_strategy == "auto"
+            else WriteStrategy(target.write_strategy),
+            atomic=None if target.transactions == "auto" else target.transactions == "atomic",
         ),
         brakes=BrakeLimits(
             withdraw_floor=brake.withdraw_floor,

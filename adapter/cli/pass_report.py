@@ -16,6 +16,7 @@ _DONE: Final = {
     "update": "updated",
     "retract": "withdrawn",
     "repair": "repaired",
+    "complete": "completed",
     "skip": "unchanged",
     "wait": "waiting",
 }
@@ -24,6 +25,7 @@ _TO_DO: Final = {
     "update": "to update",
     "retract": "to withdraw",
     "repair": "to repair",
+    "complete": "to complete",
     "skip": "unchanged",
     "wait": "waiting",
 }

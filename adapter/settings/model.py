@@ -267,8 +267,16 @@ class ServerSettings(Section):
 
 
 class TargetSettings(ServerSettings):
-    """The server written to; without a url of its own the source, with the same credentials."""
+    """The server written to; without a url of its own the source, with the same credentials.
 
+    `write_strategy`: how a new result gets its id. `transactions`: `single` writes one resource at a time. With
+    `auto` it is as a doctor measured it, else found by trying.
+    """
+
+    write_strategy: Literal["auto", "client-ids", "conditional-update", "conditional-create"] = (
+        "auto"
+    )
+    transactions: Literal["auto", "atomic", "single"] = "auto"
     batch_cases: int = Field(default=25, ge=1, le=100)
     cases_per_minute: int | None = Field(default=None, ge=1)
     keep_target_version: bool = True

@@ -267,6 +267,8 @@ def test_every_wrong_setting_is_named_at_once(env: pytest.MonkeyPatch, tmp_path:
     [
         ("target.batch_cases", [0, 101]),
         ("target.cases_per_minute", [0]),
+        ("target.write_strategy", ["put", ""]),
+        ("target.transactions", ["batch", True]),
         ("poll.interval_seconds", [0, -1, float("inf"), float("nan")]),
         ("poll.overlap_seconds", [-1]),
         ("poll.sweep_hours", [0]),

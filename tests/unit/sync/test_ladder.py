@@ -273,6 +273,24 @@ def test_racing_writers_on_conditions_that_are_not_unique_end_without_a_duplicat
     assert [site.run(full_sweep=True).writes for site in (first, *others)] == [0] * writers
 
 
+def test_a_copy_that_a_race_made_is_looked_at_again_at_once() -> None:
+    site = site_with(SERVERS["conditional-create"], 1)
+    other = Site(server=site.server, options=site.options)
+
+    def other_first() -> None:
+        site.server.before_transaction = lambda: None
+        other.run()
+        site.server.habits.is_blind = lambda: True
+
+    site.server.before_transaction = other_first
+    report = site.run()
+    site.server.habits.is_blind = lambda: False
+    assert len(site.derived()) == 2
+    assert (report.signals["duplicate-made"], report.signals["replanned"]) == (1, 1)
+    assert site.run().actions["repair"] == 1
+    assert set(active(site).values()) == {1}
+
+
 @pytest.mark.parametrize("copies", [2, 3, 4, 5])
 @pytest.mark.parametrize("name", ["client-ids", "conditional-create"])
 def test_duplicates_that_stand_are_repaired_once_and_the_lowest_id_survives(
