@@ -10,70 +10,15 @@ from adapter.sandbox.exchange import Answer, FhirRequest, FhirResponse
 from adapter.sandbox.habits.asking import (
     edited,
     edited_page,
-    empty_page,
-    interaction_of,
     is_search,
     link_of,
     pairs_of,
     reads,
-    url_of,
 )
 from adapter.sandbox.habits.habit import Habit, Scene, Sometimes, chosen
 from adapter.sandbox.json_text import JsonObject
-from adapter.sandbox.outcomes import not_found, outcome
+from adapter.sandbox.outcomes import outcome
 from adapter.sandbox.replies import plain_response
-from adapter.sandbox.resource_types import RESOURCE_TYPES
-
-
-class DeniedAsEmpty(Habit):
-    """A narrower scope looks as if all patients had gone."""
-
-    name = "denied-as-empty"
-    does = "searches of TYPE find nothing and reads of it give 404, as if access were denied without a word"
-    seen = "FHIR R4 security.html, Access Denied Response Handling"
-    takes = "TYPE"
-    default = "Observation"
-
-    def __init__(self, value: str, scene: Scene) -> None:
-        super().__init__(value, scene)
-        chosen(value, *sorted(RESOURCE_TYPES))
-
-    def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
-        """Show nothing."""
-        if request.path.split("/")[0] != self.value:
-            return answer(request)
-        match interaction_of(request):
-            case "search-type":
-                return plain_response(200, {**empty_page(url_of(request)), "total": 0})
-            case "read" | "vread" | "history-instance":
-                return plain_response(404, not_found(request.path).outcome())
-            case _:
-                return answer(request)
-
-
-class Forbidden(Habit):
-    """A scope that is missing."""
-
-    name = "forbidden"
-    does = "everything with TYPE is answered 403; with the value writes, every write is"
-    seen = "every server with SMART scopes; scopes granted may be fewer than those asked for"
-    takes = "TYPE|writes"
-    default = "writes"
-
-    def __init__(self, value: str, scene: Scene) -> None:
-        super().__init__(value, scene)
-        chosen(value, "writes", *sorted(RESOURCE_TYPES))
-
-    def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
-        """Refuse it."""
-        is_refused = (
-            interaction_of(request) in ("create", "update", "delete", "bundle")
-            if self.value == "writes"
-            else request.path.split("/")[0] == self.value
-        )
-        if not is_refused:
-            return answer(request)
-        return plain_response(403, outcome("forbidden", "the granted scopes do not allow this"))
 
 
 class OutcomeEntries(Habit):
@@ -112,6 +57,33 @@ class OutcomeAnswers(Sometimes):
     def spoiled(self, _request: FhirRequest, _answer: Answer) -> FhirResponse:
         """Say that it failed."""
         return plain_response(200, outcome("exception", "the search failed"))
+
+
+class MixedUpAnswers(Sometimes):
+    """Another one's answer."""
+
+    name = "mixed-up-answers"
+    does = "one read or search in OFTEN is answered as the read or search before it, whatever was asked"
+    seen = "caching proxies that leave the query or the authorisation out of their key"
+
+    def __init__(self, value: str, scene: Scene) -> None:
+        super().__init__(value, scene)
+        self._before: FhirResponse | None = None
+
+    def concerns(self, request: FhirRequest) -> bool:
+        """Concern reads and searches."""
+        return reads(request)
+
+    def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Keep the last answer."""
+        found = super().around(request, answer)
+        if reads(request):
+            self._before = found
+        return found
+
+    def spoiled(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Give the one before."""
+        return self._before or answer(request)
 
 
 class LoginPages(Sometimes):
@@ -224,12 +196,11 @@ def _with_resource(entry: JsonObject, edit: Callable[[JsonObject], JsonObject]) 
 
 
 HABITS: tuple[type[Habit], ...] = (
-    Forbidden,
     LoginPages,
     OutcomeAnswers,
+    MixedUpAnswers,
     OutcomeEntries,
     NoTotals,
     NoMeta,
     Subsetted,
-    DeniedAsEmpty,
 )

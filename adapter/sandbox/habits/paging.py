@@ -1,8 +1,7 @@
-"""Habits of paging: links that lead elsewhere, and pages that are not there any more."""
+"""Habits of paging: pages that are not there any more, are empty, shift, or never end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -76,63 +75,6 @@ class LostPages(Sometimes):
         return _expired()
 
 
-def _moved(url: str, origin: str) -> str:
-    parts = urlsplit(url)
-    return f"{origin}{parts.path}?{parts.query}"
-
-
-def _host_of(url: str) -> str:
-    return urlsplit(url).netloc
-
-
-_foreign: dict[str, Callable[[str], str]] = {
-    "host": lambda url: _moved(url, "http://elsewhere.invalid"),
-    "scheme": lambda url: _moved(url, f"https://{_host_of(url)}"),
-    "port": lambda url: _moved(url, f"http://{_host_of(url).rpartition(':')[0]}:1"),
-    "doubled-port": lambda url: _moved(url, f"http://{_host_of(url)}:443"),
-    "path": lambda url: url.replace("/fhir?", "/other?"),
-    "userinfo": lambda url: _moved(url, f"http://{_host_of(url)}@elsewhere.invalid"),
-    "suffix": lambda url: _moved(url, f"http://{_host_of(url)}.elsewhere.invalid"),
-    "network-path": lambda url: _moved(url, "//elsewhere.invalid"),
-    "relative": lambda url: f"..{urlsplit(url).path}?{urlsplit(url).query}",
-    "absolute-path": lambda url: _moved(url, ""),
-}
-FOREIGN_KINDS = tuple(_foreign)
-
-
-class ForeignNextLinks(Habit):
-    """Next links that leave the server."""
-
-    name = "foreign-next-links"
-    does = (
-        "next links name another host, scheme, port or path, or are relative; KIND is an origin such as "
-        f"http://127.0.0.1:9, or one of {', '.join(FOREIGN_KINDS)}"
-    )
-    seen = (
-        "DbGaP issue 4, Microsoft issues 1317 and 3526, OpenSRP issue 1714 (:443:443), FHIR-PYrate issue 77 "
-        "(http for https), fhircrackr issue 110 (relative); CVE-2026-34361"
-    )
-    takes = "KIND"
-    default = "host"
-
-    def __init__(self, value: str, scene: Scene) -> None:
-        super().__init__(value, scene)
-        if value not in _foreign and "://" not in value:
-            raise ValueError(f"takes an origin or one of {', '.join(FOREIGN_KINDS)}")
-
-    def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
-        """Let the next link lead elsewhere."""
-
-        def misled(page: JsonObject) -> JsonObject:
-            url = link_of(page, "next")
-            if url is None:
-                return page
-            moved = _foreign[self.value](url) if self.value in _foreign else _moved(url, self.value)
-            return with_link(page, "next", moved)
-
-        return edited_page(answer(request), misled)
-
-
 class ShiftingPages(Habit):
     """Pages by offset into what is found now."""
 
@@ -192,6 +134,30 @@ class EmptyLastPage(Habit):
         return edited_page(answer(request), prolonged)
 
 
+_more = "_page=more."
+
+
+class EndlessPages(Habit):
+    """Always one more."""
+
+    name = "endless-pages"
+    does = "after the last page come empty ones without end, each with a next link that was never seen before"
+    seen = "servers whose offset knows no end; no client may trust that paging ends"
+
+    def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Add one more."""
+        if interaction_of(request) == "page" and request.query.startswith(_more):
+            number = request.query.removeprefix(_more)
+            url = f"{request.base_url}?{_more}{int(number) + 1 if number.isdecimal() else 1}"
+            return plain_response(200, with_link(empty_page(url_of(request)), "next", url))
+
+        def prolonged(page: JsonObject) -> JsonObject:
+            is_last = link_of(page, "next") is None
+            return with_link(page, "next", f"{request.base_url}?{_more}1") if is_last else page
+
+        return edited_page(answer(request), prolonged)
+
+
 class LinkLoops(Habit):
     """Round and round."""
 
@@ -223,10 +189,10 @@ class LinkLoops(Habit):
 
 
 HABITS: tuple[type[Habit], ...] = (
-    ForeignNextLinks,
     LostPages,
     EmptyPages,
     EmptyLastPage,
+    EndlessPages,
     LinkLoops,
     ExpiringPages,
     ShiftingPages,

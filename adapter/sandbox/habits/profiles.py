@@ -42,6 +42,7 @@ PROFILES: tuple[Profile, ...] = (
             "stripped-reference-versions": "",
             "referential-integrity": "",
             "if-match-conflicts": "409",
+            "unstated-client-ids": "",
         },
     ),
     _profile(
@@ -95,7 +96,6 @@ PROFILES: tuple[Profile, ...] = (
             "lost-pages": "11",
             "foreign-next-links": "relative",
             "outcome-entries": "warning",
-            "unauthorised": "0.03",
             "throttled": "0.05:seconds",
             "unavailable": "0.03:date",
             "conflicts": "0.05",

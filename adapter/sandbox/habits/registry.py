@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from adapter.sandbox.habits import (
     bundles,
     contents,
+    denying,
     later,
+    links,
     paging,
     parameters,
     refusing,
     searching,
+    stating,
     time,
     transport,
     versions,
@@ -23,7 +26,9 @@ THEMES: Mapping[str, tuple[type[Habit], ...]] = {
     "Transport": transport.HABITS,
     "Refusing for a while": refusing.HABITS,
     "Elsewhere, or later": later.HABITS,
+    "Denying": denying.HABITS,
     "What an answer holds": contents.HABITS,
+    "Next links": links.HABITS,
     "Paging": paging.HABITS,
     "What a search finds": searching.HABITS,
     "Search parameters": parameters.HABITS,
@@ -31,6 +36,7 @@ THEMES: Mapping[str, tuple[type[Habit], ...]] = {
     "Bundles": bundles.HABITS,
     "Ids and conditions": writing.HABITS,
     "Versions, references, deletions": versions.HABITS,
+    "The CapabilityStatement": stating.HABITS,
 }
 """The habits by theme; as layers, the first is the outermost."""
 

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from adapter.sandbox.exchange import FHIR_JSON, Answer, FhirRequest, FhirResponse, RawResponse
 from adapter.sandbox.habits.asking import is_write
-from adapter.sandbox.habits.habit import Habit, Scene, Sometimes, seconds
+from adapter.sandbox.habits.habit import Habit, Scene, Sometimes, seconds, whole
 
 
 def raw(answer: FhirResponse, *pieces: bytes, pause_seconds: float = 0.0) -> RawResponse:
@@ -65,11 +65,38 @@ class TruncatedGzip(Sometimes):
 
     def spoiled(self, request: FhirRequest, answer: Answer) -> FhirResponse:
         """Pack it and send half."""
-        whole = answer(request)
-        packed = gzip.compress(whole.body.encode(), mtime=0)
+        found = answer(request)
+        packed = gzip.compress(found.body.encode(), mtime=0)
         half = packed[: len(packed) // 2]
         headers = {"Content-Encoding": "gzip", "Content-Length": str(len(half))}
-        return raw(whole, head(whole, headers) + half)
+        return raw(found, head(found, headers) + half)
+
+
+_MEGABYTE = 1024 * 1024
+
+
+class GzipBombs(Habit):
+    """A small answer that is not."""
+
+    name = "gzip-bombs"
+    does = "every answer unpacks to MEGABYTES more, of blanks after the JSON; for clients that accept gzip"
+    seen = "urllib3 GHSA-2xpw-w6gg-jr37 and others; 200 MB of it arrive as 0.2 MB"
+    takes = "MEGABYTES"
+    default = "200"
+
+    def __init__(self, value: str, scene: Scene) -> None:
+        super().__init__(value, scene)
+        # A gzip file may have several members, one after the other (RFC 1952, 2.2).
+        self._blanks = gzip.compress(b" " * _MEGABYTE, mtime=0) * whole(value)
+
+    def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Pack it together."""
+        found = answer(request)
+        if "gzip" not in request.headers.get("accept-encoding", "").lower():
+            return found
+        packed = gzip.compress(found.body.encode(), mtime=0) + self._blanks
+        headers = {"Content-Encoding": "gzip", "Content-Length": str(len(packed))}
+        return raw(found, head(found, headers) + packed)
 
 
 class TruncatedBodies(Sometimes):
@@ -86,17 +113,17 @@ class TruncatedBodies(Sometimes):
 
     def spoiled(self, request: FhirRequest, answer: Answer) -> FhirResponse:
         """Send half."""
-        whole = answer(request)
-        body = whole.body.encode()
+        found = answer(request)
+        body = found.body.encode()
         half = body[: len(body) // 2]
         match self.kind:
             case "length":
-                return raw(whole, head(whole, {"Content-Length": str(len(body))}) + half)
+                return raw(found, head(found, {"Content-Length": str(len(body))}) + half)
             case "chunked":
                 chunk = b"%x\r\n%s\r\n" % (len(half), half)
-                return raw(whole, head(whole, {"Transfer-Encoding": "chunked"}) + chunk)
+                return raw(found, head(found, {"Transfer-Encoding": "chunked"}) + chunk)
             case _:
-                return raw(whole, head(whole, {}) + half)
+                return raw(found, head(found, {}) + half)
 
 
 class SlowDrip(Habit):
@@ -114,12 +141,12 @@ class SlowDrip(Habit):
 
     def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
         """Cut it up."""
-        whole = answer(request)
-        body = whole.body.encode()
+        found = answer(request)
+        body = found.body.encode()
         size = len(body) // 20 + 1
         pieces = [body[start : start + size] for start in range(0, len(body), size)]
-        first = head(whole, {"Content-Length": str(len(body))})
-        return raw(whole, first, *pieces, pause_seconds=self._seconds / 20)
+        first = head(found, {"Content-Length": str(len(body))})
+        return raw(found, first, *pieces, pause_seconds=self._seconds / 20)
 
 
 _types = {
@@ -204,6 +231,7 @@ HABITS: tuple[type[Habit], ...] = (
     SlowDrip,
     LostResponses,
     TruncatedGzip,
+    GzipBombs,
     TruncatedBodies,
     WrongContentTypes,
     DuplicateKeys,

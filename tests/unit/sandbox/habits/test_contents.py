@@ -122,3 +122,14 @@ def test_no_totals_unless_asked_for(
     assert fhir.search("Observation", of_woman).json()["total"] == 2
     accurate = fhir.search("Observation", of_woman, ("_count", "1"), ("_total", "accurate"))
     assert accurate.json()["total"] == 2
+
+
+def test_mixed_up_answers_are_those_to_the_question_before(
+    sandbox: Sandbox, fhir: Client, woman: Json, stored: Json
+) -> None:
+    sandbox.habits.choose({"mixed-up-answers": 2})
+    first, mixed = fhir.get(f"Patient/{woman['id']}"), fhir.get(f"Observation/{stored['id']}")
+
+    assert mixed.status_code == 200
+    assert mixed.json() == first.json()
+    assert fhir.get(f"Observation/{stored['id']}").json() == stored

@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from adapter.sandbox.habits.paging import FOREIGN_KINDS
+from adapter.sandbox.habits.links import FOREIGN_KINDS
 from adapter.sandbox.server import Sandbox
 from tests.unit.sandbox.client import Client, Json, ids, issue, link, observation, reference
 from tests.unit.sandbox.habits.conftest import MovedClock
@@ -141,3 +141,17 @@ def test_link_loops_lead_back_to_the_first_page(
 
     assert [len(page) for page in found] == loop
     assert found[0] == found[length % len(found)] or length > 3
+
+
+def test_endless_pages_go_on_with_links_never_seen_before(
+    sandbox: Sandbox, fhir: Client, woman: Json, five: list[str]
+) -> None:
+    sandbox.habits.choose({"endless-pages": True})
+    page, seen = first_page(fhir, woman), set[str]()
+    found = pages(fhir, page, most=20)
+    for _ in range(20):
+        seen.add(next_of(page))
+        page = fhir.get(next_of(page)).json()
+
+    assert [len(one) for one in found] == [2, 2, 1] + [0] * 17
+    assert len(seen) == 20

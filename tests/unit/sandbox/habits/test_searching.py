@@ -20,6 +20,10 @@ def test_with_index_lag_reading_shows_what_searching_does_not_yet(
 
     assert fhir.get(f"Observation/{stored['id']}").status_code == 200
     assert fhir.found("Observation", of_woman) == []
+    strong = {"x_amz_fhir_history_consistency_level": "strong"}
+    page = fhir.get(f"Observation?patient={woman['id']}", **strong)
+    assert ids(page.json()) == [stored["id"]], "whoever asks strongly waits for the index"
+    assert fhir.found("Observation", of_woman) == []
     clock.go_on(31)
     assert fhir.found("Observation", of_woman) == [stored["id"]]
     fhir.put({**stored, "status": "amended"})
@@ -51,3 +55,14 @@ def test_the_search_cache_answers_as_before_unless_told_not_to(
     assert ids(fhir.get(url).json()) == [stored["id"]], "no-cache renews what is kept"
     clock.go_on(61)
     assert ids(fhir.get(url).json()) == ids(posted()) == []
+
+
+def test_a_window_limit_fails_searches_that_find_too_much(
+    sandbox: Sandbox, fhir: Client, woman: Json
+) -> None:
+    sandbox.habits.choose({"window-limit": 2})
+    query = f"Observation?patient={woman['id']}&_count=1&_total=none"
+    for expected in (200, 200, 500):
+        fhir.stored(_result(woman))
+        assert fhir.get(query).status_code == expected
+    assert len(fhir.found("Observation", ("patient", woman["id"]), ("status", "amended"))) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import time
@@ -154,3 +155,20 @@ def test_two_habits_below_http_do_not_undo_each_other(
         fhir.put(patient(id=new_id))
     sandbox.habits.choose()
     assert fhir.get(f"Patient/{new_id}").status_code == 200
+
+
+def test_gzip_bombs_unpack_to_much_more_and_are_whole(
+    sandbox: Sandbox, fhir: Client, new_id: str
+) -> None:
+    fhir.put(patient(id=new_id))
+    sandbox.habits.choose({"gzip-bombs": 3})
+    answer = received(fhir, f"Patient/{new_id}", "Accept-Encoding: gzip")
+    head, _, body = answer.partition(b"\r\n\r\n")
+
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert len(body) < 20_000
+    unpacked = gzip.decompress(body)
+    assert len(unpacked) > 3 * 1024 * 1024
+    assert json.loads(unpacked)["id"] == new_id
+    plain = fhir.get(f"Patient/{new_id}", accept_encoding="identity")
+    assert len(plain.content) < 500
