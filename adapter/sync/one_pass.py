@@ -22,6 +22,7 @@ from adapter.sync.deciding import Decider
 from adapter.sync.delivery import Attempts, Delivery
 from adapter.sync.discover import RESULTS, Recent
 from adapter.sync.fenced import FencedServer
+from adapter.sync.foreign_edits import EDITED_BY_OTHERS, ForeignEdits
 from adapter.sync.ladder import Ladder
 from adapter.sync.landmarks import remember, remembered
 from adapter.sync.lanes import Lanes
@@ -97,6 +98,7 @@ class OnePass:
             parts.links,
         )
         self.links = LinkWatch(parts.links)
+        self.edits = ForeignEdits(parts.store, self.started_at, options.read.sweep_hours)
         self.parked: dict[str, ParkedCase] = {case.key: case for case in parts.store.parked()}
         self.backfills = (
             self.asked.backfill
@@ -116,6 +118,7 @@ class OnePass:
                 self.delivery, self.store, self.ladder, self.auditor
             )
         scope = self._scope()
+        self.edits.woken_by = scope.discovered.versions
         held_none = scope.sweep is not None and not any(
             map(self.decider.is_ours, scope.sweep.own())
         )
@@ -225,6 +228,10 @@ class OnePass:
         self.tally.add_decision(planned, is_held=is_held)
         if planned.action is Action.WAIT:
             self.unfinished.add(planned.patient)
+        if self.may_write and not is_held and self.edits.is_fought(planned):
+            self.writer.park(planned, EDITED_BY_OTHERS)
+            self.edits.forget(planned.key)
+            return False
         if parked is not None and is_held:
             self.tally.parked[planned.key] = parked.reason
         elif parked is not None and planned.action is Action.SKIP:
@@ -290,6 +297,7 @@ class OnePass:
         """Move the store on, now that the server has confirmed what it stands for."""
         store, landed = self.store, self.writer.written.landed
         store.remember_patients(sorted(self.known - {""}))
+        self.edits.note(self._landed)
         finished = (self.looked_at | set(scope.queued)) - self.unfinished
         store.done(sorted(finished))
         # A write of a client that was killed, or of another adapter, can land seconds later.
@@ -344,11 +352,7 @@ class OnePass:
 
     def _report(self, scope: Scope, outcome: PassOutcome, brake: BrakeState) -> PassReport:
         tally = self.tally
-        tally.signals["foreign-edit"] = sum(
-            one.action is Action.UPDATE
-            and set(scope.discovered.versions.get(one.patient, ())) == {f"Observation/{one.key}"}
-            for one in self._landed
-        )
+        tally.signals["foreign-edit"] = sum(map(self.edits.is_one, self._landed))
         report = PassReport(
             kind=scope.kind,
             outcome=outcome,

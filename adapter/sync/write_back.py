@@ -25,6 +25,7 @@ from adapter.sync.bundle import BundleMaker
 from adapter.sync.confirming import IF_MATCH_IGNORED, NOT_WRITTEN, Confirming, Landed
 from adapter.sync.delivery import Delivered, Delivery, Fate
 from adapter.sync.first_write import FirstWrite
+from adapter.sync.foreign_edits import EDITED_BY_OTHERS
 from adapter.sync.ladder import Ladder
 from adapter.sync.lanes import Lanes
 from adapter.sync.one_by_one import OneByOne
@@ -150,7 +151,7 @@ class Writer:
             case Fate.REFUSED | Fate.UNPROVED:
                 log.info("bundle_refused", cases=len(sound), status=_status(delivered))
                 if len(sound) == 1:
-                    self._park(sound[0], str(delivered.refusal))
+                    self.park(sound[0], str(delivered.refusal))
         if delivered.fate is Fate.NOT_ATOMIC:
             self._send_singly(sound, delivered)
         # Settled only now: a crash before leaves the outbox to say what may have been sent.
@@ -168,7 +169,7 @@ class Writer:
                 entries.extend(self.maker.entries(planned))
                 sound.append(planned)
             except InvalidRecord as error:
-                self._park(planned, str(error))
+                self.park(planned, str(error))
         if not sound:
             return None
         bundle = self.maker.frozen(sound, entries)
@@ -215,7 +216,7 @@ class Writer:
                 case Fate.MOVED:
                     self._look_again(bundle.patients, "moved")
                 case _:
-                    self._park(planned, str(one.refusal))
+                    self.park(planned, str(one.refusal))
             self.store.settle(bundle.key, landed)
 
     def _send_halves(self, cases: Sequence[Planned]) -> bool:
@@ -238,7 +239,7 @@ class Writer:
                 stands_as = one.landed
                 told.append(self.auditor.written(planned, stands_as, at=self.clock.now()))
             elif not one.again:
-                self._park(planned, STORED_DIFFERENTLY)
+                self.park(planned, STORED_DIFFERENTLY)
             if one.again == IF_MATCH_IGNORED:
                 self.ladder.if_match_ignored = True
             if one.again == NOT_WRITTEN:
@@ -260,7 +261,8 @@ class Writer:
         self.written.replan.update(patients)
         self.store.enqueue(sorted(patients), reason=reason)
 
-    def _park(self, planned: Planned, reason: str) -> None:
+    def park(self, planned: Planned, reason: str) -> None:
+        """Keep a case that cannot be written until it is retried or its sources change."""
         self.written.parked[planned.key] = reason[:MAX_REASON]
         log.warning("case_parked", key=planned.key)
         case = ParkedCase(
@@ -270,7 +272,7 @@ class Writer:
             fingerprint=planned.fingerprint,
             parked_at=self.clock.now(),
         )
-        code = STORED_DIFFERENTLY if reason == STORED_DIFFERENTLY else REFUSED
+        code = reason if reason in (STORED_DIFFERENTLY, EDITED_BY_OTHERS) else REFUSED
         # Recorded first: a crash in between tells of it twice, and never not at all.
         self.store.record([self.auditor.parked(case, code)])
         self.store.park(case)
