@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
 
-from adapter.errors import ForeignOrigin, NotAuthorised
+from adapter.errors import (
+    ForeignOrigin,
+    NotAuthorised,
+    PermanentServerError,
+    ServerError,
+    UnknownOutcome,
+    VersionConflict,
+)
 from adapter.ports import (
     Clock,
     EntryOutcome,
@@ -20,6 +27,7 @@ from adapter.ports import (
     SingleWrite,
 )
 
+_UNAUTHORISED: Final = 401
 _FIRST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 5.0
 
@@ -29,7 +37,8 @@ class Bench:
     """Asks one server. Every method raises ServerError as the port says.
 
     `patience_seconds`: how long something written is waited for. `stopped`: a person wants an end. `is_slow`: search
-    was seen to be so late that only what is needed is waited for. `denied` and `foreign_links` grow while it is asked.
+    was seen to be so late that only what is needed is waited for. `is_unsure`: a write under an id of the server's got
+    no good answer. `denied` and `foreign_links` grow while it is asked.
     """
 
     server: FhirServer
@@ -37,8 +46,10 @@ class Bench:
     patience_seconds: float = 300.0
     stopped: Callable[[], bool] = lambda: False
     is_slow: bool = False
+    is_unsure: bool = False
     denied: set[str] = field(default_factory=set)
     foreign_links: bool = False
+    _denied_once: set[str] = field(default_factory=set)
 
     def read(self, reference: str) -> JsonObject | None:
         """Read one resource; None for 404 and 410."""
@@ -47,8 +58,10 @@ class Bench:
 
     def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
         """Search, page by page."""
-        with self._named(resource_type, "s"):
-            yield from self.server.search(resource_type, params)
+        with self._named(resource_type, "s") as answered:
+            for page in self.server.search(resource_type, params):
+                answered()
+                yield page
 
     def first(self, resource_type: str, params: SearchParams) -> JsonObject | None:
         """Give the first match of a search, if any."""
@@ -65,14 +78,14 @@ class Bench:
     def put_where(self, resource: JsonObject, criteria: str) -> EntryOutcome:
         """Update conditionally; the body has no id."""
         kind = str(resource["resourceType"])
-        with self._named(kind, "u"):
+        with self._named(kind, "u"), self._may_have_landed():
             body = as_bytes(without_id(resource))
             return self.server.write(SingleWrite("PUT", f"{kind}?{criteria}", body))
 
     def post(self, resource: JsonObject, *, unless: str | None = None) -> EntryOutcome:
         """Create under an id of the server's; with `unless`, only where these criteria find nothing."""
         kind = str(resource["resourceType"])
-        with self._named(kind, "c"):
+        with self._named(kind, "c"), self._may_have_landed():
             body = as_bytes(without_id(resource))
             return self.server.write(SingleWrite("POST", kind, body, None, unless))
 
@@ -83,7 +96,8 @@ class Bench:
     def transact(self, entries: list[JsonObject]) -> tuple[EntryOutcome, ...]:
         """Send entries as one transaction."""
         bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-        return self.server.transact(as_bytes(bundle))
+        with self._may_have_landed():
+            return self.server.transact(as_bytes(bundle))
 
     def seconds_until(self, seen: Callable[[], bool]) -> float | None:
         """Ask again and again until something is seen; None when patience or the person ran out."""
@@ -97,15 +111,40 @@ class Bench:
         return (self.clock.now() - began).total_seconds()
 
     @contextmanager
-    def _named(self, reference: str, letter: str) -> Iterator[None]:
+    def _may_have_landed(self) -> Iterator[None]:
+        """Note that something may stand under an id that nobody told us."""
         try:
             yield
-        except NotAuthorised:
-            self.denied.add(f"system/{reference.partition('/')[0]}.{letter}")
+        except UnknownOutcome:
+            self.is_unsure = True
+            raise
+
+    @contextmanager
+    def _named(self, reference: str, letter: str) -> Iterator[Callable[[], None]]:
+        """Note a denial under its scope; gives what to call once the server has answered well."""
+        scope = f"system/{reference.partition('/')[0]}.{letter}"
+        try:
+            yield lambda: self._denied_once.discard(scope)
+        except NotAuthorised as error:
+            # A 401 may be a token that has just ended; a second one in a row is not.
+            if error.status != _UNAUTHORISED or scope in self._denied_once:
+                self.denied.add(scope)
+            self._denied_once.add(scope)
             raise
         except ForeignOrigin:
             self.foreign_links = True
             raise
+        self._denied_once.discard(scope)
+        self._denied_once.discard(scope)
+
+
+def is_refusal(error: ServerError) -> bool:
+    """Tell whether the server refused what was asked, and for good.
+
+    No refusal are a denial, a conflict with somebody else, and what never got an answer of the server itself.
+    """
+    is_other = isinstance(error, NotAuthorised | VersionConflict | ForeignOrigin)
+    return isinstance(error, PermanentServerError) and not is_other and error.status is not None
 
 
 def as_bytes(resource: JsonObject) -> bytes:

@@ -10,9 +10,15 @@ from typing import Final
 from adapter.doctor import reading, seen, single_writes, transactions
 from adapter.doctor.bench import Bench
 from adapter.doctor.findings import Examination, Finding, Standing, Topic, measured, not_measured
-from adapter.doctor.judge import strategy_of
+from adapter.doctor.judge import LAG_FACTOR, strategy_of
 from adapter.doctor.traces import Traces
-from adapter.errors import ForeignOrigin, NotAuthorised, ServerError
+from adapter.errors import (
+    ForeignOrigin,
+    NotAuthorised,
+    ServerError,
+    TemporaryServerError,
+    VersionConflict,
+)
 from adapter.ports import JsonObject
 from adapter.sync.searches import Searches
 
@@ -32,7 +38,7 @@ _WRITING: Final = (
     Topic.ENTRIES,
     Topic.VERSIONS_KEPT,
 )
-_UNKNOWN_LAG: Final = 5.0
+_UNAUTHORISED: Final = 401
 _FOREIGN: Final = (
     "not seen: the link to a next page leads to another address, where nothing is ever sent"
 )
@@ -111,6 +117,9 @@ class Examiner:
             return
         first = traces.first
         self._try((Topic.INDEX_LAG, Topic.SEARCH_CACHE), lambda: seen.index_lag(bench, traces))
+        lag = self._findings[Topic.INDEX_LAG].value
+        if isinstance(lag, float):
+            traces.index_seconds = LAG_FACTOR * lag
         self._try((Topic.DELETE,), lambda: [seen.deletion(bench, traces)])
         self._try((Topic.PAGING,), lambda: [seen.paging(bench, traces)])
         self._try((Topic.NO_OP_UPDATE,), lambda: [single_writes.no_op_update(bench, first)])
@@ -131,9 +140,7 @@ class Examiner:
             for topic in (Topic.TRANSACTION, Topic.ATOMIC, Topic.ENTRIES):
                 yield not_measured(topic, "no way to write was found")
             return
-        lag = self._findings[Topic.INDEX_LAG].value
-        seconds = float(lag) if isinstance(lag, int | float) else _UNKNOWN_LAG
-        sender = transactions.Sender(self._bench, self._traces, strategy, seconds)
+        sender = transactions.Sender(self._bench, self._traces, strategy)
         yield from transactions.transactions(sender, self._traces.first, entries=self._task.entries)
 
     def _by_reading(self) -> None:
@@ -157,10 +164,13 @@ class Examiner:
             return
         self._task.tell(topics[0].value)
         try:
-            for finding in measure():
-                if self._bench.stopped():
-                    break  # a wait that was cut short says nothing of the server
-                self._findings[finding.topic] = finding
+            try:
+                self._note(measure())
+            except (NotAuthorised, VersionConflict, TemporaryServerError) as error:
+                if isinstance(error, NotAuthorised) and error.status != _UNAUTHORISED:
+                    raise
+                # Once more: a fault that passes, or a token that has ended, is no habit of the server.
+                self._note(measure())
         except NotAuthorised as error:
             for topic in topics:
                 refused = Finding(topic, Standing.REFUSED, f"denied ({error.status})", works=False)
@@ -172,6 +182,12 @@ class Examiner:
             self._skip(topics, str(error))
         else:
             self._skip(topics, "stopped during it")
+
+    def _note(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            if self._bench.stopped():
+                break  # a wait that was cut short says nothing of the server
+            self._findings[finding.topic] = finding
 
     def _skip(self, topics: Iterable[Topic], why: str) -> None:
         for topic in topics:
@@ -195,6 +211,10 @@ class Examiner:
             )
         if removed.earlier:
             said.append(f"{removed.earlier} of them of an earlier doctor")
+        if self._bench.is_unsure:
+            said.append(
+                "some writes got no good answer: should one land late, the next doctor finds it"
+            )
         if left:
             said.append(f"{len(left)} still stand: {', '.join(left[:5])}")
         says = "; ".join(said) or "there were none"

@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from adapter.doctor.bench import Bench
+from adapter.doctor.bench import Bench, is_refusal
 from adapter.doctor.findings import Finding, Standing, Topic, measured, not_measured
 from adapter.doctor.traces import Traces
-from adapter.errors import NotAuthorised, PermanentServerError, SearchExpired
+from adapter.errors import NotAuthorised, SearchExpired, ServerError
 from adapter.fhir.references import reference_to
 from adapter.ports import JsonObject, SearchParams
 
 PAGED: Final = 5
 _CACHE_SECONDS: Final = 1.0
 _SLOW_SECONDS: Final = 10.0
+_FORBIDDEN: Final = 403
 
 
 @dataclass
@@ -160,9 +161,12 @@ def deletion(bench: Bench, traces: Traces) -> Finding:
         bench.seconds_until(lambda: bench.first("Observation", search) is not None)
     try:
         bench.delete(reference_to(probe))
-    except PermanentServerError as error:
+    except ServerError as error:
+        is_denied = isinstance(error, NotAuthorised) and error.status == _FORBIDDEN
+        if not (is_denied or is_refusal(error)):
+            raise
         traces.deletes = False
-        why = "is denied" if isinstance(error, NotAuthorised) else f"is refused ({error.status})"
+        why = "is denied" if is_denied else f"is refused ({error.status})"
         says = f"{why}; the adapter never deletes, so that only the doctor's probes stay"
         return measured(topic, says, works=None, value=False)
     traces.deletes = bench.read(reference_to(probe)) is None

@@ -8,15 +8,10 @@ from dataclasses import dataclass
 from threading import Barrier
 from typing import Final
 
-from adapter.doctor.bench import Bench, criteria_of
+from adapter.doctor.bench import Bench, criteria_of, is_refusal
 from adapter.doctor.findings import Finding, Topic, measured, not_measured
 from adapter.doctor.traces import Traces, is_probe
-from adapter.errors import (
-    NotAuthorised,
-    PermanentServerError,
-    ServerError,
-    VersionConflict,
-)
+from adapter.errors import ServerError, VersionConflict
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, string
 from adapter.ports import EntryOutcome, JsonObject
@@ -37,9 +32,9 @@ def client_ids(bench: Bench, traces: Traces) -> Finding:
     try:
         traces.device = reference_to(traces.create(traces.software()))
         traces.first = traces.create(traces.probe("first"))
-    except NotAuthorised:
-        raise
-    except PermanentServerError as error:
+    except ServerError as error:
+        if not is_refusal(error):
+            raise
         traces.chooses_ids = False
         if not traces.device:
             traces.device = reference_to(traces.create(traces.software()))
@@ -70,8 +65,8 @@ def if_match(bench: Bench, probe: JsonObject) -> Finding:
         return measured(
             topic, f"is honoured: an outdated version is refused ({error.status})", works=True
         )
-    except PermanentServerError as error:
-        if isinstance(error, NotAuthorised):
+    except ServerError as error:
+        if not is_refusal(error):
             raise
         return measured(topic, f"is honoured in its way: refused ({error.status})", works=True)
     return measured(topic, "is ignored: an outdated version overwrites what stands", works=False)
@@ -125,9 +120,9 @@ def conditional(bench: Bench, traces: Traces, kind: Conditional) -> Iterator[Fin
         return
     try:
         works = _second_is_the_first(bench, traces, kind)
-    except NotAuthorised:
-        raise
-    except PermanentServerError as error:
+    except ServerError as error:
+        if not (is_refusal(error) or isinstance(error, VersionConflict)):
+            raise
         yield measured(kind.topic, f"is refused ({error.status})", works=False)
         yield not_measured(kind.race, f"{kind.topic} does not work")
         return

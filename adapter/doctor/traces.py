@@ -44,7 +44,7 @@ class Traces:
 
     `chooses_ids`: the server takes ids of ours. `device`, `first`: the subject of every probe, and the first probe.
     `standing`: what it wrote, by reference; `gone`: what it took away again. `deletes`: whether the server was seen
-    to delete; None before it was tried.
+    to delete; None before it was tried. `index_seconds`: in so much time search finds what was written.
     """
 
     bench: Bench
@@ -55,6 +55,7 @@ class Traces:
     standing: dict[str, JsonObject] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     deletes: bool | None = None
+    index_seconds: float = 60.0
 
     def probe(self, name: str, **elements: Any) -> JsonObject:
         """Make an Observation of ours, without sending it; it is cancelled, so that nobody takes it for a result."""
@@ -95,11 +96,13 @@ class Traces:
         """
         if not self.chooses_ids:
             return self.landed(resource, self.bench.post(resource))
+        is_new = reference_to(resource) not in self.standing
         self.standing[reference_to(resource)] = resource
         try:
             return self.landed(resource, self.bench.put(resource))
         except PermanentServerError:
-            del self.standing[reference_to(resource)]
+            if is_new:
+                del self.standing[reference_to(resource)]
             raise
 
     def landed(self, resource: JsonObject, outcome: EntryOutcome) -> JsonObject:
@@ -138,6 +141,8 @@ class Traces:
         """
         wanted = {**earlier, **self.left_over(), **self.standing}
         left = self._delete_all(wanted)
+        if self.bench.is_unsure:  # what landed unseen is found once the index has had its time
+            self.bench.clock.sleep(min(self.bench.patience_seconds, self.index_seconds))
         wanted |= (late := self.left_over())
         left = self._delete_all({reference: wanted[reference] for reference in (*late, *left)})
         marked = [reference for reference in left if self._mark(wanted[reference])]
@@ -183,17 +188,19 @@ class Traces:
         return True
 
     def _tagged(self, kind: str, search: tuple[str, str]) -> Iterator[tuple[str, JsonObject]]:
-        try:
-            for page in self.bench.search(kind, [search]):
-                for resource in page.matches:
-                    reference = reference_to(resource)
-                    is_withdrawn = string(resource, "status") == "entered-in-error"
-                    # A server that deletes nothing keeps what was withdrawn for ever.
-                    is_done = reference in self.gone or (is_withdrawn and not self.deletes)
-                    if is_probe(resource) and not is_done:
-                        yield reference, resource
-        except ServerError:
-            return
+        """Find probes by one search; one that fails is asked once more, since what it hides would stay."""
+        for _ in range(2):
+            with suppress(ServerError):
+                for page in self.bench.search(kind, [search]):
+                    for resource in page.matches:
+                        # A server that deletes nothing keeps what was withdrawn for ever.
+                        is_withdrawn = string(resource, "status") == "entered-in-error"
+                        is_done = reference_to(resource) in self.gone or (
+                            is_withdrawn and not self.deletes
+                        )
+                        if is_probe(resource) and not is_done:
+                            yield reference_to(resource), resource
+                return
 
 
 def is_probe(resource: JsonObject) -> bool:

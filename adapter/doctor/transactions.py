@@ -23,12 +23,11 @@ _REFUSED: Final = (PermanentServerError, UnknownOutcome)
 
 @dataclass(frozen=True)
 class Sender:
-    """Sends probes as a transaction in the way the adapter would: `strategy`; `lag_seconds` as measured."""
+    """Sends probes as a transaction in the way the adapter would."""
 
     bench: Bench
     traces: Traces
     strategy: Strategy
-    lag_seconds: float
 
     def entry(self, probe: JsonObject) -> JsonObject:
         """Make the entry that writes a probe."""
@@ -60,7 +59,7 @@ class Sender:
         if self.strategy is Strategy.CLIENT_IDS:
             found = self.bench.read(reference_to(probe))
         else:
-            self.bench.clock.sleep(3 * self.lag_seconds)
+            self.bench.clock.sleep(self.traces.index_seconds)
             identifier = probe["identifier"][0]
             search = [("identifier", f"{identifier['system']}|{identifier['value']}")]
             found = self.bench.first("Observation", search)

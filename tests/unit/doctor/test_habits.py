@@ -166,3 +166,40 @@ def test_the_page_says_what_a_server_does_and_the_adapter_acts_on_it(
     assert advice.cannot_write == (expected.target is None)
     clinic.clock.sleep(6000)  # what the index hid is found by now
     assert clinic.standing() == []
+
+
+@pytest.mark.parametrize(
+    ("profile", "target"),
+    [
+        ("hapi", GOOD),
+        ("medplum", MeasuredTarget(IDS, atomic=False, max_entries=None)),
+        ("healthlake", GOOD),
+        ("epic", None),
+    ],
+    ids=["hapi", "medplum", "healthlake", "epic"],
+)
+def test_every_profile_is_examined_to_the_end(
+    clinic: Clinic, profile: str, target: MeasuredTarget | None
+) -> None:
+    clinic.sandbox.habits.choose(profile=profile)
+    found = clinic.examine()
+    clinic.sandbox.habits.choose()
+
+    assert advise(found, writes=True, page_size=500, entries=50).target == target
+    assert set(found.findings) == set(Topic) - {Topic.FORMS}
+    assert found.denied == frozenset()
+    assert clinic.standing() == []
+
+
+def test_much_at_once_leads_to_no_claim_that_does_not_hold(clinic: Clinic) -> None:
+    clinic.sandbox.habits.choose(profile="evil")
+    found = clinic.examine()
+    clinic.sandbox.habits.choose()
+    target = advise(found, writes=True, page_size=500, entries=50).target
+
+    assert target is None or not target.atomic
+    assert set(found.findings) == set(Topic) - {Topic.FORMS}
+    assert found.denied == frozenset()
+    clinic.clock.sleep(6000)
+    clinic.examine()  # finds what a lost answer and a bad link hid from the first one
+    assert clinic.standing() == []

@@ -86,6 +86,21 @@ def test_what_is_denied_names_the_missing_scope(
     assert "system/Provenance.u" in advice.scopes
 
 
+def test_a_token_that_ends_meanwhile_is_no_missing_scope(clinic: Clinic) -> None:
+    clinic.sandbox.habits.choose({"unauthorised": "7"})
+    found = clinic.examine()
+    clinic.sandbox.habits.choose()
+
+    assert found.denied == frozenset()
+    assert found.works(Topic.ACCESS)
+    assert found.works(Topic.CLIENT_IDS)
+
+
+def test_a_server_that_always_says_401_is_a_denial(clinic: Clinic) -> None:
+    clinic.instead = refusing(401, "GET", "Condition")
+    assert clinic.examine().denied == {"system/Condition.r"}
+
+
 def test_what_is_denied_is_refused_and_not_claimed(clinic: Clinic) -> None:
     clinic.instead = refusing(403, "POST")
     found = clinic.examine()
