@@ -49,8 +49,8 @@ prove: $(VENV)/.dev ## Measure the promises: docs/promises.md anew; HER2_PROVE=f
 guards: $(VENV)/.dev ## Remove each guard of the product in turn: do the tests notice?
 	@$(RUN)/python -m tests.guards
 
-torture: $(VENV)/.dev ## By hand, for hours: 1,000 kills each on the sandbox, HAPI and Medplum
-	@HER2_PROVE=full REQUIRE_REAL=1 $(RUN)/pytest -v tests/promises/test_torture.py
+torture: $(VENV)/.dev ## By hand, for hours: 1,000 kills on the sandbox, HAPI and Medplum; 50 seeds of every network fault
+	@HER2_PROVE=full REQUIRE_REAL=1 $(RUN)/pytest -v tests/promises/test_torture.py tests/promises/test_network_faults.py
 
 docs: $(VENV)/.dev ## Write the generated pages anew
 	@$(RUN)/her2-adapter table --output markdown > docs/decision-table.md

@@ -28,6 +28,7 @@ class AdapterUnderTest:
         state: Path,
         *,
         watched: Callable[[FhirServer], FhirServer] = lambda server: server,
+        stop: Event | None = None,
         **settings: Any,
     ) -> None:
         said = {"source__url": url, "store__url": f"sqlite:///{state}", **settings}
@@ -35,6 +36,7 @@ class AdapterUnderTest:
             None, {name.replace("__", "."): value for name, value in said.items()}
         )
         self._watched = watched
+        self._stop = stop or Event()
         self._opened = ExitStack()
         self.start()
 
@@ -42,7 +44,7 @@ class AdapterUnderTest:
         """Begin a new process: what was only in memory is lost."""
         self._opened.close()
         self.adapter: Adapter = self._opened.enter_context(
-            open_adapter(self._settings, Event(), watched=self._watched)
+            open_adapter(self._settings, self._stop, watched=self._watched)
         )
         self.cycle = Cycle(self.adapter.parts, self.adapter.options)
 

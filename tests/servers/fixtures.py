@@ -11,6 +11,7 @@ import pytest
 from tests.servers import hapi as hapi_server
 from tests.servers import mcode, postgres, synthea
 from tests.servers import medplum as medplum_server
+from tests.servers import toxiproxy as toxiproxy_server
 from tests.servers.required import announcements, skip_or_fail
 
 
@@ -34,6 +35,14 @@ def medplum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[medplum_server
     folder = tmp_path_factory.mktemp("medplum")
     with skip_or_fail(), medplum_server.running(folder=folder) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def toxiproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[toxiproxy_server.Toxiproxy]:
+    """Toxiproxy, which disturbs TCP connections."""
+    folder = tmp_path_factory.mktemp("toxiproxy")
+    with skip_or_fail(), toxiproxy_server.running(folder=folder) as proxy:
+        yield proxy
 
 
 @pytest.fixture

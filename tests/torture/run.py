@@ -132,7 +132,7 @@ class Run:
             self._killed_at_an_instant()
         elif self._killed_at(
             Death(point, schedule.time_for(point, self.dice)),
-            refused=schedule.was_missed(point) or self.dice.random() < 0.1,
+            refused=schedule.misses(point) % 2 == 1 or self.dice.random() < 0.1,
         ):
             schedule.reached(point)
         else:

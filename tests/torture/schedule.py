@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.torture.points import CrashPoint
 
-TRIES: Final = 3
+TRIES: Final = 4
 """How many lives may miss a point before it counts as one that this work never comes to."""
 _LATER_TIMES: Final = 4
 
@@ -39,9 +39,9 @@ class Schedule:
         """At which time of coming there to die: the first, or once that is done some later one."""
         return dice.randint(1, _LATER_TIMES) if self._reached[point] else 1
 
-    def was_missed(self, point: CrashPoint) -> bool:
-        """Whether a process was to die there and never came there."""
-        return self._missed[point] > 0 and not self._reached[point]
+    def misses(self, point: CrashPoint) -> int:
+        """How often a process was to die there and never came there, since one last did."""
+        return 0 if self._reached[point] else self._missed[point]
 
     def reached(self, point: CrashPoint) -> None:
         """Note that a process died there."""
