@@ -333,9 +333,10 @@ def open_adapter(
 
 def _server_chooses_ids(settings: Settings, store: StateStore) -> bool:
     """Tell whether a doctor measured that the target takes no ids of a client's choice."""
-    from adapter.sync.measured import Strategy, measured_target
+    from adapter.sync.measured import measured_target
+    from adapter.sync.strategy import WriteStrategy
     from adapter.transport.origin import normal_base
 
     url = normal_base(settings.target.url or settings.source.base_url)
     found = measured_target(store, url)
-    return found is not None and found[0].strategy is not Strategy.CLIENT_IDS
+    return found is not None and found[0].strategy is not WriteStrategy.CLIENT_IDS

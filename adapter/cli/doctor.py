@@ -200,14 +200,24 @@ def _keep(found: Examination, advice: Advice, adapter: Adapter) -> None:
 
 def _overruling(advice: Advice, settings: Settings) -> Iterator[str]:
     """Say which explicit setting wins over what was measured."""
-    if advice.source is None:
-        return
-    for name, chosen, found in (
-        ("source.page_size", settings.source.page_size, advice.source.page_size),
-        ("poll.overlap_seconds", settings.poll.overlap_seconds, advice.source.overlap_seconds),
-    ):
-        if name in settings.origins and chosen != found:
-            yield f"{name} is {chosen:g} ({settings.origins[name]}), which wins over {found:g}"
+    source, target = advice.source, advice.target
+    compared: list[tuple[str, object, object]] = []
+    if source is not None:
+        compared += [
+            ("source.page_size", settings.source.page_size, source.page_size),
+            ("poll.overlap_seconds", settings.poll.overlap_seconds, source.overlap_seconds),
+        ]
+    if target is not None:
+        transactions = "atomic" if target.atomic else "single"
+        compared += [
+            ("target.write_strategy", settings.target.write_strategy, target.strategy.value),
+            ("target.transactions", settings.target.transactions, transactions),
+        ]
+    for name, chosen, found in compared:
+        if name in settings.origins and chosen not in (found, "auto"):
+            shown = f"{chosen:g}" if isinstance(chosen, float) else chosen
+            said = f"{found:g}" if isinstance(found, float) else found
+            yield f"{name} is {shown} ({settings.origins[name]}), which wins over {said}"
 
 
 def _tell(step: str) -> None:

@@ -11,7 +11,7 @@ from adapter.cli.printing import Block, Output
 from adapter.doctor.findings import Examination, Finding, Standing, Topic
 from adapter.doctor.judge import Advice
 from adapter.doctor.remedies import Remedy
-from adapter.sync.measured import Strategy
+from adapter.sync.strategy import WriteStrategy
 
 _SEEN: Final = {"topic": "What", "says": "Seen"}
 
@@ -61,7 +61,7 @@ def _sections(
 
 def _unused(advice: Advice) -> frozenset[Topic]:
     """Give what is of no use where ids can be chosen."""
-    if advice.target is None or advice.target.strategy is not Strategy.CLIENT_IDS:
+    if advice.target is None or advice.target.strategy is not WriteStrategy.CLIENT_IDS:
         return frozenset()
     return frozenset(
         {

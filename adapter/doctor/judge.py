@@ -8,25 +8,28 @@ from math import ceil
 from typing import Final
 
 from adapter.doctor.findings import Examination, Finding, Standing, Topic
-from adapter.sync.measured import MeasuredSource, MeasuredTarget, Strategy
+from adapter.sync.measured import MeasuredSource, MeasuredTarget
 from adapter.sync.permissions import needed
+from adapter.sync.strategy import WriteStrategy
 
 LEAST_OVERLAP: Final = 600.0
 """Seconds; a quiet server's lag says nothing of a busy day (failure mode A1)."""
 LAG_FACTOR: Final = 3.0
 _LADDER: Final = (
-    (Topic.CLIENT_IDS, Strategy.CLIENT_IDS),
-    (Topic.CONDITIONAL_UPDATE, Strategy.CONDITIONAL_UPDATE),
-    (Topic.CONDITIONAL_CREATE, Strategy.CONDITIONAL_CREATE),
+    (Topic.CLIENT_IDS, WriteStrategy.CLIENT_IDS),
+    (Topic.CONDITIONAL_UPDATE, WriteStrategy.CONDITIONAL_UPDATE),
+    (Topic.CONDITIONAL_CREATE, WriteStrategy.CONDITIONAL_CREATE),
 )
 _RACES: Final = {
-    Strategy.CONDITIONAL_UPDATE: Topic.UPDATE_RACE,
-    Strategy.CONDITIONAL_CREATE: Topic.CREATE_RACE,
+    WriteStrategy.CONDITIONAL_UPDATE: Topic.UPDATE_RACE,
+    WriteStrategy.CONDITIONAL_CREATE: Topic.CREATE_RACE,
 }
 _BY: Final = {
-    Strategy.CLIENT_IDS: "by PUT under ids computed from the case, so that two writers cannot make two of one result",
-    Strategy.CONDITIONAL_UPDATE: "by conditional update on our identifier, the server choosing the id",
-    Strategy.CONDITIONAL_CREATE: "by conditional create on our identifier, then updates under the id it got",
+    WriteStrategy.CLIENT_IDS: (
+        "by PUT under ids computed from the case, so that two writers cannot make two of one result"
+    ),
+    WriteStrategy.CONDITIONAL_UPDATE: "by conditional update on our identifier, the server choosing the id",
+    WriteStrategy.CONDITIONAL_CREATE: "by conditional create on our identifier, then updates under the id it got",
 }
 
 
@@ -47,7 +50,7 @@ class Advice:
     missing: tuple[str, ...] = ()
 
 
-def strategy_of(findings: Mapping[Topic, Finding]) -> Strategy | None:
+def strategy_of(findings: Mapping[Topic, Finding]) -> WriteStrategy | None:
     """Choose the first rung of the ladder that was seen to hold; None where none was (B1)."""
     return next(
         (rung for topic, rung in _LADDER if (one := findings.get(topic)) is not None and one.works),
@@ -75,7 +78,7 @@ def advise(found: Examination, *, writes: bool, page_size: int, entries: int) ->
         sentences += _reading(found, source)
     if found.foreign_links:
         sentences.append(_NO_FURTHER_PAGE)
-    creates = strategy not in (None, Strategy.CLIENT_IDS) or no_rung
+    creates = strategy not in (None, WriteStrategy.CLIENT_IDS) or no_rung
     return Advice(
         target=target,
         source=source,
@@ -97,7 +100,7 @@ _NO_WAY: Final = (
 )
 
 
-def _target(found: Examination, strategy: Strategy | None) -> MeasuredTarget | None:
+def _target(found: Examination, strategy: WriteStrategy | None) -> MeasuredTarget | None:
     """Nothing is kept unless both the rung and the transactions were seen."""
     if not found.is_target or strategy is None or not found.was_measured(Topic.TRANSACTION):
         return None

@@ -16,7 +16,7 @@ from adapter.fhir.record.provenance import KEEP_VERSIONS
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, objects, string
 from adapter.ports import JsonObject
-from adapter.sync.measured import Strategy
+from adapter.sync.strategy import WriteStrategy
 
 _REFUSED: Final = (PermanentServerError, UnknownOutcome)
 
@@ -27,17 +27,17 @@ class Sender:
 
     bench: Bench
     traces: Traces
-    strategy: Strategy
+    strategy: WriteStrategy
 
     def entry(self, probe: JsonObject) -> JsonObject:
         """Make the entry that writes a probe."""
         kind, criteria = probe["resourceType"], criteria_of(probe["identifier"][0])
         match self.strategy:
-            case Strategy.CLIENT_IDS:
+            case WriteStrategy.CLIENT_IDS:
                 return {"resource": probe, "request": {"method": "PUT", "url": reference_to(probe)}}
-            case Strategy.CONDITIONAL_UPDATE:
+            case WriteStrategy.CONDITIONAL_UPDATE:
                 request = {"method": "PUT", "url": f"{kind}?{criteria}"}
-            case Strategy.CONDITIONAL_CREATE:
+            case WriteStrategy.CONDITIONAL_CREATE:
                 request = {"method": "POST", "url": kind, "ifNoneExist": criteria}
         return {"resource": without_id(probe), "request": request}
 
@@ -49,14 +49,14 @@ class Sender:
         outcomes = self.bench.transact([*map(self.entry, probes), *further])
         sent = [*probes, *(one["resource"] for one in further)]
         for probe, outcome in zip(sent, outcomes, strict=True):
-            if self.strategy is Strategy.CLIENT_IDS or outcome.resource is not None:
+            if self.strategy is WriteStrategy.CLIENT_IDS or outcome.resource is not None:
                 self.traces.landed(probe, outcome)
             else:
                 self.stands(probe)
 
     def stands(self, probe: JsonObject) -> bool:
         """Look whether a probe landed, and note it if so: by read, or by search after the index had its time."""
-        if self.strategy is Strategy.CLIENT_IDS:
+        if self.strategy is WriteStrategy.CLIENT_IDS:
             found = self.bench.read(reference_to(probe))
         else:
             self.bench.clock.sleep(self.traces.index_seconds)

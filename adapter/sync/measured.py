@@ -19,10 +19,6 @@ TARGET: Final = "measured-target"
 SOURCE: Final = "measured-source"
 
 
-Strategy = WriteStrategy
-"""The rungs, as a doctor measures them."""
-
-
 @dataclass(frozen=True)
 class MeasuredTarget:
     """How the target can be written to.
@@ -31,7 +27,7 @@ class MeasuredTarget:
     more were refused; None where no such limit was met.
     """
 
-    strategy: Strategy
+    strategy: WriteStrategy
     atomic: bool
     max_entries: int | None
 
@@ -69,7 +65,7 @@ def measured_target(store: StateStore, base_url: str) -> tuple[MeasuredTarget, M
     try:
         limit = said["max_entries"]
         target = MeasuredTarget(
-            strategy=Strategy(said["strategy"]),
+            strategy=WriteStrategy(said["strategy"]),
             atomic=said["atomic"] is True,
             max_entries=None if limit is None else int(limit),
         )

@@ -72,10 +72,18 @@ def test_what_was_measured_is_kept_and_used_by_the_next_start(
 
 
 def test_an_explicit_setting_wins_and_the_page_says_so(run: Run, sandbox: Sandbox) -> None:
-    ended = run("doctor", HER2_FHIR_URL=sandbox.base_url, HER2_POLL__OVERLAP_SECONDS="60")
+    ended = run(
+        "doctor",
+        HER2_FHIR_URL=sandbox.base_url,
+        HER2_POLL__OVERLAP_SECONDS="60",
+        HER2_TARGET__TRANSACTIONS="single",
+        HER2_TARGET__WRITE_STRATEGY="client-ids",
+    )
     assert (
         "poll.overlap_seconds is 60 (HER2_POLL__OVERLAP_SECONDS), which wins over 600" in ended.err
     )
+    assert "target.transactions is single" in ended.err
+    assert "target.write_strategy is" not in ended.err
 
 
 def test_read_only_writes_nothing_and_keeps_no_claim_about_writing(

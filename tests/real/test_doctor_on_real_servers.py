@@ -15,7 +15,8 @@ from adapter.doctor.examine import Examiner, Task
 from adapter.doctor.findings import Examination, Topic
 from adapter.doctor.judge import advise
 from adapter.settings import load_settings
-from adapter.sync.measured import MeasuredTarget, Strategy
+from adapter.sync.measured import MeasuredTarget
+from adapter.sync.strategy import WriteStrategy
 from adapter.terminology.systems import ADAPTER_SYSTEM
 from tests.servers.hapi import HapiServer
 from tests.servers.medplum import MedplumServer
@@ -64,7 +65,7 @@ def test_hapis_page_says_what_hapi_does(hapi: HapiServer) -> None:
     assert found.works(Topic.LAST_UPDATED)
     assert found.works(Topic.PAGING)
     advice = advise(found, writes=True, page_size=500, entries=50)
-    assert advice.target == MeasuredTarget(Strategy.CLIENT_IDS, atomic=True, max_entries=None)
+    assert advice.target == MeasuredTarget(WriteStrategy.CLIENT_IDS, atomic=True, max_entries=None)
     assert found.left == ()
     assert left(hapi.base_url) == []
 
@@ -85,6 +86,6 @@ def test_medplums_page_says_what_its_router_does(medplum: MedplumServer) -> None
     assert found.value(Topic.UNKNOWN_PARAMETER) == "finds-nothing"
     assert found.works(Topic.SEARCH_CACHE)
     advice = advise(found, writes=True, page_size=500, entries=50)
-    assert advice.target == MeasuredTarget(Strategy.CLIENT_IDS, atomic=True, max_entries=None)
+    assert advice.target == MeasuredTarget(WriteStrategy.CLIENT_IDS, atomic=True, max_entries=None)
     assert found.left == ()
     assert left(medplum.base_url) == []

@@ -8,10 +8,15 @@ import pytest
 
 from adapter.doctor.findings import Standing, Topic
 from adapter.doctor.judge import advise
-from adapter.sync.measured import MeasuredSource, MeasuredTarget, Strategy
+from adapter.sync.measured import MeasuredSource, MeasuredTarget
+from adapter.sync.strategy import WriteStrategy
 from tests.unit.doctor.conftest import Clinic
 
-IDS, UPDATE, CREATE = Strategy.CLIENT_IDS, Strategy.CONDITIONAL_UPDATE, Strategy.CONDITIONAL_CREATE
+IDS, UPDATE, CREATE = (
+    WriteStrategy.CLIENT_IDS,
+    WriteStrategy.CONDITIONAL_UPDATE,
+    WriteStrategy.CONDITIONAL_CREATE,
+)
 GOOD = MeasuredTarget(IDS, atomic=True, max_entries=None)
 POLLS = MeasuredSource(500, 600.0, incremental=True)
 CHOSEN_BY_SERVER = {"no-client-ids": "405"}

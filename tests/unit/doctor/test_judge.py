@@ -9,7 +9,8 @@ import pytest
 from adapter.doctor.findings import Examination, Finding, Topic, measured, not_measured
 from adapter.doctor.judge import Advice, advise
 from adapter.doctor.remedies import remedies
-from adapter.sync.measured import MeasuredSource, MeasuredTarget, Strategy
+from adapter.sync.measured import MeasuredSource, MeasuredTarget
+from adapter.sync.strategy import WriteStrategy
 
 GOOD = (
     measured(Topic.LAST_UPDATED, "", works=True),
@@ -41,7 +42,7 @@ def judged(*changed: Finding, writes: bool = True) -> Advice:
 
 def test_a_good_server_is_used_to_the_full() -> None:
     advice = judged()
-    assert advice.target == MeasuredTarget(Strategy.CLIENT_IDS, atomic=True, max_entries=None)
+    assert advice.target == MeasuredTarget(WriteStrategy.CLIENT_IDS, atomic=True, max_entries=None)
     assert advice.source == MeasuredSource(500, 600.0, incremental=True)
 
 
@@ -56,7 +57,7 @@ def test_without_the_way_of_writing_measured_nothing_of_the_target_is_kept(unkno
 
 def test_a_transaction_that_was_not_seen_to_be_whole_is_not_called_so() -> None:
     advice = judged(not_measured(Topic.ATOMIC, "nothing was refused"))
-    assert advice.target == MeasuredTarget(Strategy.CLIENT_IDS, atomic=False, max_entries=None)
+    assert advice.target == MeasuredTarget(WriteStrategy.CLIENT_IDS, atomic=False, max_entries=None)
     assert any("was not seen to land whole" in one for one in advice.sentences)
 
 
@@ -93,7 +94,7 @@ def test_hapi_can_be_told_to_take_ids_and_to_look_at_if_match() -> None:
     )
     advice = advise(found, writes=True, page_size=500, entries=50)
     assert advice.target is not None
-    assert advice.target.strategy is Strategy.CONDITIONAL_UPDATE
+    assert advice.target.strategy is WriteStrategy.CONDITIONAL_UPDATE
     [remedy] = remedies(found, advice, 500)
     assert "client_id_strategy: ALPHANUMERIC" in remedy.text
     assert "etag_support_enabled: true" in remedy.text

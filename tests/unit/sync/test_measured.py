@@ -13,12 +13,12 @@ from adapter.sync.measured import (
     MeasuredSource,
     MeasuredTarget,
     Measurement,
-    Strategy,
     measured_source,
     measured_target,
     remember,
 )
 from adapter.sync.options import ReadLimits
+from adapter.sync.strategy import WriteStrategy
 from tests.fakes.clock import START
 from tests.fakes.crash import CrashPoints, Killed
 from tests.fakes.site import Site
@@ -26,7 +26,7 @@ from tests.fakes.store import MemoryStore
 
 URL = "https://ehr.test/fhir"
 WHEN = Measurement(URL, START)
-WRITES = MeasuredTarget(Strategy.CONDITIONAL_UPDATE, atomic=False, max_entries=8)
+WRITES = MeasuredTarget(WriteStrategy.CONDITIONAL_UPDATE, atomic=False, max_entries=8)
 READS = MeasuredSource(page_size=100, overlap_seconds=900.0, incremental=False)
 
 
