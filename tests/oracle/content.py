@@ -29,8 +29,8 @@ _TIMEOUT_SECONDS = 60.0
 class Content:
     """A server's content at one moment.
 
-    `resources`: every current resource. `versions`: "Observation/<id>" of ours → all its versions, oldest first; None
-    where the server keeps no history.
+    `resources`: every current resource. `versions`: "Observation/<id>" of ours → all its versions, oldest first, and
+    likewise for each Provenance that has several; None where the server keeps no history.
     """
 
     resources: Sequence[Json]
@@ -59,7 +59,7 @@ def content_of(
         }
         if not history:
             return Content(list(found.values()))
-        own = [n for n, one in found.items() if n.startswith("Observation/") and is_own(one)]
+        own = [name for name, one in found.items() if _has_history(name, one)]
         versions = {
             name: list(reversed(_pages(session, f"{base_url}/{name}/_history?_count={_PAGE}")))
             for name in own
@@ -80,6 +80,12 @@ def _pages(session: requests.Session, first: str) -> list[Json]:
     return found
 
 
+def _has_history(name: str, resource: Json) -> bool:
+    if name.startswith("Provenance/"):
+        return bool(resource["meta"]["versionId"] != "1")
+    return name.startswith("Observation/") and is_own(resource)
+
+
 class _Fake(Protocol):
     versions: dict[str, list[Any]]
 
@@ -91,6 +97,6 @@ def content_of_fake(server: _Fake) -> Content:
     versions = {
         name: [version for version in server.versions[name] if version is not None]
         for name, one in present.items()
-        if one is not None and name.startswith("Observation/") and is_own(one)
+        if one is not None and _has_history(name, one)
     }
     return Content(resources, versions)

@@ -5,6 +5,7 @@ Whatever else it holds raises NotCovered, so that an answer of the oracle is nev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,6 +15,7 @@ Json = Mapping[str, Any]
 
 BASE: Final = "https://w3id.org/her2-adapter"
 LOINC: Final = "http://loinc.org"
+UCUM: Final = "http://unitsofmeasure.org"
 
 TESTS: Final = {
     "85319-2": "ihc",
@@ -88,6 +90,9 @@ _ELEMENTS: Final = {
     *("focus", "effectiveDateTime", "issued", "performer", "valueCodeableConcept", "method"),
     *("note", "component"),
 }
+_NAMED: Final = re.compile(r"Patient/[A-Za-z0-9.-]{1,64} Observation/[A-Za-z0-9.-]{1,64}")
+_SPECIMEN: Final = re.compile(r"Specimen/[A-Za-z0-9.-]{1,64}")
+_UNITS: Final = ("ratio", "copies/cell", None)
 _METHODS: Final = frozenset({"FISH, dual probe", "immunohistochemistry"})
 
 
@@ -99,7 +104,8 @@ class NotCovered(Exception):
 class Result:
     """One HER2 result. `word`: a row of IHC, a column of ISH or a conclusion; None where only numbers stand.
 
-    `numbers`: name → value, of an ISH. `date`: of issue, else of the result, for what is later than what.
+    `specimen`: "" where none is named. `numbers`: name → value, of an ISH. `date`: of issue, else of the result, for
+    what is later than what.
     """
 
     reference: str
@@ -154,10 +160,12 @@ def result_of(observation: Json) -> Result | None:
     subject = observation.get("subject", {}).get("reference")
     if subject is None:
         return None
-    if not str(subject).startswith("Patient/"):
-        raise NotCovered("a subject that is no patient of this server")
-    if "specimen" not in observation:
-        raise NotCovered("a result without a specimen")
+    name = observation["id"] if isinstance(observation["id"], str) else ""
+    if not _NAMED.fullmatch(f"{subject} Observation/{name}"):
+        raise NotCovered("a subject that is no patient of this server, or an id that is none")
+    specimen = observation["specimen"]["reference"] if "specimen" in observation else ""
+    if specimen and not _SPECIMEN.fullmatch(str(specimen)):
+        raise NotCovered("a specimen that is not of this server")
     status = str(observation.get("status", ""))
     if status and status not in _KNOWN_STATUSES:
         raise NotCovered(f"status {status}")
@@ -168,7 +176,7 @@ def result_of(observation: Json) -> Result | None:
     return Result(
         reference=f"Observation/{observation['id']}",
         subject=str(subject),
-        specimen=str(observation["specimen"]["reference"]),
+        specimen=str(specimen),
         test=test,
         status=status,
         word=_answer(test, observation, may_lack=bool(numbers)),
@@ -217,7 +225,14 @@ def _numbers(components: Collection[Json]) -> dict[str, Decimal]:
             raise NotCovered("a component")
         if set(quantity) - {"value", "unit", "system", "code"}:
             raise NotCovered("a quantity with a comparator")
-        found[name] = Decimal(str(quantity["value"]))
+        value, unit = quantity["value"], (quantity.get("system"), quantity.get("code"))
+        if (
+            unit != (UCUM, "1")
+            or quantity.get("unit") not in _UNITS
+            or isinstance(value, bool | str)
+        ):
+            raise NotCovered("a unit")
+        found[name] = Decimal(str(value))
     if any(value <= 0 or (name != "ratio" and value > 50) for name, value in found.items()):
         raise NotCovered("a number that no count can have")
     if found and "ratio" not in found and set(found) != {"copies", "cep17"}:

@@ -32,7 +32,7 @@ SITES_OF_TYPES = {"core needle biopsy of breast": "breast", "gastric biopsy": "o
 class Sample:
     """One tumour sample of one patient.
 
-    `root`: what its key is made from. `names`: every root that it may have had before its sample was joined otherwise.
+    `root`: its key. `names`: every key that it may have had before its sample was joined otherwise.
     """
 
     subject: str
@@ -59,10 +59,21 @@ def samples_of(results: Iterable[Result], resources: Mapping[str, Json]) -> list
     by_subject: dict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for one in results:
         by_subject[one.subject][one.specimen].append(one)
+    samples = []
+    for subject, by_specimen in by_subject.items():
+        samples += _without_specimen(subject, by_specimen.pop("", []))
+        samples += _of_patient(subject, by_specimen, resources)
+    return samples
+
+
+def _without_specimen(subject: str, results: list[Result]) -> list[Sample]:
+    """Name a result without specimen by its day; two of one patient may belong together."""
+    if len(results) > 1:
+        raise NotCovered("several results without a specimen")
     return [
-        sample
-        for subject, by_specimen in by_subject.items()
-        for sample in _of_patient(subject, by_specimen, resources)
+        Sample(subject, (one,), name, frozenset({name}))
+        for one in results
+        for name in [f"day:{one.date[:10]}:unknown" if one.date else f"observation:{one.reference}"]
     ]
 
 
@@ -80,10 +91,15 @@ def _of_patient(
             subject,
             tuple(one for name in sorted(group) for one in by_specimen[name]),
             _root(group, groups, parents),
-            frozenset(group | {parent for name in group if (parent := parents[name])}),
+            _names(group, parents),
         )
         for group in groups
     ]
+
+
+def _names(group: set[str], parents: Mapping[str, str | None]) -> frozenset[str]:
+    named = {*group, *(parents[name] for name in group)} - {None}
+    return frozenset(f"specimen:{name}" for name in named)
 
 
 def _of_one(test: str, groups: list[set[str]], by_specimen: Mapping[str, list[Result]]) -> bool:
@@ -108,7 +124,7 @@ def _root(group: set[str], groups: list[set[str]], parents: Mapping[str, str | N
     }
     inner = sorted(own & group)
     free = sorted(own - elsewhere - {name for g in groups for name in g})
-    return (inner or free or sorted(group))[0]
+    return f"specimen:{(inner or free or sorted(group))[0]}"
 
 
 def parent_of(name: str, resources: Mapping[str, Json]) -> str | None:

@@ -45,7 +45,7 @@ def test_the_adapter_ends_where_the_oracle_says() -> None:
             site.run()
         site.clock.advance(hours=1)
         for _ in range(3):
-            site.run(full_sweep=True, release_brake=True)
+            site.run(full_sweep=True, released_by="the operator")
             site.clock.advance(hours=1)
 
         assert differences(content_of_fake(site.server)) == [], seed
