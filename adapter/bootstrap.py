@@ -20,6 +20,7 @@ import adapter
 from adapter.connections import auths_of, server_of
 from adapter.errors import MappingError
 from adapter.her2.policy import POLICIES
+from adapter.measurements import server_chooses_ids, with_measured
 from adapter.terminology.catalogue import load_catalogue
 from adapter.terminology.layers import all_defects, read_site_of
 from adapter.terminology.mapping_files import SITE_TABLE
@@ -165,64 +166,8 @@ def context_of(settings: Settings, catalogue: Catalogue, now: datetime) -> Deriv
     )
 
 
-def with_measured(settings: Settings, store: StateStore) -> tuple[Settings, bool]:
-    """Fill in what the doctor measured of this source where nobody set it; the origin then names the doctor.
-
-    Returns:
-        The settings, and whether a pass may ask for what changed; where nothing was measured it may, as far as its
-        own proofs go.
-
-    Raises:
-        StoreError.
-
-    """
-    from adapter.sync.measured import measured_source
-    from adapter.transport.origin import normal_base
-
-    found = (
-        measured_source(store, normal_base(settings.source.url)) if settings.source.url else None
-    )
-    if found is None:
-        return settings, True
-    measured, measurement = found
-    chosen = {
-        "source.page_size": (settings.source.page_size, measured.page_size),
-        "poll.overlap_seconds": (settings.poll.overlap_seconds, measured.overlap_seconds),
-    }
-    better = {
-        name: value
-        for name, (present, value) in chosen.items()
-        if name not in settings.origins and value != present
-    }
-    update: dict[str, dict[str, object]] = {"source": {}, "poll": {}}
-    for name, value in better.items():
-        section, _, key = name.partition(".")
-        update[section][key] = value
-    filled = settings.model_copy(
-        update={
-            "source": settings.source.model_copy(update=update["source"]),
-            "poll": settings.poll.model_copy(update=update["poll"]),
-        }
-    )
-    said = dict.fromkeys(better, f"doctor, {measurement.at:%Y-%m-%d}")
-    return filled.with_origins({**settings.origins, **said}), measured.incremental
-
-
-def with_kept_measurements(settings: Settings, *, connect: bool) -> Settings:
-    """Fill in as `with_measured` from the state store, where there is one; makes none.
-
-    `connect`: also ask a store that is no file. Raises: StoreError.
-    """
-    from adapter.store import is_kept
-
-    if not is_kept(settings.store.url, connect=connect):
-        return settings
-    with open_state(settings) as store:
-        return with_measured(settings, store)[0]
-
-
 def options_of(settings: Settings, *, incremental: bool = True) -> SyncOptions:
-    """Translate the settings into what `sync` asks for; `incremental` as `with_measured` gave it."""
+    """Translate the settings into what `sync` asks for; `incremental` as `measurements` gave it."""
     from adapter.sync.options import (
         BrakeLimits,
         LaboratorySweep,
@@ -310,7 +255,7 @@ def open_adapter(
     with ExitStack() as opened:
         store = opened.enter_context(open_state(settings))
         settings, incremental = with_measured(settings, store)
-        auths = auths_of(settings, clock, creates=_server_chooses_ids(settings, store))
+        auths = auths_of(settings, clock, creates=server_chooses_ids(settings, store))
         source = opened.enter_context(server_of(settings.source, clock, auths["source"]))
         target = source
         if "target" in auths:
@@ -329,14 +274,3 @@ def open_adapter(
         )
         options = options_of(settings, incremental=incremental)
         yield Adapter(settings, parts, options, auths)
-
-
-def _server_chooses_ids(settings: Settings, store: StateStore) -> bool:
-    """Tell whether a doctor measured that the target takes no ids of a client's choice."""
-    from adapter.sync.measured import measured_target
-    from adapter.sync.strategy import WriteStrategy
-    from adapter.transport.origin import normal_base
-
-    url = normal_base(settings.target.url or settings.source.base_url)
-    found = measured_target(store, url)
-    return found is not None and found[0].strategy is not WriteStrategy.CLIENT_IDS

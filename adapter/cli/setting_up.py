@@ -30,7 +30,8 @@ def config(shared: Shared, check: CheckServers = False) -> int:
     With --check the mappings are loaded and the servers are asked what they can do. What the doctor measured is
     shown from a state file; from a database only with --check.
     """
-    from adapter.bootstrap import overruled, with_kept_measurements, with_site
+    from adapter.bootstrap import overruled, with_site
+    from adapter.measurements import with_kept_measurements
     from adapter.settings import describe
 
     settings = with_site(shared.settings(quiet=True))

@@ -12,7 +12,9 @@ from typing import Any
 
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
+from adapter.sync.ladder import FOUND
 from adapter.sync.measured import SOURCE, TARGET, measured_source, measured_target
+from adapter.terminology.systems import CASE_IDENTIFIER_SYSTEM
 from tests.cli.conftest import ROOT, Run, fetch, load
 
 OWN_TYPES = ("Observation", "Device", "Provenance")
@@ -181,3 +183,22 @@ def test_an_interrupt_ends_a_long_wait_and_takes_everything_away(
     sandbox.habits.choose()
     for kind in OWN_TYPES:
         assert fetch(sandbox, kind).get("entry", []) == []
+
+
+def test_a_pass_writes_as_the_doctor_chose_and_has_nothing_to_find_out(
+    run: Run, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    load(sandbox, "ihc-1-plus")
+    sandbox.habits.choose({"no-client-ids": "405", "no-transactions": "405"})
+    assert run("doctor", HER2_FHIR_URL=sandbox.base_url).code == 0
+    assert run("sync", HER2_FHIR_URL=sandbox.base_url).code == 0
+
+    assert kept(tmp_path, TARGET) == {
+        "strategy": "conditional-update",
+        "atomic": False,
+        "max_entries": None,
+    }
+    assert kept(tmp_path, FOUND) is None
+    derived = fetch(sandbox, f"Observation?identifier={CASE_IDENTIFIER_SYSTEM}%7C")
+    assert derived["total"] == 1
+    assert fetch(sandbox, "Provenance")["total"] == 1
