@@ -51,6 +51,7 @@ from adapter.transport.bundles import (
 )
 from adapter.transport.capability import capability_of
 from adapter.transport.http import Answer, Call, Http
+from adapter.transport.later import ACCEPTED, Later
 from adapter.transport.origin import normal_base, resolve_link
 from adapter.transport.outcome import error_in, issues_of, redirect_refusal, refusal
 from adapter.transport.server_config import ServerConfig
@@ -92,6 +93,7 @@ class RestFhirServer:
         self._read_json = read_json
         self._http = Http(config, clock=clock, auth=auth)
         self._batches_refused = False
+        self._later = Later(self._http, clock, self._base_url, self._resource)
 
     @property
     def base_url(self) -> str:
@@ -227,9 +229,11 @@ class RestFhirServer:
         headers = {**_READ_HEADERS, "Content-Type": FHIR_JSON, "Prefer": "return=representation"}
         call = Call("POST", self._base_url, headers, bundle, writes=True)
 
-        def accept(answer: Answer) -> tuple[EntryOutcome, ...]:
+        def accept(answer: Answer) -> Answer | tuple[EntryOutcome, ...]:
             if answer.status >= 300:
                 raise self._refusal(answer, call)
+            if answer.status == ACCEPTED:
+                return answer
             try:
                 return transaction_outcomes(self._resource(answer, call), sent=sent)
             except PartlyCarriedOut:
@@ -241,7 +245,8 @@ class RestFhirServer:
                     f"the transaction was sent, but {error}", status=answer.status, code=error.code
                 ) from error
 
-        return self._http.send(call, accept)
+        found = self._http.send(call, accept)
+        return self._later.outcomes(found, call, sent=sent) if isinstance(found, Answer) else found
 
     def write(self, one: SingleWrite) -> EntryOutcome:
         """Create, update or delete one resource; sent again as `transact` sends a bundle again.
@@ -259,14 +264,17 @@ class RestFhirServer:
         body = one.body or None
         call = Call(one.method, f"{self._base_url}/{one.url}", headers, body, writes=True)
 
-        def accept(answer: Answer) -> EntryOutcome:
+        def accept(answer: Answer) -> Answer | EntryOutcome:
             if one.method == "DELETE" and answer.status in (404, 410):
                 return EntryOutcome(answer.status, None)
             if answer.status >= 300:
                 raise self._refusal(answer, call)
-            return self._written(answer, call)
+            return answer if answer.status == ACCEPTED else self._written(answer, call)
 
-        return self._http.send(call, accept)
+        found = self._http.send(call, accept)
+        if not isinstance(found, Answer):
+            return found
+        return self._later.outcomes(found, call, sent=1)[0]
 
     def _written(self, answer: Answer, call: Call) -> EntryOutcome:
         """Read what a single write answered: the resource where it is one, else the ETag alone."""

@@ -106,7 +106,24 @@ NOT_A_YES = [
     ("accepted for later", 202, FHIR, landed(entry(), entry())),
     ("no content", 204, FHIR, b""),
     ("partial content", 206, FHIR, landed(entry(), entry())),
+    ("a searchset", 200, FHIR, landed(entry(), entry(), kind="searchset")),
+    ("no type", 200, FHIR, {"resourceType": "Bundle", "entry": [entry(), entry()]}),
+    ("a batch without statuses", 200, FHIR, landed({}, {}, kind="batch-response")),
+    ("a batch, one refused", 200, FHIR, landed(entry(), entry("422"), kind="batch-response")),
+    ("everything refused", 200, FHIR, landed(entry("400"), entry("400"))),
+    ("401 inside", 200, FHIR, landed(entry("401 Unauthorized"), entry())),
+    ("a status of blanks", 200, FHIR, landed(entry(), entry("   "))),
+    ("a status of another sign", 200, FHIR, landed(entry(), entry("-201"))),
+    ("a status that is null", 200, FHIR, landed(entry(), {"response": {"status": None}})),
+    ("a response that is a list", 200, FHIR, landed(entry(), {"response": ["201"]})),
+    ("an entry in an entry", 200, FHIR, landed([entry(), entry()])),
+    ("the bundle twice", 200, FHIR, {**landed(), "entry": landed(entry(), entry())}),
+    ("a key twice", 200, FHIR, b'{"resourceType":"Bundle","type":"a","type":"b","entry":[]}'),
+    ("two entries run together", 200, FHIR, b'{"entry":[{"response":{}}{"response":{}}]}'),
+    ("an outcome of fatal errors", 200, FHIR, b'{"resourceType":"OperationOutcome","issue":1}'),
+    ("text", 200, "text/plain", b"ok"),
 ]
+assert len(NOT_A_YES) >= 40
 
 
 @pytest.mark.parametrize(
