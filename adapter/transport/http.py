@@ -125,7 +125,7 @@ class _Session(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
         """Say that no answer leads anywhere."""
-        return None
+        return None  # wherever it points
 
 
 class Http:

@@ -186,7 +186,11 @@ def serving(server: AuthorisationServer) -> Iterator[AuthorisationServer]:
         def do_POST(self) -> None:
             text = self.rfile.read(int(self.headers["Content-Length"])).decode()
             form = {name: values[0] for name, values in parse_qs(text).items()}
-            self._reply(server.token(form) if self.path == "/oauth/token" else (404, {}))
+            if self.path == "/oauth/token":
+                self._reply(server.token(form))
+            else:
+                server.refusals.append(f"POST {self.path}")
+                self._reply((404, {}))
 
         def _reply(self, reply: Reply) -> None:
             status, content = reply

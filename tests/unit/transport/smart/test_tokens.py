@@ -277,7 +277,7 @@ def test_a_token_endpoint_at_another_origin_is_never_called(
     with pytest.raises(NotAuthorised, match="token endpoint") as raised:
         make_auth().headers()
     canary.stop()
-    assert (canary.connections, server.forms) == (0, [])
+    assert (canary.connections, server.forms, server.refusals) == (0, [], [])
     assert raised.value.status == 401
 
 
