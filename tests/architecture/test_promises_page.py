@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.promises.__main__ import FIGURES, PAGE
+from tests.promises.__main__ import FIGURES, PAGE, measure
 from tests.promises.measured import Circumstances, Figure, keep, load, merged, read_junit
 from tests.promises.page import page
 from tests.promises.rows import ROWS
@@ -102,3 +102,17 @@ def test_every_row_is_found_by_its_own_name() -> None:
 
 def test_the_page_in_the_repository_is_the_page_of_the_figures_kept() -> None:
     assert PAGE.read_text("utf-8") == page(load(FIGURES))
+
+
+def test_a_run_reads_back_what_a_test_measured(tmp_path: Path) -> None:
+    test = tmp_path / "test_measures.py"
+    test.write_text(
+        "def test_it(record_property):\n"
+        "    record_property('promise', 'kills')\n"
+        "    record_property('figure', '3 kills: 0 lost')\n"
+    )
+
+    code = measure(tmp_path / "promises.xml", [str(test)])
+    (figure,) = read_junit((tmp_path / "promises.xml").read_text("utf-8"), CI)
+
+    assert (code, figure.figure, figure.outcome) == (0, "3 kills: 0 lost", "passed")
