@@ -18,6 +18,7 @@ from typing import Final
 
 from adapter.fhir.references import reference_to
 from adapter.ports import FhirServer, JsonObject, StateStore
+from adapter.sync.facts import json_of
 from adapter.sync.search_params import last_updated
 
 SEEN: Final = "newest-seen"
@@ -56,12 +57,14 @@ Landmarks = Mapping[str, Landmark]
 
 
 def remembered(store: StateStore) -> dict[str, Landmark]:
-    """Read the landmarks of earlier passes."""
-    said = json.loads(store.setting(SEEN) or "{}")
-    return {
-        name: Landmark(reference, datetime.fromisoformat(changed))
-        for name, (reference, changed) in said.items()
-    }
+    """Read the landmarks of earlier passes; none where they cannot be read."""
+    try:
+        return {
+            name: Landmark(reference, datetime.fromisoformat(changed))
+            for name, (reference, changed) in json_of(store, SEEN).items()
+        }
+    except (TypeError, ValueError):
+        return {}
 
 
 def remember(store: StateStore, landmarks: Landmarks) -> None:

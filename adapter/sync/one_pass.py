@@ -21,6 +21,7 @@ from adapter.sync.bundle import BundleMaker
 from adapter.sync.deciding import Decider
 from adapter.sync.delivery import Attempts, Delivery
 from adapter.sync.discover import RESULTS, Recent
+from adapter.sync.facts import count_of
 from adapter.sync.fenced import FencedServer
 from adapter.sync.foreign_edits import EDITED_BY_OTHERS, ForeignEdits
 from adapter.sync.ladder import Ladder
@@ -157,7 +158,7 @@ class OnePass:
 
     def _warn_of_narrowed_scope(self, scope: Scope) -> None:
         """Say when a sweep sees far less of ours than stood before: an account may see less than it did."""
-        before = int(self.store.setting(DERIVED_COUNT) or 0)
+        before = count_of(self.store, DERIVED_COUNT)
         if scope.sweep is not None and before:
             seen = sum(map(self.decider.is_ours, scope.sweep.own()))
             if 2 * seen < before:
@@ -242,7 +243,7 @@ class OnePass:
         limits = self.options.brakes
         existing = self.load.existing
         if scope.sweep is None:
-            existing = max(existing, int(self.store.setting(DERIVED_COUNT) or 0))
+            existing = max(existing, count_of(self.store, DERIVED_COUNT))
             is_first = self.load.creations > limits.first_pass and self._holds_none_of_ours()
             self.load = replace(self.load, existing=existing, first_contact=is_first)
         first = judge_first_contact(self.load, limits, allowed=self.backfills)

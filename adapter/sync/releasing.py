@@ -7,15 +7,15 @@ back. So what changes between the look and the release cannot ride along (A6, H1
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from adapter.audit import AuditAction, AuditEvent, Facts
 from adapter.ports import StateStore
 from adapter.sync.auditing import Auditor
 from adapter.sync.brakes import BrakeState, Load
+from adapter.sync.facts import instant_in, json_of
 
 BRAKE: Final = "brake"
 """Setting: since when a brake is engaged and how much it holds back, as JSON; None while none is."""
@@ -27,7 +27,7 @@ SHOWN: Final = "brake-shown"
 class Engaged:
     """A brake that is engaged; `withdrawals`, `changes`: what the last pass wanted.
 
-    `since`: None where an earlier release of this software engaged it, which kept no time.
+    `since`: None where an earlier release of this software engaged it, or the note of it is damaged.
     """
 
     since: datetime | None
@@ -39,14 +39,16 @@ def engaged(store: StateStore) -> Engaged | None:
     """Read whether a brake is engaged."""
     if store.setting(BRAKE) is None:
         return None
-    said = _read(store, BRAKE)
-    since = datetime.fromisoformat(said["since"]) if "since" in said else None
-    return Engaged(since, said.get("withdrawals", 0), said.get("changes", 0))
+    said = json_of(store, BRAKE)
+    return Engaged(
+        instant_in(said.get("since")), said.get("withdrawals", 0), said.get("changes", 0)
+    )
 
 
 def shown_marks(store: StateStore) -> frozenset[str]:
     """Read what an operator was shown last."""
-    return frozenset(_read(store, SHOWN).get("marks", ()))
+    marks = json_of(store, SHOWN).get("marks")
+    return frozenset(map(str, marks)) if isinstance(marks, list) else frozenset()
 
 
 def note_shown(store: StateStore, brake: BrakeState, auditor: Auditor, at: datetime) -> None:
@@ -104,12 +106,3 @@ class BrakeBook:
 
 def _counts(load: Load) -> Facts:
     return {"withdrawals": load.withdrawals, "changes": load.changes}
-
-
-def _read(store: StateStore, name: str) -> Mapping[str, Any]:
-    """Read a setting; one of an earlier release, or damaged, says nothing."""
-    try:
-        said = json.loads(store.setting(name) or "{}")
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}

@@ -13,6 +13,7 @@ from typing import Final
 
 from adapter.ports import Clock, JsonObject, StateStore
 from adapter.sync.discover import OWN, RESULTS, Discovered, Discovery, Recent
+from adapter.sync.facts import count_of, instant_of
 from adapter.sync.gather import Gatherer
 from adapter.sync.landmarks import Landmarks, gone_back, remember, remembered
 from adapter.sync.options import PassOptions, ReadLimits
@@ -159,19 +160,17 @@ class Scoping:
         # Other rules or words may change every answer, and no server tells of that.
         if self.store.setting(SWEPT_WITH) != self.basis:
             return True
-        last = self.store.setting(LAST_SWEEP)
+        now = self.clock.now()
+        last = instant_of(self.store, LAST_SWEEP, until=now)
         if last is None or self.store.watermark(RESULTS) is None:
             return True
-        return self.clock.now() - datetime.fromisoformat(last) >= timedelta(
-            hours=self.limits.sweep_hours
-        )
+        return now - last >= timedelta(hours=self.limits.sweep_hours)
 
     def _since(self) -> datetime | None:
-        text = self.store.setting(SINCE)
-        return datetime.fromisoformat(text) if text else None
+        return instant_of(self.store, SINCE, until=self.clock.now())
 
     def _is_worth_a_sweep(self, patients: int) -> bool:
-        known = int(self.store.setting(DERIVED_COUNT) or 0)
+        known = count_of(self.store, DERIVED_COUNT)
         return patients >= SWEEP_FROM_PATIENTS and patients >= SWEEP_FROM_SHARE * known
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from adapter.ports import FrozenBundle
 from adapter.store import SqlStateStore, open_store
@@ -58,6 +59,18 @@ def store_url(request: pytest.FixtureRequest, sqlite_path: Path) -> str:
 def store(store_url: str) -> Iterator[SqlStateStore]:
     with open_store(store_url) as opened:
         yield opened
+
+
+@pytest.fixture
+def quick_disk() -> Iterator[None]:
+    """Nothing here is about power loss but what the test does itself."""
+
+    def hasty(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA synchronous=OFF").close()
+
+    event.listen(Engine, "connect", hasty)
+    yield
+    event.remove(Engine, "connect", hasty)
 
 
 def a_bundle(key: str = "b-1", body: bytes = b'{"n":2.00}') -> FrozenBundle:

@@ -149,7 +149,9 @@ def test_a_preview_of_nothing_lets_nothing_go() -> None:
     assert site.run(released_by=BY).outcome is PassOutcome.BRAKED
 
 
-@pytest.mark.parametrize("said", ['{"withdrawals": 4, "changes": 0}', "{}", "no JSON", "[]"])
+@pytest.mark.parametrize(
+    "said", ['{"withdrawals": 4, "changes": 0}', "{}", "no JSON", "[]", '{"since": 7}']
+)
 def test_a_brake_of_an_earlier_release_stays_engaged(said: str) -> None:
     site = braked_site()
     site.store.set_setting(BRAKE, said)
