@@ -16,6 +16,8 @@ import pytest
 from adapter.bootstrap import SystemClock
 from adapter.cli.progress import Watched, shown_progress
 from adapter.connections import server_of
+from adapter.sandbox.habits.profiles import PROFILES
+from adapter.sandbox.habits.registry import HABITS
 from adapter.sandbox.server import Sandbox
 from adapter.settings import ServerSettings
 from tests.cli.conftest import ROOT, Run, load
@@ -52,6 +54,57 @@ def test_the_sandbox_prints_its_address_and_serves_until_stopped(
 
     assert process.returncode == code
     assert (tmp_path / "s.db").exists()
+
+
+def test_it_takes_a_profile_and_habits_on_top_of_it_and_says_so() -> None:
+    options = ["--profile", "hapi", "--habit", "no-client-ids=400", "--habit", "lost-responses"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "adapter", "sandbox", "--port", "0", "--seed", "7", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        base = process.stdout.readline().strip()
+        with urllib.request.urlopen(base.replace("/fhir", "/_sandbox/habits")) as answer:
+            on = json.load(answer)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert on["search-cache"] == "60"
+    assert (on["no-client-ids"], on["lost-responses"]) == ("400", "3")
+    assert "Habit no-client-ids=400" in said
+
+
+def test_all_habits_and_profiles_are_listed(run: Run) -> None:
+    ended = run("sandbox", "--list-habits", "--output", "ndjson")
+    listed = [json.loads(line) for line in ended.out.splitlines()]
+
+    assert ended.code == 0
+    habits = {row["name"]: row for row in listed if "does" in row and "seen" in row}
+    assert set(habits) == {habit.name for habit in HABITS}
+    assert habits["search-cache"]["default"] == "60"
+    profiles = {row["name"]: row["habits"] for row in listed if "habits" in row}
+    assert set(profiles) == {profile.name for profile in PROFILES}
+    assert "search-cache=60 " in profiles["hapi"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--habit", "nonsense"], "there is no habit 'nonsense'"),
+        (["--habit", "late-commits=soon"], "late-commits takes a number of seconds"),
+        (["--profile", "saintly"], "there is no sandbox profile 'saintly'"),
+    ],
+)
+def test_a_wrong_habit_or_profile_is_wrong_usage(run: Run, options: list[str], said: str) -> None:
+    ended = run("sandbox", "--port", "0", *options)
+
+    assert ended.code == 2
+    assert said in ended.err
+    assert ended.out == ""
 
 
 def test_a_port_that_is_taken_is_told(run: Run, sandbox: Sandbox) -> None:

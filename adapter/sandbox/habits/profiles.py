@@ -74,7 +74,7 @@ PROFILES: tuple[Profile, ...] = (
             "outcome-entries": "warning",
             "no-client-ids": "405",
             "no-conditional-update": "405",
-            "no-conditional-create": "refused",
+            "no-conditional-create": "ignored",
             "no-transactions": "405",
             "no-batches": "405",
         },

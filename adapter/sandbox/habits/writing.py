@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from adapter.sandbox.calls import Call
-from adapter.sandbox.habits.habit import Habit, Often, Scene, chosen, seconds, status
+from adapter.sandbox.habits.habit import Habit, Often, Scene, seconds, status
 from adapter.sandbox.habits.statement import with_resource_flags
 from adapter.sandbox.json_text import JsonObject
 from adapter.sandbox.outcomes import Refused
@@ -64,19 +64,19 @@ class NoConditionalCreate(Habit):
     """No create by criteria."""
 
     name = "no-conditional-create"
-    does = "If-None-Exist is refused with 412, or ignored: then a create always creates"
+    does = "If-None-Exist is refused with STATUS, or ignored: then a create always creates"
     seen = "servers whose CapabilityStatement says conditionalCreate false; HTTP ignores unknown headers"
-    takes = "refused|ignored"
-    default = "refused"
+    takes = "STATUS|ignored"
+    default = "ignored"
 
     def __init__(self, value: str, scene: Scene) -> None:
         super().__init__(value, scene)
-        chosen(value, "refused", "ignored")
+        self._status = None if value == "ignored" else status(value)
 
     def call(self, call: Call) -> Call:
         """Refuse the condition, or do without it."""
-        if call.if_none_exist is not None and self.value == "refused":
-            raise Refused(412, "not-supported", "conditional create is not supported")
+        if call.if_none_exist is not None and self._status is not None:
+            raise Refused(self._status, "not-supported", "conditional create is not supported")
         return replace(call, if_none_exist=None)
 
     def statement(self, statement: JsonObject) -> JsonObject:

@@ -64,9 +64,9 @@ def test_no_conditional_create_refuses_or_ignores_the_condition(
     sandbox: Sandbox, fhir: Client, new_id: str
 ) -> None:
     condition = f"identifier=http://example.org/id|{new_id}"
+    sandbox.habits.choose({"no-conditional-create": 400})
+    assert fhir.post(_identified(new_id), if_none_exist=condition).status_code == 400
     sandbox.habits.choose({"no-conditional-create": True})
-    assert fhir.post(_identified(new_id), if_none_exist=condition).status_code == 412
-    sandbox.habits.choose({"no-conditional-create": "ignored"})
     entry = create_entry(_identified(new_id), ifNoneExist=condition)
     assert fhir.post(_identified(new_id), if_none_exist=condition).status_code == 201
     assert fhir.transaction(entry).status_code == 200
