@@ -130,9 +130,11 @@ def _writing(found: Examination, target: MeasuredTarget | None, entries: int) ->
         return ["How it writes is not decided: not measured. It goes on as before"]
     said = [f"It writes {_BY[target.strategy]} ({target.strategy.value})"]
     race = _RACES.get(target.strategy)
-    if race is not None and not found.works(race):
+    if race is not None:
+        is_seen = found.was_measured(race) and not found.works(race)
+        how = "make" if is_seen else "may make, though it was not seen,"
         said.append(
-            "Writers at the same time may make two of one result: it looks after each write, and repairs"
+            f"Writers at the same time {how} two of one result: it looks after each write, and repairs"
         )
     if not target.atomic:
         why = (

@@ -161,13 +161,15 @@ def _raced(bench: Bench, traces: Traces, kind: Conditional) -> Finding:
         unanswered += failed
     if not all(standing):
         return not_measured(kind.race, "what was written is not found")
+    number_of = f"{races} races" if races > 1 else "one race"
     doubled = sum(one > 1 for one in standing)
     failed_of = f"; {unanswered} of {races * RACERS} got no good answer" if unanswered else ""
-    each = f"each of {races} races" if races > 1 else "one race"
     if not doubled:
-        return measured(kind.race, f"leave one resource in {each}{failed_of}", works=True, value=1)
+        return measured(
+            kind.race, f"left no second resource in {number_of}{failed_of}", works=True, value=1
+        )
     most = max(standing)
-    says = f"leave up to {most} resources of one identity, in {doubled} of {races} races{failed_of}"
+    says = f"left up to {most} resources of one identity, in {doubled} of {races} races{failed_of}"
     return measured(kind.race, says, works=False, value=most)
 
 
