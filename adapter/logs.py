@@ -14,6 +14,7 @@ import logging
 import math
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -55,11 +56,6 @@ _URL_PATH = re.compile(r"(/[A-Za-z0-9\-._~$]{0,64}){1,16}")
 _SCOPE = re.compile(r"system/(\*|[A-Z][A-Za-z]{1,63})\.[a-z*]{1,5}")
 _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,50}(Error|Exception|Timeout|Warning)")
 _KEY_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-# What a terminal or a log viewer could obey: control characters, line and paragraph separators,
-# marks that turn the direction of writing, lone surrogates.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
 
 Format = Literal["console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
@@ -71,14 +67,22 @@ class _NotAllowed(Exception):
 
 
 def encoded(text: str) -> str:
-    r"""Write characters that a terminal or a viewer could obey as `\x1b` or `\u2028`, and cut."""
-    safe = _UNSAFE.sub(lambda match: _escape(match.group()), text)
+    r"""Write characters that a terminal or a viewer could obey as `\x1b` or `\u2028`, and cut.
+
+    These are all that Unicode calls other than printable: controls, line and paragraph separators, marks that turn the
+    direction of writing or cannot be seen, lone surrogates, what nobody has defined yet (S14). A blank stays.
+    """
+    safe = text if text.isprintable() else "".join(map(_shown, text))
     return safe if len(safe) <= LONGEST_TEXT else safe[: LONGEST_TEXT - 1] + "…"
 
 
-def _escape(character: str) -> str:
+def _shown(character: str) -> str:
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
     number = ord(character)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def _matching(pattern: re.Pattern[str]) -> _Shape:
