@@ -83,8 +83,7 @@ def doctor(
         for role in wanted.roles(adapter):
             bench = _bench(role, adapter, stop.event, patience)
             found = _examined(role, bench, adapter, settings)
-            found = _with_withheld(found, role, adapter)
-            advice = _judged(found, settings)
+            advice = _with_withheld(_judged(found, settings), role, adapter)
             if not stop.is_set():
                 _keep(found, advice, adapter)
             print_blocks(
@@ -164,13 +163,16 @@ def _examined(role: _Role, bench: Bench, adapter: Adapter, settings: Settings) -
     return Examiner(bench, task, searches).examine()
 
 
-def _with_withheld(found: Examination, role: _Role, adapter: Adapter) -> Examination:
-    """Add to what was denied the scopes that the token itself lacks, where it says which it has."""
-    from adapter.transport.smart import SmartAuth
+def _with_withheld(advice: Advice, role: _Role, adapter: Adapter) -> Advice:
+    """Add to the missing scopes those that the token itself lacks, where it says which it has."""
+    from adapter.transport.smart import SmartAuth, compare
 
     auth = adapter.auths["source" if role.is_source or "target" not in adapter.auths else "target"]
     report = auth.scopes if isinstance(auth, SmartAuth) else None
-    return replace(found, denied=found.denied | set(report.missing if report else ()))
+    if report is None or report.granted is None:
+        return advice
+    withheld = compare(advice.scopes, " ".join(report.granted)).missing
+    return replace(advice, missing=tuple(sorted({*advice.missing, *withheld})))
 
 
 def _judged(found: Examination, settings: Settings) -> Advice:

@@ -51,7 +51,7 @@ def _sections(
     does = [{"does": sentence} for sentence in advice.sentences]
     yield Block("", {"does": "What the adapter does because of it"}, does)
     missing = [{"scope": one} for one in advice.missing]
-    yield Block("", {"scope": "Missing scopes: the server denied what they allow"}, missing)
+    yield Block("", {"scope": "Missing scopes: denied by the server, or not in the token"}, missing)
     for remedy in remedies:
         yield Block("", {"text": f"To paste: {remedy.where}"}, [{"text": remedy.text}])
     if (removal := found.findings.get(Topic.REMOVAL)) is not None:

@@ -130,6 +130,19 @@ def test_a_difference_between_asked_and_granted_is_said(
     assert "dropped" not in json.loads(line)
 
 
+def test_the_doctor_names_the_scopes_that_the_token_lacks_and_the_line_to_grant(
+    run: Run, smart: dict[str, str], authority: AuthorisationServer
+) -> None:
+    authority.scope = "system/*.rs system/Observation.u"
+    ended = run("doctor", "--read-only", **smart)
+
+    assert ended.code == 5
+    rows = {line["kind"]: line for line in ended.lines}
+    assert rows["scopes"]["missing"] == ["system/Device.u", "system/Provenance.u"]
+    assert rows["scopes"]["asked"] == BOTH_WAYS.split()
+    assert rows["remedy"]["text"] == BOTH_WAYS
+
+
 def test_a_key_file_that_others_can_read_stops_the_start(
     run: Run, smart: dict[str, str], key_file: Path, authority: AuthorisationServer
 ) -> None:
