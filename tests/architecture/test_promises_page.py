@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.promises.__main__ import FIGURES, PAGE, measure
+from tests.promises.__main__ import FIGURES, PAGE, measure, measuring
 from tests.promises.measured import Circumstances, Figure, keep, load, merged, read_junit
 from tests.promises.page import page
 from tests.promises.rows import ROWS
@@ -116,3 +116,11 @@ def test_a_run_reads_back_what_a_test_measured(tmp_path: Path) -> None:
     (figure,) = read_junit((tmp_path / "promises.xml").read_text("utf-8"), CI)
 
     assert (code, figure.figure, figure.outcome) == (0, "3 kills: 0 lost", "passed")
+
+
+def test_every_file_that_measures_is_run_wherever_it_stands() -> None:
+    found = measuring()
+
+    assert "tests/promises/test_guards.py" in found
+    assert any(not one.startswith("tests/promises/") for one in found)
+    assert "tests/architecture/test_promises_page.py" not in found

@@ -9,7 +9,7 @@ from tests.promises.rows import ROWS
 
 _HEAD = """# What is promised, and what was measured
 
-Written by `make prove` from what the tests in `tests/promises` measured: nothing here was typed in.
+Written by `make prove` from what tests measured while they ran: nothing here was typed in.
 `HER2_PROVE=full make prove` asks for the shares "by hand", which take hours; a run replaces the figures of the
 tests it ran and leaves the others, each with the commit, machine and day of its own measurement. What is not
 promised: [limits.md](limits.md).
