@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from adapter.doctor import reading, seen, single_writes, transactions
@@ -125,10 +126,8 @@ class Examiner:
         self._try((Topic.NO_OP_UPDATE,), lambda: [single_writes.no_op_update(bench, first)])
         self._try((Topic.IF_MATCH,), lambda: [single_writes.if_match(bench, first)])
         for kind in (single_writes.UPDATE, single_writes.CREATE):
-            self._try(
-                (kind.topic, kind.race),
-                lambda kind=kind: single_writes.conditional(bench, traces, kind),  # type: ignore[misc]
-            )
+            measure = partial(single_writes.conditional, bench, traces, kind)
+            self._try((kind.topic, kind.race), measure)
         self._try((Topic.TRANSACTION, Topic.ATOMIC, Topic.ENTRIES), self._transactions)
         self._try(
             (Topic.VERSIONS_KEPT,), lambda: [transactions.versions_kept(bench, traces, first)]

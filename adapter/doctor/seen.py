@@ -74,8 +74,6 @@ def _lag(bench: Bench, seconds: Sequence[float | None], *, is_read_at_once: bool
     read = "a read gives it at once" if is_read_at_once else "not even a read gives it at once"
     if None in seconds:
         what = "a new resource" if seconds[0] is None else "a change"
-        if bench.stopped():
-            return not_measured(Topic.INDEX_LAG, "stopped while waiting")
         says = f"{what} was not found within {bench.patience_seconds:g} s; {read}"
         return Finding(Topic.INDEX_LAG, Standing.MEASURED, says, works=False)
     longest = max(one for one in seconds if one is not None)

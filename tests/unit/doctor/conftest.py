@@ -44,17 +44,18 @@ class SharedClock:
 class Clinic:
     """A sandbox with habits, what arrived there, and doctors for it.
 
-    `instead` answers a request in the server's place, or gives None.
+    `instead` answers a request in the server's place, or gives None; `on_the_way` changes what arrives.
     """
 
     sandbox: Sandbox
     clock: SharedClock
     requests: list[FhirRequest] = field(default_factory=list)
     instead: Answering = lambda _: None
+    on_the_way: Callable[[FhirRequest], FhirRequest] = lambda request: request
 
     def layer(self, request: FhirRequest, answer: Answer) -> FhirResponse:
         self.requests.append(request)
-        return self.instead(request) or answer(request)
+        return self.instead(request) or answer(self.on_the_way(request))
 
     @property
     def writes(self) -> list[FhirRequest]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from adapter.doctor.findings import Standing, Topic
 from adapter.doctor.judge import advise
+from adapter.doctor.remedies import remedies
+from adapter.sandbox.exchange import FhirRequest
 from adapter.sync.measured import MeasuredSource, MeasuredTarget
 from adapter.sync.strategy import WriteStrategy
 from tests.unit.doctor.conftest import Clinic
@@ -171,6 +173,23 @@ def test_the_page_says_what_a_server_does_and_the_adapter_acts_on_it(
     assert advice.cannot_write == (expected.target is None)
     clinic.clock.sleep(6000)  # what the index hid is found by now
     assert clinic.standing() == []
+
+
+def test_a_cache_that_does_not_honour_no_cache_is_seen_and_is_no_index_lag(clinic: Clinic) -> None:
+    def without_no_cache(request: FhirRequest) -> FhirRequest:
+        kept = {name: value for name, value in request.headers.items() if name != "cache-control"}
+        return replace(request, headers=kept)
+
+    clinic.sandbox.habits.choose({"search-cache": "60"})
+    clinic.on_the_way = without_no_cache
+    found = clinic.examine()
+
+    line = found.findings[Topic.SEARCH_CACHE]
+    assert (line.standing, line.works) == (Standing.MEASURED, False)
+    assert "a repeated search was stale for" in line.says
+    assert found.works(Topic.INDEX_LAG)
+    advice = advise(found, writes=True, page_size=500, entries=50)
+    assert "proxy_cache off;" in [one.text for one in remedies(found, advice, 500)]
 
 
 @pytest.mark.parametrize(
