@@ -255,7 +255,9 @@ def open_adapter(
     with ExitStack() as opened:
         store = opened.enter_context(open_state(settings))
         settings, incremental = with_measured(settings, store)
-        auths = auths_of(settings, clock, creates=server_chooses_ids(settings, store))
+        options = options_of(settings, incremental=incremental)
+        creates = server_chooses_ids(settings, store, options.send)
+        auths = auths_of(settings, clock, creates=creates)
         source = opened.enter_context(server_of(settings.source, clock, auths["source"]))
         target = source
         if "target" in auths:
@@ -272,5 +274,4 @@ def open_adapter(
             links=links,
             actor=actor(),
         )
-        options = options_of(settings, incremental=incremental)
         yield Adapter(settings, parts, options, auths)

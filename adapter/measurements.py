@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from adapter.ports import StateStore
     from adapter.settings import Settings
+    from adapter.sync.options import SendLimits
 
 
 def with_measured(settings: Settings, store: StateStore) -> tuple[Settings, bool]:
@@ -56,12 +57,10 @@ def with_kept_measurements(settings: Settings, *, connect: bool) -> Settings:
         return with_measured(settings, store)[0]
 
 
-def server_chooses_ids(settings: Settings, store: StateStore) -> bool:
-    """Tell whether a doctor measured that the target takes no ids of a client's choice."""
-    from adapter.sync.measured import measured_target
-    from adapter.sync.strategy import WriteStrategy
+def server_chooses_ids(settings: Settings, store: StateStore, limits: SendLimits) -> bool:
+    """Tell whether results are written to the target without ids of ours: asked for, measured, or found by writing."""
+    from adapter.sync.ladder import Ladder
     from adapter.transport.origin import normal_base
 
     url = normal_base(settings.target.url or settings.source.base_url)
-    found = measured_target(store, url)
-    return found is not None and found[0].strategy is not WriteStrategy.CLIENT_IDS
+    return not Ladder(store, url, limits).manner.strategy.chooses_ids

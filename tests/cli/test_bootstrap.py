@@ -24,6 +24,7 @@ from adapter.bootstrap import (
 from adapter.connections import auth_of
 from adapter.errors import ConfigError, MappingError
 from adapter.her2.policy import ASCO_CAP_2023, CHOICES
+from adapter.measurements import server_chooses_ids
 from adapter.settings import AuthSettings, PolicySettings, ServerSettings, Settings, load_settings
 from adapter.store import open_store
 from adapter.sync.measured import MeasuredSource, Measurement, remember
@@ -270,3 +271,14 @@ def test_a_sleep_ends_when_a_stop_is_asked_for() -> None:
 
     assert monotonic() - before < 5
     assert clock.now().tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("asked", "creates"), [("auto", False), ("client-ids", False), ("conditional-update", True)]
+)
+def test_rights_to_create_are_asked_for_where_ids_are_not_ours(
+    tmp_path: Path, asked: str, creates: bool
+) -> None:
+    given = settings(source__url=URL, target__write_strategy=asked)
+    with open_store(f"sqlite:///{tmp_path / 'state.sqlite'}") as store:
+        assert server_chooses_ids(given, store, options_of(given).send) is creates
