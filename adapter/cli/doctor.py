@@ -192,12 +192,18 @@ def _entries(settings: Settings) -> int:
 
 def _keep(found: Examination, advice: Advice, adapter: Adapter) -> None:
     """Keep what was decided, for the base URL that was measured."""
+    from adapter.audit import AuditAction
+    from adapter.sync.auditing import Auditor
     from adapter.sync.measured import Measurement, remember
 
+    parts = adapter.parts
     when = Measurement(found.base_url, found.at)
     for measured in (advice.target, advice.source):
         if measured is not None:
-            remember(adapter.parts.store, measured, when)
+            remember(parts.store, measured, when)
+    outcome = "kept" if advice.target or advice.source else "nothing-to-keep"
+    auditor = Auditor(parts.context, parts.actor)
+    parts.store.record([auditor.happened(AuditAction.DOCTOR_RUN, outcome, at=found.at)])
 
 
 def _overruling(advice: Advice, settings: Settings) -> Iterator[str]:

@@ -57,6 +57,7 @@ def erase(shared: Shared, patient: OfPatient, preview: Preview = False) -> None:
 def _erased(store: StateStore, person: str) -> tuple[str, ...]:
     from adapter.audit import AuditAction, AuditEvent
     from adapter.bootstrap import actor
+    from adapter.sync.foreign_edits import EDITS
     from adapter.sync.landmarks import SEEN
     from adapter.sync.releasing import SHOWN
 
@@ -67,6 +68,6 @@ def _erased(store: StateStore, person: str) -> tuple[str, ...]:
         )
     try:
         event = AuditEvent(AuditAction.ERASED, "done", actor(), now)
-        return store.erase(person, [event], settings=(SEEN, SHOWN))
+        return store.erase(person, [event], settings=(EDITS, SEEN, SHOWN))
     finally:
         store.release_lease(holder)

@@ -68,6 +68,9 @@ def test_what_was_measured_is_kept_and_used_by_the_next_start(
     with open_store(f"sqlite:///{tmp_path / 'state.sqlite'}") as store:
         assert measured_target(store, sandbox.base_url) is not None
         assert measured_source(store, sandbox.base_url) is not None
+        assert [(row.action, row.outcome) for row in store.recorded()][1:] == [
+            ("doctor-run", "kept")
+        ]
     [advice] = rows(ended.lines, "advice")
     assert advice["target"]["max_entries"] == 20
     assert rows(ended.lines, "server")[0]["base_url"] == sandbox.base_url

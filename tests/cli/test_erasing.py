@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
+from adapter.sync.foreign_edits import EDITS
+from adapter.sync.landmarks import SEEN
+from adapter.sync.releasing import SHOWN
 
 from .conftest import FIXTURES, Run, fetch, load
 
@@ -49,6 +53,21 @@ def test_an_erased_patient_is_in_no_file_and_the_trail_verifies(
     assert [line["action"] for line in shown.lines][-1] == "erased"
     assert patient not in shown.out
     assert run("audit", "show", "--patient", patient).out == ""
+
+
+def test_notes_that_could_name_something_of_the_patient_are_forgotten(
+    run: Run, patient: str, tmp_path: Path
+) -> None:
+    """A note is a setting; one that is added and names ids must be added to `erase` too."""
+    kept_on_purpose = {"audit-head", "derived-count", "last-sweep", "swept-with", "write-manner"}
+    with open_store(f"sqlite:///{tmp_path / 'state.sqlite'}") as store:
+        for name in (EDITS, SEEN, SHOWN):
+            store.set_setting(name, f"Observation/of-{patient}")
+    run("erase", "--patient", patient)
+    with sqlite3.connect(tmp_path / "state.sqlite") as connection:
+        left = {name for (name,) in connection.execute("SELECT name FROM her2_setting")}
+    connection.close()
+    assert left <= kept_on_purpose, left - kept_on_purpose
 
 
 def test_it_says_what_it_does_not_touch_and_names_the_command(run: Run, patient: str) -> None:

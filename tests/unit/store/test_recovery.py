@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from adapter.store import open_store
+from adapter.sync.ladder import FOUND
 
 from .mid_life import MidLife, Revived, mid_life, put
 
@@ -90,6 +91,10 @@ def test_flipped_bytes_in_the_state_end_where_the_oracle_says(
         ("since", "no instant"),
         ("swept-with", ""),
         ("brake", "{"),
+        ("foreign-edits", "{"),
+        ("foreign-edits", '{"a": ["no instant"]}'),
+        (FOUND, "{"),
+        (FOUND, '{"url": 7}'),
     ],
 )
 def test_a_fact_that_says_nonsense_ends_where_the_oracle_says(
