@@ -12,16 +12,24 @@ import pytest
 from tests.live.adapter_under_test import AdapterUnderTest
 from tests.live.laboratory import Laboratory
 from tests.live.records import Records
-from tests.live.servers import LiveServer, OnHapi, OnSandbox, strict_sandbox
+from tests.live.servers import LiveServer, OnHapi, OnMedplum, OnSandbox, strict_sandbox
 
 Adapters = Callable[..., AdapterUnderTest]
 
 
-@pytest.fixture(params=["sandbox", pytest.param("hapi", marks=pytest.mark.real)])
+@pytest.fixture(
+    params=[
+        "sandbox",
+        pytest.param("hapi", marks=pytest.mark.real),
+        pytest.param("medplum", marks=pytest.mark.real),
+    ]
+)
 def server(request: pytest.FixtureRequest) -> Iterator[LiveServer]:
     """An empty server: a sandbox of its own, or the session's HAPI with everything removed."""
     if request.param == "hapi":
         yield OnHapi(request.getfixturevalue("empty_hapi"))
+    elif request.param == "medplum":
+        yield OnMedplum(request.getfixturevalue("empty_medplum"))
     else:
         with strict_sandbox() as sandbox:
             yield OnSandbox(sandbox)

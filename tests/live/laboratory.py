@@ -26,7 +26,7 @@ _ANSWERS = {
 }
 """The answers of LOINC's list LL4396-9; any other text is sent as text alone."""
 _TIMEOUT_SECONDS = 60.0
-_ENTRIES_AT_ONCE = 400
+_ENTRIES_AT_ONCE = 50  # Medplum takes no more in one transaction
 
 
 class Laboratory:

@@ -17,6 +17,7 @@ from adapter.sandbox.rules import ServerRules
 from adapter.sandbox.server import Sandbox
 from tests.servers.child import Child
 from tests.servers.hapi import HapiServer
+from tests.servers.medplum import MedplumServer
 
 _SECONDS = 30.0
 _URL = re.compile(r"http://127\.0\.0\.1:\d+/fhir")
@@ -42,6 +43,10 @@ class LiveServer(Protocol):
 
     name: str
     base_url: str
+    matches_names: bool
+    """Whether tests can be searched by their name."""
+    checks_references: bool
+    """Whether it refuses a reference to what is deleted."""
 
     def mark(self) -> object:
         """Give a point in time for `since`."""
@@ -56,6 +61,8 @@ class OnSandbox:
     """The sandbox, counting for itself."""
 
     name = "sandbox"
+    matches_names = True
+    checks_references = True
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.base_url = sandbox.base_url
@@ -77,6 +84,8 @@ class SandboxProcess:
     """A sandbox in a process of its own, as `her2-adapter sandbox` starts it."""
 
     name = "sandbox"
+    matches_names = True
+    checks_references = True
 
     def __init__(self, child: Child, base_url: str) -> None:
         self.base_url = base_url
@@ -119,6 +128,8 @@ class OnHapi:
     """HAPI, counted from its own access log."""
 
     name = "hapi"
+    matches_names = True
+    checks_references = True
 
     def __init__(self, hapi: HapiServer) -> None:
         self.base_url = hapi.base_url
@@ -136,3 +147,29 @@ class OnHapi:
             if one.is_write
         )
         return Asked(len(asked), sum(writes))
+
+
+class OnMedplum:
+    """Medplum's FHIR router, which counts for itself."""
+
+    name = "medplum"
+    matches_names = False
+    checks_references = False
+
+    def __init__(self, medplum: MedplumServer) -> None:
+        self.base_url = medplum.base_url
+        self._medplum = medplum
+
+    def mark(self) -> object:
+        """Give a point in time for `since`."""
+        return self._now()
+
+    def since(self, mark: object) -> Asked:
+        """Count what arrived after the mark."""
+        assert isinstance(mark, Asked)
+        now = self._now()
+        return Asked(now.requests - mark.requests, now.writes - mark.writes)
+
+    def _now(self) -> Asked:
+        counts = self._medplum.counts()
+        return Asked(counts["requests"], counts["writes"])

@@ -96,7 +96,7 @@ def test_source_version_that_says_the_same_writes_nothing(
     ihc = laboratory.ihc("frida", "1+")
     adapter.settle()
     laboratory.change(ihc, issued="2026-01-12T09:00:00Z")
-    assert laboratory.read(ihc)["meta"]["versionId"] == "2"
+    assert records.number(laboratory.read(ihc)) == 2
     quiet = server.mark()
     adapter.settle()
     assert server.since(quiet).writes == 0

@@ -114,3 +114,6 @@ def test_pages_hold_everything_once_and_history_tells_the_newest_first(
     for _ in range(2):
         told = _get(medplum, f"Patient/{patients[0]['id']}/_history").json()["entry"]
         assert [len(told), told[0]["resource"]["meta"]["versionId"]] == [2, latest]
+        # The second time it is deleted, which takes nothing from its history.
+        where = f"{medplum.base_url}/Patient/{patients[0]['id']}"
+        requests.delete(where, timeout=TIMEOUT_SECONDS)

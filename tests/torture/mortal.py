@@ -24,6 +24,7 @@ from adapter.cli.main import main
 from adapter.cli.signals import stop_on_signals
 from adapter.errors import PermanentServerError
 from adapter.logs import configure
+from adapter.ports import SingleWrite
 from adapter.settings import load_settings
 from adapter.sync.loop import Loop, LoopOptions
 from adapter.sync.report import PassReport
@@ -120,6 +121,12 @@ class Picky:
         if self._word in bundle:
             raise PermanentServerError("a value is wrong", status=422)
         return self._server.transact(bundle)
+
+    def write(self, one: SingleWrite) -> Any:
+        """Refuse it alone too, as a server does."""
+        if self._word in one.body:
+            raise PermanentServerError("a value is wrong", status=422)
+        return self._server.write(one)
 
 
 def live(life: Life, ready: Connection) -> None:

@@ -39,11 +39,17 @@ class Repository extends MemoryRepository {
     }
   }
 
-  /** The newest first, every time: the router's own turns the stored list over at each call. */
+  /**
+   * The newest first, also of what is deleted, as Medplum's full server tells it. The router's own
+   * turns the stored list over at each call, and knows nothing of what is deleted.
+   */
   async readHistory(resourceType, id) {
-    const told = await super.readHistory(resourceType, id);
-    await super.readHistory(resourceType, id);
-    return told;
+    const versions = this.history.get(resourceType)?.get(id);
+    if (!versions) {
+      throw new OperationOutcomeError(core.notFound);
+    }
+    const entry = versions.map((resource) => ({ resource })).reverse();
+    return { resourceType: 'Bundle', type: 'history', entry };
   }
 
   /** Pages with links, in a fixed order of their own where none is asked for. */
