@@ -233,7 +233,7 @@ def _numbers(components: Collection[Json]) -> dict[str, Decimal]:
         ):
             raise NotCovered("a unit")
         found[name] = Decimal(str(value))
-    if any(value <= 0 or (name != "ratio" and value > 50) for name, value in found.items()):
+    if any(not 0 < value <= 50 for value in found.values()):
         raise NotCovered("a number that no count can have")
     if found and "ratio" not in found and set(found) != {"copies", "cep17"}:
         raise NotCovered("a single count")
