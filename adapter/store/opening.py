@@ -103,8 +103,9 @@ def _open(address: URL, audit_key: bytes | None) -> SqlStateStore:
 
 
 def _check_pages(engine: Engine, where: str) -> None:
+    # Not the quick check: that does not hold an index against its table, and a lookup by the one then gives the other.
     with read_transaction(engine) as connection:
-        verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        verdict = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
     if verdict != "ok":
         raise CorruptStoreError(f"The state store {where} is damaged.")
 

@@ -168,3 +168,17 @@ def test_flipped_bytes_never_change_a_bundle_or_escape_as_another_error(
     with suppress(StoreError), open_store(f"sqlite:///{sqlite_path}") as store:
         assert store.outbox() in ((), (a_bundle(body=b"x" * 20_000),))
         _use_all_of_it(store)
+
+
+def test_a_name_that_differs_between_a_table_and_its_index_condemns_the_file(
+    sqlite_path: Path,
+) -> None:
+    """One flipped bit: the index finds a patient, and the table gives another name."""
+    with open_store(f"sqlite:///{sqlite_path}") as store:
+        store.remember_patients(["Patient/p6"])
+    content = sqlite_path.read_bytes()
+    assert content.count(b"Patient/p6") == 2
+    sqlite_path.write_bytes(content.replace(b"Patient/p6", b"Pa4ient/p6", 1))
+    with open_store(f"sqlite:///{sqlite_path}") as store:
+        assert store.known_patients(["Patient/p6"]) == frozenset()
+    assert len(_aside(sqlite_path)) == 1
