@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from adapter.errors import InvalidRecord
+from adapter.fhir.identity import device_id
 from adapter.fhir.record.derive import DeriveContext
 from adapter.fhir.record.provenance import (
     check_record,
@@ -90,6 +91,12 @@ class BundleMaker:
             return transaction_entry(device(version))
         is_update = self.strategy is WriteStrategy.CONDITIONAL_UPDATE
         return conditional_entry(device(version, is_identified=True), update=is_update)
+
+    def harmless(self) -> bytes:
+        """Make a transaction, as long as that of one case, that changes nothing: the Device again, and a search."""
+        name = device_id(self.context.software_version)
+        search = {"request": {"method": "GET", "url": f"Device?_id={name}"}}
+        return frozen_bundle_body([self.device(), search])
 
     def _provenance(self, planned: Planned, body: JsonObject) -> JsonObject:
         context = replace(self.context, server_assigns_ids=not self.strategy.chooses_ids)

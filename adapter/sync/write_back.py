@@ -18,12 +18,16 @@ from typing import Final
 import structlog
 
 from adapter.audit import AuditEvent
-from adapter.errors import InvalidRecord, UnknownOutcome
+from adapter.errors import (
+    InvalidRecord,
+    PartlyCarriedOut,
+    UnknownOutcome,
+)
 from adapter.ports import Clock, FrozenBundle, JsonObject, ParkedCase, StateStore
 from adapter.sync.auditing import Auditor
 from adapter.sync.bundle import BundleMaker
 from adapter.sync.confirming import IF_MATCH_IGNORED, NOT_WRITTEN, Confirming, Landed
-from adapter.sync.delivery import Delivered, Delivery, Fate
+from adapter.sync.delivery import Delivered, Delivery, Fate, Stands
 from adapter.sync.first_write import FirstWrite
 from adapter.sync.foreign_edits import EDITED_BY_OTHERS
 from adapter.sync.ladder import Ladder
@@ -188,13 +192,28 @@ class Writer:
         may_be_no_transaction = (
             is_single and delivered.fate is Fate.REFUSED and not ladder.has_landed_whole
         )
-        if may_be_no_transaction and ladder.may_send_singly:
-            # No transaction of this server has ever landed: it may be that, and not the case.
+        if may_be_no_transaction and ladder.may_send_singly and not self._takes_transactions():
             alone = one_by_one.deliver(bundle)
             if alone.fate is Fate.LANDED:
                 ladder.send_singly()
             return alone
         return delivered
+
+    def _takes_transactions(self) -> bool:
+        """Tell by a transaction of two entries, which changes nothing, whether the server refuses all of them.
+
+        A case that is refused for what it says must not be sent in two parts: its Provenance may be what is refused.
+        """
+        body = self.maker.harmless()
+        try:
+            tried = self.delivery.attempts.until_known(
+                lambda: self.delivery.target.transact(body), lambda: Stands.AS_BEFORE
+            )
+        except PartlyCarriedOut:
+            return False
+        if tried.fate is Fate.LANDED:
+            self.ladder.landed_whole()
+        return tried.fate is Fate.LANDED
 
     def _send_singly(self, cases: Sequence[Planned], delivered: Delivered) -> None:
         """Finish a bundle on a server that turns out to have no real transactions."""

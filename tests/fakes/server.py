@@ -224,7 +224,11 @@ class FakeFhirServer:
         entries = json.loads(bundle, parse_float=Decimal)["entry"]
         self.habits.refuse_bundle(len(entries))
         is_batch = self.habits.transactions is Transactions.BATCH
-        outcomes = self._as_batch(entries) if is_batch else self._whole(entries)
+        writes = [entry for entry in entries if entry["request"]["method"] != "GET"]
+        written = iter(self._as_batch(writes) if is_batch else self._whole(writes))
+        outcomes = tuple(
+            next(written) if entry in writes else EntryOutcome(200, None) for entry in entries
+        )
         self.crash.step()
         if fault:
             raise fault.error

@@ -156,6 +156,20 @@ def test_transactions_that_were_asked_for_are_not_done_without() -> None:
     assert site.derived() == []
 
 
+@pytest.mark.parametrize("name", ["client-ids", "conditional-update", "conditional-create"])
+def test_a_first_case_whose_provenance_is_refused_is_parked_whole(name: str) -> None:
+    site = site_with(SERVERS[name], 1)
+    site.server.refuse = lambda resource: (
+        "no such thing" if resource["resourceType"] == "Provenance" else None
+    )
+    assert len(site.run().parked) == 1
+    assert site.derived() == []
+    site.server.refuse = lambda _: None
+    site.laboratory.fish("p0", "Amplified")
+    site.settle()
+    assert_pairs(site)
+
+
 def test_single_writes_can_be_asked_for() -> None:
     site = site_with(Habits(), 3, atomic=False)
     site.settle()
