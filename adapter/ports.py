@@ -55,6 +55,7 @@ class Capability:
 class SearchPage:
     """One page of a searchset: matches and included resources, and what the server warned of.
 
+    `unusable`: matches that nothing may be decided from: without a valid id, or shortened by the server.
     `warnings` are shortened OperationOutcome texts of warning or information severity.
     `server_time`: the Date header as UTC, or None. `total`: all matches of the search, where the
     server says how many.
@@ -65,6 +66,7 @@ class SearchPage:
     warnings: tuple[str, ...] = ()
     server_time: datetime | None = None
     total: int | None = None
+    unusable: tuple[JsonObject, ...] = ()
 
 
 @dataclass(frozen=True)

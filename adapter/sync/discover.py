@@ -139,6 +139,8 @@ class Discovery:
         for page in self.searches.results(window, alone=True, seen=crawl.noting(self.clock)):
             for resource in page.matches:
                 self._wake_by(resource, found, seen)
+            patients = (patient_of(one, self.searches.source.base_url) for one in page.unusable)
+            found.patients.update(patient for patient in patients if patient is not None)
         self._move(RESULTS, crawl, found, since)
 
     def _own(self, found: Discovered, seen: set[str], since: datetime | None) -> None:

@@ -72,9 +72,9 @@ class Gatherer:
             yield from self._together(patients[:middle])
             yield from self._together(patients[middle:])
         else:
-            yield gathered
+            yield from gathered
 
-    def _at_once(self, patients: list[str]) -> Gathered:
+    def _at_once(self, patients: list[str]) -> list[Gathered]:
         pool, together = Pool(), ",".join(patients)
         of_patients = (self.searches.patient_param or "patient", together)
         for page in self.searches.results([of_patients]):
@@ -83,10 +83,12 @@ class Gatherer:
             pool.add_narratives(page)
         for page in self.searches.own([self._own_patients(together)]):
             pool.add_own(page)
-        asked = frozenset(patients)
+        spoiled = pool.spoiled & set(patients)
+        asked = frozenset(patients) - spoiled
         part = self._only(asked, pool)
-        others = self._other_owners(part) - asked
-        return replace(self.assembled(asked, part, pool), others=others)
+        others = self._other_owners(part) - set(patients)
+        gathered = replace(self.assembled(asked, part, pool), others=others)
+        return [gathered, Gathered.spoiled(spoiled)] if spoiled else [gathered]
 
     def _other_owners(self, part: Pool) -> frozenset[str]:
         """Name patients who have a derived result from one of these results.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from adapter.fhir.identity import case_identifier, is_own, relative_reference
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import references, string
 from adapter.ports import JsonObject, SearchPage
-from adapter.sync.references import version_of
+from adapter.sync.references import patient_of, version_of
 from adapter.sync.search_params import last_updated
 
 
@@ -37,6 +37,12 @@ class Gathered:
     others: frozenset[str] = frozenset()
     unread: str = ""
 
+    @classmethod
+    def spoiled(cls, patients: Iterable[str]) -> Gathered:
+        """Say of patients that a result of theirs came in a form that nothing may be decided from."""
+        why = "a result came without a valid id, or shortened by the server; nothing is decided without it"
+        return cls(frozenset(patients), unread=why)
+
 
 @dataclass
 class Pool:
@@ -48,6 +54,8 @@ class Pool:
     narratives: dict[str, JsonObject] = field(default_factory=dict)
     listed_by: dict[str, set[str]] = field(default_factory=dict)
     own_found: set[str] = field(default_factory=set)
+    spoiled: set[str] = field(default_factory=set)
+    """Patients of whom a result was shown that cannot be used: nothing may be decided without it."""
 
     def add_results(self, page: SearchPage, base_url: str) -> None:
         """Take in a page of candidates with what came along."""
@@ -55,6 +63,8 @@ class Pool:
             self.add_result(resource)
         for resource in page.included:
             self.add_related(resource, base_url)
+        patients = (patient_of(resource, base_url) for resource in page.unusable)
+        self.spoiled.update(patient for patient in patients if patient is not None)
 
     def add_result(self, resource: JsonObject) -> None:
         """Take in a candidate; our own output is counted, and never a candidate."""

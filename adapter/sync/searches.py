@@ -128,7 +128,7 @@ class Searches:
                 seen(page)
                 kept = tuple(one for one in page.matches if is_own(one) or self._is_wanted(one))
                 found.update(map(reference_to, kept))
-                yield replace(page, matches=kept)
+                yield replace(page, matches=kept, unusable=self._spoiled(page))
         for params in self._by_name_and_category(restriction):
             for page in self._plainly(params):
                 seen(page)
@@ -138,8 +138,9 @@ class Searches:
                     if reference_to(one) not in found and self._is_wanted(one)
                 }
                 found.update(fresh)
-                if fresh:
-                    yield replace(page, matches=tuple(fresh.values()), included=())
+                if fresh or self._spoiled(page):
+                    matches, spoiled = tuple(fresh.values()), self._spoiled(page)
+                    yield replace(page, matches=matches, included=(), unusable=spoiled)
                     yield from () if alone else self._around(fresh)
 
     def narratives(
@@ -208,6 +209,9 @@ class Searches:
                 yield replace(
                     page, matches=tuple(one for one in page.matches if reference_to(one) in fresh)
                 )
+
+    def _spoiled(self, page: SearchPage) -> tuple[JsonObject, ...]:
+        return tuple(filter(self._is_wanted, page.unusable))
 
     def _is_wanted(self, resource: JsonObject) -> bool:
         return self.wanted.is_candidate(resource)

@@ -67,7 +67,9 @@ class Sweep:
             if patient is not None:
                 by_patient.setdefault(patient, Pool()).narratives[reference] = resource
         yield self.gatherer.without_patient(without, len(self.pool.own_found))
-        patients = sorted(by_patient)
+        if self.pool.spoiled:
+            yield Gathered.spoiled(self.pool.spoiled)
+        patients = sorted(by_patient.keys() - self.pool.spoiled)
         size = self.gatherer.limits.patients_at_once
         for start in range(0, len(patients), size):
             together = patients[start : start + size]

@@ -22,6 +22,9 @@ from adapter.errors import (
 from adapter.ports import EntryOutcome, JsonObject, SearchPage, SearchParams
 from adapter.transport.outcome import error_in, issues_of
 
+NO_RESOURCE = "without a resource"
+NO_ID = "without a valid id"
+SHORTENED = "shortened by the server (SUBSETTED)"
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]{1,63})/([^/]+)(?:/_history/([^/]+))?")
 # How results are delivered, not which: servers do not all echo these (FHIR R4 search, 3.1.1.4).
@@ -92,7 +95,8 @@ def page_of(
     """Sort the entries of a searchset into matches, included resources and warnings.
 
     An entry is refused alone, with a warning, when it has no resource with a valid id, when it is a
-    match of another type than was asked for, or when the server shortened it (tag SUBSETTED).
+    match of another type than was asked for, or when the server shortened it (tag SUBSETTED). What
+    was asked for and cannot be used is given apart: its patient must not be decided without it.
 
     Raises: TemporaryServerError, NotAuthorised or PermanentServerError for an OperationOutcome
         among the entries with an error; then the page may be incomplete.
@@ -100,6 +104,7 @@ def page_of(
     """
     matches: list[JsonObject] = []
     included: list[JsonObject] = []
+    unusable: list[JsonObject] = []
     warnings: list[str] = []
     refused: Counter[str] = Counter()
     for entry in entries_of(bundle):
@@ -111,8 +116,12 @@ def page_of(
             continue
         mode = _mode(entry, resource, resource_type)
         reason = _why_unusable(resource, mode, resource_type)
-        if reason or not isinstance(resource, dict):
-            refused[reason or "without a resource"] += 1
+        if not isinstance(resource, dict):
+            refused[NO_RESOURCE] += 1
+        elif reason:
+            refused[reason] += 1
+            if reason in (NO_ID, SHORTENED) and resource["resourceType"] == resource_type:
+                unusable.append(resource)
         elif mode == "match":
             matches.append(resource)
         elif mode == "include":
@@ -125,6 +134,7 @@ def page_of(
         warnings=tuple(warnings),
         server_time=server_time,
         total=total if isinstance(total, int) and not isinstance(total, bool) else None,
+        unusable=tuple(unusable),
     )
 
 
@@ -254,15 +264,15 @@ def _mode(entry: Any, resource: Any, resource_type: str) -> str:
 
 def _why_unusable(resource: Any, mode: str, resource_type: str) -> str | None:
     if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
-        return "without a resource"
+        return NO_RESOURCE
     if mode not in ("match", "include"):
         return "neither match nor include"
     if not is_id(resource.get("id")):
-        return "without a valid id"
+        return NO_ID
     if mode == "match" and resource["resourceType"] != resource_type:
         return f"a match that is no {resource_type}"
     if is_shortened(resource):
-        return "shortened by the server (SUBSETTED)"
+        return SHORTENED
     return None
 
 

@@ -206,8 +206,11 @@ class FakeFhirServer:
             self._call(f"search {resource_type}?" + "&".join(f"{n}={v}" for n, v in params))
             page = tuple(_copied(found[start : start + size]))
             included = tuple(map(self.show, self._included(page, params)))
-            page = tuple(map(self.show, page))
-            yield SearchPage(page, included, (), self.clock.now(), self._total(len(found)))
+            shown = [self.show(one) for one in page]
+            spoiled = tuple(one for one in shown if _is_unusable(one))
+            page = tuple(one for one in shown if not _is_unusable(one))
+            total = self._total(len(found))
+            yield SearchPage(page, included, (), self.clock.now(), total, unusable=spoiled)
 
     def _total(self, number: int) -> int | None:
         return number if self.says_total else None
@@ -403,3 +406,9 @@ class FakeFhirServer:
             resource = self._present(item.get("reference", ""))
             if resource:
                 found[item["reference"]] = resource
+
+
+def _is_unusable(resource: JsonObject) -> bool:
+    """Whether the transport would refuse it: shown without an id, or shortened."""
+    tags = resource.get("meta", {}).get("tag", [])
+    return "id" not in resource or any(tag.get("code") == "SUBSETTED" for tag in tags)
