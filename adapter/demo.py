@@ -28,7 +28,7 @@ from adapter.settings import (
     TargetSettings,
 )
 from adapter.sync.cycle import Cycle, PassOptions, PassReport
-from adapter.sync.ownership import NAMESPACE_SYSTEM
+from adapter.sync.planning.ownership import NAMESPACE_SYSTEM
 from adapter.sync.withdraw import Selection, withdraw_ours
 from adapter.terminology.systems import BASE
 

@@ -59,7 +59,7 @@ def with_kept_measurements(settings: Settings, *, connect: bool) -> Settings:
 
 def server_chooses_ids(settings: Settings, store: StateStore, limits: SendLimits) -> bool:
     """Tell whether results are written to the target without ids of ours: asked for, measured, or found by writing."""
-    from adapter.sync.ladder import Ladder
+    from adapter.sync.writing.ladder import Ladder
     from adapter.transport.origin import normal_base
 
     url = normal_base(settings.target.url or settings.source.base_url)

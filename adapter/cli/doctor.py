@@ -149,7 +149,7 @@ def _bench(role: _Role, adapter: Adapter, stop: Event, patience: float) -> Bench
 
 def _examined(role: _Role, bench: Bench, adapter: Adapter, settings: Settings) -> Examination:
     from adapter.doctor.examine import Examiner, Task
-    from adapter.sync.searches import Searches
+    from adapter.sync.reading.searches import Searches
 
     task = Task(
         is_source=role.is_source,

@@ -57,9 +57,9 @@ def erase(shared: Shared, patient: OfPatient, preview: Preview = False) -> None:
 def _erased(store: StateStore, person: str) -> tuple[str, ...]:
     from adapter.audit import AuditAction, AuditEvent
     from adapter.bootstrap import actor
-    from adapter.sync.foreign_edits import EDITS
-    from adapter.sync.landmarks import SEEN
+    from adapter.sync.reading.landmarks import SEEN
     from adapter.sync.releasing import SHOWN
+    from adapter.sync.writing.foreign_edits import EDITS
 
     now, holder = datetime.now(UTC), f"erase-{uuid.uuid4().hex}"
     if store.acquire_lease(holder, now=now, seconds=LEASE_SECONDS) is None:

@@ -11,7 +11,7 @@ from adapter.cli.printing import Block, Output, number_of, print_blocks, say
 from adapter.cli.shared import Shared
 
 if TYPE_CHECKING:
-    from adapter.sync.worklist import WorklistGroup
+    from adapter.sync.planning.worklist import WorklistGroup
 
 
 class ListedKind(StrEnum):
@@ -49,7 +49,7 @@ def unmapped(shared: Shared, kind: Kind = ListedKind.NOT_READ) -> None:
     what `mappings add` takes.
     """
     from adapter.bootstrap import open_state
-    from adapter.sync.worklist import grouped
+    from adapter.sync.planning.worklist import grouped
 
     with open_state(shared.settings(quiet=True)) as store:
         listed = [

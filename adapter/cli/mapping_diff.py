@@ -197,7 +197,7 @@ def _from_server(shared: Shared, both: tuple[Basis, Basis], limit: int) -> Itera
     """Read patients of the server; nothing is written, not even state."""
     from adapter.bootstrap import open_adapter
     from adapter.offline.live import documents_of, gathered_patients
-    from adapter.sync.wanted import Wanted
+    from adapter.sync.reading.wanted import Wanted
 
     wanted = Wanted.of(*(basis.catalogue for basis in both))
     settings = shared.settings(quiet=True, store__url="sqlite://")

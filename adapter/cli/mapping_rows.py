@@ -15,7 +15,7 @@ from adapter.cli.shared import Shared
 
 if TYPE_CHECKING:
     from adapter.ports import StateStore
-    from adapter.sync.worklist import WorklistGroup
+    from adapter.sync.planning.worklist import WorklistGroup
     from adapter.terminology.overlay import Addition, Stamp
 
 ANY_LANGUAGE: Final = "*"
@@ -179,7 +179,7 @@ def _named_row(shared: Shared, row: str) -> WorklistGroup:
 
 
 def _group(store: StateStore, row: str) -> WorklistGroup | None:
-    from adapter.sync.worklist import grouped
+    from adapter.sync.planning.worklist import grouped
 
     groups = grouped(store.worklist())
     return next((group for group in groups if group.row == row.strip().lower()), None)

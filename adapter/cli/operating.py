@@ -93,7 +93,7 @@ _PASS_COLUMNS: Final = {
 
 
 def _facts(store: StateStore, passes: Sequence[PassRecord], now: datetime) -> dict[str, Any]:
-    from adapter.sync.discover import RESULTS
+    from adapter.sync.reading.discover import RESULTS
     from adapter.sync.releasing import engaged
 
     good = next((one.ended_at for one in passes if one.outcome in _GOOD), None)

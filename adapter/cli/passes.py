@@ -186,7 +186,7 @@ def _ask_server(server: FhirServer) -> None:
 def _tell(report: PassReport, shared: Shared) -> None:
     """Print what a pass of `run` changed, where somebody asked for data."""
     from adapter.cli.pass_report import print_pass
-    from adapter.sync.plan import Action
+    from adapter.sync.planning.plan import Action
 
     if shared.output is None:
         return

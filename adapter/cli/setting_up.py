@@ -58,7 +58,7 @@ def _checked(settings: Settings) -> Iterator[str]:
     from adapter.bootstrap import open_adapter
     from adapter.cli.granted_text import granted_sentences
     from adapter.cli.site_text import overlay_sentences
-    from adapter.sync.searches import Searches
+    from adapter.sync.reading.searches import Searches
 
     settings.source.base_url  # noqa: B018 - raises a sentence of its own before anything is opened
     with open_adapter(settings, Event()) as adapter:

@@ -21,7 +21,7 @@ from adapter.errors import (
     VersionConflict,
 )
 from adapter.ports import JsonObject
-from adapter.sync.searches import Searches
+from adapter.sync.reading.searches import Searches
 
 _WRITING: Final = (
     Topic.INDEX_LAG,

@@ -12,9 +12,9 @@ from adapter.errors import NotAuthorised, ParameterDropped, PermanentServerError
 from adapter.fhir.references import reference_to
 from adapter.ports import JsonObject
 from adapter.sync.permissions import needed
-from adapter.sync.search_params import at_or_after, last_updated
-from adapter.sync.searches import Searches
-from adapter.sync.trial import REFUSALS, Trial
+from adapter.sync.reading.search_params import at_or_after, last_updated
+from adapter.sync.reading.searches import Searches
+from adapter.sync.reading.trial import REFUSALS, Trial
 
 PAGE_SIZES: Final = (500, 250, 100, 50)
 """Page sizes tried, from the one in use down."""

@@ -10,12 +10,12 @@ from adapter.fhir.references import reference_to
 from adapter.fhir.strict_json import JsonObject
 from adapter.offline.answers import Answers, answer
 from adapter.sync.cycle import Parts
-from adapter.sync.gather import Gatherer
 from adapter.sync.options import ReadLimits
-from adapter.sync.pool import Gathered
+from adapter.sync.reading.gather import Gatherer
+from adapter.sync.reading.pool import Gathered
+from adapter.sync.reading.searches import Searches
+from adapter.sync.reading.wanted import Wanted
 from adapter.sync.references import patient_of
-from adapter.sync.searches import Searches
-from adapter.sync.wanted import Wanted
 
 
 def answers_around(parts: Parts, reference: str, limits: ReadLimits) -> Answers:

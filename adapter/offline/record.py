@@ -19,9 +19,9 @@ from adapter.fhir.references import Graph, reference_to, with_references
 from adapter.fhir.shapes import child, references, string
 from adapter.fhir.strict_json import JsonObject
 from adapter.offline.answers import Answer, Answers
-from adapter.sync.bundle import BundleMaker
-from adapter.sync.ownership import is_ours, marked
-from adapter.sync.plan import WITHDRAWN, Desired, Standing, plan
+from adapter.sync.planning.ownership import is_ours, marked
+from adapter.sync.planning.plan import WITHDRAWN, Desired, Standing, plan
+from adapter.sync.writing.bundle import BundleMaker
 from adapter.terminology.systems import BASE
 
 Facts = Mapping[str, SourceFacts]

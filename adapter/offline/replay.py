@@ -26,15 +26,15 @@ from adapter.offline.recorded import (
 )
 from adapter.offline.verdict import Agreement, Verdict
 from adapter.sync.cycle import Parts
-from adapter.sync.gather import Gatherer
 from adapter.sync.options import ReadLimits
-from adapter.sync.ownership import is_ours, marked, namespace_of
-from adapter.sync.plan import WITHDRAWN, Desired
-from adapter.sync.pool import Gathered, Pool
-from adapter.sync.reconcile import reconcile
+from adapter.sync.planning.ownership import is_ours, marked, namespace_of
+from adapter.sync.planning.plan import WITHDRAWN, Desired
+from adapter.sync.planning.reconcile import reconcile
+from adapter.sync.reading.gather import Gatherer
+from adapter.sync.reading.pool import Gathered, Pool
+from adapter.sync.reading.search_params import last_updated
+from adapter.sync.reading.searches import Searches
 from adapter.sync.references import made_relative, patient_of, version_of
-from adapter.sync.search_params import last_updated
-from adapter.sync.searches import Searches
 
 
 class _CannotTell(Exception):

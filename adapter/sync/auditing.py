@@ -17,9 +17,9 @@ from adapter.fhir.record.derive import DeriveContext
 from adapter.fhir.record.sources import SourceFacts
 from adapter.fhir.shapes import child, references, string
 from adapter.ports import JsonObject, ParkedCase
-from adapter.sync.confirming import Landed
-from adapter.sync.plan import WITHDRAWN, Action, Planned
+from adapter.sync.planning.plan import WITHDRAWN, Action, Planned
 from adapter.sync.references import made_relative, version_of
+from adapter.sync.writing.confirming import Landed
 
 CONFIRMED: Final = "confirmed"
 FOUND: Final = "found-after-restart"

@@ -7,13 +7,13 @@ crash anywhere is healed by running again.
 from __future__ import annotations
 
 from adapter.sync.auditing import Auditor
-from adapter.sync.discover import Recent
 from adapter.sync.one_pass import OnePass
 from adapter.sync.options import PassOptions, SyncOptions
 from adapter.sync.parts import Interrupts, Parts
+from adapter.sync.reading.discover import Recent
+from adapter.sync.reading.searches import Searches
 from adapter.sync.releasing import note_shown
 from adapter.sync.report import CaseRow, PassKind, PassOutcome, PassReport, SetAside
-from adapter.sync.searches import Searches
 
 __all__ = [
     "CaseRow",

@@ -13,14 +13,14 @@ from adapter.fhir.identity import case_identifier
 from adapter.fhir.record.derive import DeriveContext
 from adapter.her2.model import Link
 from adapter.ports import JsonObject
-from adapter.sync.ladder import Ladder
-from adapter.sync.lookup import Lookup
-from adapter.sync.ownership import is_ours
-from adapter.sync.plan import WITHDRAWN, Action, Planned, plan
-from adapter.sync.pool import Gathered
-from adapter.sync.proved import unproved_of
-from adapter.sync.reconcile import Reconciled, reconcile
+from adapter.sync.planning.ownership import is_ours
+from adapter.sync.planning.plan import WITHDRAWN, Action, Planned, plan
+from adapter.sync.planning.reconcile import Reconciled, reconcile
+from adapter.sync.reading.pool import Gathered
 from adapter.sync.references import made_relative
+from adapter.sync.writing.ladder import Ladder
+from adapter.sync.writing.lookup import Lookup
+from adapter.sync.writing.proved import unproved_of
 from adapter.terminology.catalogue import Catalogue
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from adapter.her2.joins import names_of
 from adapter.her2.model import Link
-from adapter.sync.reconcile import Reconciled
+from adapter.sync.planning.reconcile import Reconciled
 
 
 @dataclass

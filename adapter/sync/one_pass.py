@@ -16,32 +16,39 @@ import structlog
 from adapter.fhir.references import reference_to
 from adapter.ports import ParkedCase
 from adapter.sync.auditing import Auditor
-from adapter.sync.brakes import RELEASED, BrakeState, Load, judge, judge_first_contact, load_of
-from adapter.sync.bundle import BundleMaker
 from adapter.sync.deciding import Decider
-from adapter.sync.delivery import Attempts, Delivery
-from adapter.sync.discover import RESULTS, Recent
 from adapter.sync.facts import count_of
-from adapter.sync.fenced import FencedServer
-from adapter.sync.foreign_edits import EDITED_BY_OTHERS, ForeignEdits
-from adapter.sync.ladder import Ladder
-from adapter.sync.landmarks import remember, remembered
-from adapter.sync.lanes import Lanes
 from adapter.sync.link_watch import LinkWatch
 from adapter.sync.options import PassOptions, SyncOptions
-from adapter.sync.outbox import settle_outbox
 from adapter.sync.parts import Interrupts, Parts
-from adapter.sync.plan import Action, Planned
-from adapter.sync.pool import Gathered
-from adapter.sync.reconcile import Reconciled
+from adapter.sync.planning.brakes import (
+    RELEASED,
+    BrakeState,
+    Load,
+    judge,
+    judge_first_contact,
+    load_of,
+)
+from adapter.sync.planning.plan import Action, Planned
+from adapter.sync.planning.reconcile import Reconciled
+from adapter.sync.planning.worklist import worklist_entries
+from adapter.sync.reading.discover import RESULTS, Recent
+from adapter.sync.reading.landmarks import remember, remembered
+from adapter.sync.reading.pool import Gathered
+from adapter.sync.reading.searches import Searches
 from adapter.sync.references import version_of
 from adapter.sync.releasing import BrakeBook
 from adapter.sync.report import PassOutcome, PassReport
 from adapter.sync.scope import DERIVED_COUNT, LAST_SWEEP, SINCE, SWEPT_WITH, Scope, Scoping
-from adapter.sync.searches import Searches
 from adapter.sync.tally import Tally
-from adapter.sync.worklist import worklist_entries
-from adapter.sync.write_back import Writer
+from adapter.sync.writing.bundle import BundleMaker
+from adapter.sync.writing.delivery import Attempts, Delivery
+from adapter.sync.writing.fenced import FencedServer
+from adapter.sync.writing.foreign_edits import EDITED_BY_OTHERS, ForeignEdits
+from adapter.sync.writing.ladder import Ladder
+from adapter.sync.writing.lanes import Lanes
+from adapter.sync.writing.outbox import settle_outbox
+from adapter.sync.writing.write_back import Writer
 
 log = structlog.get_logger(__name__)
 

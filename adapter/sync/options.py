@@ -58,7 +58,7 @@ class SendLimits:
     with jitter. `cases_per_minute`: None for as fast as the server takes them. `writers`: how many
     bundles are under way at once; with 1 the caller's own thread sends them one after the other.
     `strategy`, `atomic`: the manner of writing that was asked for, None where it is found out
-    (adapter/sync/ladder.py).
+    (adapter/sync/writing/ladder.py).
     """
 
     batch_cases: int = 25

@@ -14,8 +14,8 @@ from typing import Final
 from adapter.audit import AuditAction, AuditEvent, Facts
 from adapter.ports import StateStore
 from adapter.sync.auditing import Auditor
-from adapter.sync.brakes import BrakeState, Load
 from adapter.sync.facts import instant_in, json_of
+from adapter.sync.planning.brakes import BrakeState, Load
 
 BRAKE: Final = "brake"
 """Setting: since when a brake is engaged and how much it holds back, as JSON; None while none is."""

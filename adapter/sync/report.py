@@ -11,8 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from adapter.ports import PassRecord
-from adapter.sync.brakes import RELEASED, BrakeState
-from adapter.sync.plan import Action
+from adapter.sync.planning.brakes import RELEASED, BrakeState
+from adapter.sync.planning.plan import Action
 
 
 class PassKind(StrEnum):

@@ -12,15 +12,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from adapter.ports import Clock, JsonObject, StateStore
-from adapter.sync.discover import OWN, RESULTS, Discovered, Discovery, Recent
 from adapter.sync.facts import count_of, instant_of
-from adapter.sync.gather import Gatherer
-from adapter.sync.landmarks import Landmarks, gone_back, remember, remembered
 from adapter.sync.options import PassOptions, ReadLimits
-from adapter.sync.pool import Gathered
+from adapter.sync.reading.discover import OWN, RESULTS, Discovered, Discovery, Recent
+from adapter.sync.reading.gather import Gatherer
+from adapter.sync.reading.landmarks import Landmarks, gone_back, remember, remembered
+from adapter.sync.reading.pool import Gathered
+from adapter.sync.reading.searches import Searches
+from adapter.sync.reading.sweep import Sweep, read_everything
 from adapter.sync.report import PassKind
-from adapter.sync.searches import Searches
-from adapter.sync.sweep import Sweep, read_everything
 
 LAST_SWEEP: Final = "last-sweep"
 """Setting: when everything was last read, as an ISO instant."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from adapter.her2.model import Classification
-from adapter.sync.plan import Action, Planned
+from adapter.sync.planning.plan import Action, Planned
 from adapter.sync.report import CaseRow, SetAside
 
 USED: Final = "used"

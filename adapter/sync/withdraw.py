@@ -21,19 +21,19 @@ from adapter.fhir.shapes import child, codings, objects, references, string
 from adapter.her2.model import Reason
 from adapter.ports import JsonObject
 from adapter.sync.auditing import Auditor
-from adapter.sync.bundle import BundleMaker
-from adapter.sync.delivery import Attempts, Delivery
-from adapter.sync.ladder import Ladder
-from adapter.sync.lanes import Lanes
 from adapter.sync.options import SyncOptions
-from adapter.sync.ownership import is_ours, marked
 from adapter.sync.parts import Interrupts, Parts
-from adapter.sync.plan import WITHDRAWN, Action, Planned
+from adapter.sync.planning.ownership import is_ours, marked
+from adapter.sync.planning.plan import WITHDRAWN, Action, Planned
+from adapter.sync.reading.searches import Searches
 from adapter.sync.references import made_relative, version_of
 from adapter.sync.report import PassKind, PassOutcome, PassReport
-from adapter.sync.searches import Searches
 from adapter.sync.tally import Tally
-from adapter.sync.write_back import Writer
+from adapter.sync.writing.bundle import BundleMaker
+from adapter.sync.writing.delivery import Attempts, Delivery
+from adapter.sync.writing.ladder import Ladder
+from adapter.sync.writing.lanes import Lanes
+from adapter.sync.writing.write_back import Writer
 from adapter.terminology.systems import COMPONENT_SYSTEM, POLICY_BASE
 
 BY_OPERATOR: Final = Reason(

@@ -12,8 +12,8 @@ from typing import Any
 
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
-from adapter.sync.ladder import FOUND
 from adapter.sync.measured import SOURCE, TARGET, measured_source, measured_target
+from adapter.sync.writing.ladder import FOUND
 from adapter.terminology.systems import CASE_IDENTIFIER_SYSTEM
 from tests.cli.conftest import ROOT, Run, fetch, load
 

@@ -10,9 +10,9 @@ import pytest
 
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
-from adapter.sync.foreign_edits import EDITS
-from adapter.sync.landmarks import SEEN
+from adapter.sync.reading.landmarks import SEEN
 from adapter.sync.releasing import SHOWN
+from adapter.sync.writing.foreign_edits import EDITS
 
 from .conftest import FIXTURES, Run, fetch, load
 

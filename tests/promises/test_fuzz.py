@@ -23,8 +23,8 @@ from adapter.errors import InputError
 from adapter.fhir.reasons import SENTENCES
 from adapter.fhir.strict_json import read_json
 from adapter.her2.policy import ASCO_CAP_2023
-from adapter.sync.pool import Gathered
-from adapter.sync.reconcile import NO_PATIENT, reconcile
+from adapter.sync.planning.reconcile import NO_PATIENT, reconcile
+from adapter.sync.reading.pool import Gathered
 from adapter.transport.bundles import page_of
 from tests.fakes.site import catalogue
 from tests.oracle import NotCovered, expected

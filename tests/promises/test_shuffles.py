@@ -13,9 +13,9 @@ from typing import Any
 
 from adapter.fhir.strict_json import canonical, read_json
 from adapter.ports import JsonObject
-from adapter.sync.plan import plan
-from adapter.sync.pool import Gathered, Pool
-from adapter.sync.reconcile import reconcile
+from adapter.sync.planning.plan import plan
+from adapter.sync.planning.reconcile import reconcile
+from adapter.sync.reading.pool import Gathered, Pool
 from adapter.transport.bundles import page_of
 from tests.fakes.clock import START
 from tests.fakes.site import Site

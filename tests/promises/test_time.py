@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from adapter.sync.cycle import SyncOptions
-from adapter.sync.discover import Discovery, Recent
 from adapter.sync.options import ReadLimits
+from adapter.sync.reading.discover import Discovery, Recent
 from tests.fakes.clock import FakeClock
 from tests.fakes.server import FakeFhirServer
 from tests.fakes.site import Site

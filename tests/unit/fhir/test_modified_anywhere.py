@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from adapter.her2.policy import ASCO_CAP_2023
-from adapter.sync.pool import Gathered
-from adapter.sync.reconcile import reconcile
+from adapter.sync.planning.reconcile import reconcile
+from adapter.sync.reading.pool import Gathered
 from tests.fakes.site import catalogue
 from tests.unit.fhir.recognising import IHC, ISH, RATIO, component, observation, quantity
 

@@ -13,9 +13,9 @@ import pytest
 from adapter.errors import LeaseLost, TemporaryServerError
 from adapter.store import SqlStateStore, open_store
 from adapter.sync.cycle import PassReport, SyncOptions
-from adapter.sync.fenced import FencedServer
 from adapter.sync.loop import Loop, LoopOptions
 from adapter.sync.options import SendLimits
+from adapter.sync.writing.fenced import FencedServer
 from tests.fakes.clock import FakeClock
 from tests.fakes.server import FakeFhirServer, Fault
 from tests.fakes.site import Site

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from adapter.store import open_store
-from adapter.sync.ladder import FOUND
+from adapter.sync.writing.ladder import FOUND
 
 from .mid_life import MidLife, Revived, mid_life, put
 

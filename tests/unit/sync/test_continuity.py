@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapter.fhir.identity import category_of
-from adapter.sync.continuity import Traces, kept_identities
+from adapter.sync.planning.continuity import Traces, kept_identities
 from tests.fakes.site import Site
 
 

@@ -16,9 +16,9 @@ from adapter.errors import (
     VersionConflict,
 )
 from adapter.ports import FrozenBundle
-from adapter.sync.delivery import Attempts, Delivery, Fate, Stands
-from adapter.sync.one_by_one import OneByOne
 from adapter.sync.options import SendLimits
+from adapter.sync.writing.delivery import Attempts, Delivery, Fate, Stands
+from adapter.sync.writing.one_by_one import OneByOne
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.server import FakeFhirServer, Fault
 

@@ -13,7 +13,7 @@ from adapter.errors import TemporaryServerError
 from adapter.ports import Capability, JsonObject, SearchParams
 from adapter.sync.cycle import PassKind, SyncOptions
 from adapter.sync.options import ReadLimits
-from adapter.sync.search_params import at_or_after, within_budget
+from adapter.sync.reading.search_params import at_or_after, within_budget
 from tests.fakes.clock import START
 from tests.fakes.laboratory import LOINC
 from tests.fakes.server import FakeFhirServer

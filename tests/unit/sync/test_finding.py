@@ -16,11 +16,11 @@ from adapter.errors import ParameterDropped
 from adapter.fhir.identity import category_of
 from adapter.ports import Capability, JsonObject, SearchPage, SearchParams
 from adapter.sync.cycle import PassKind, SyncOptions
-from adapter.sync.forms import MOST_UNASKED
 from adapter.sync.options import LaboratorySweep, ReadLimits
-from adapter.sync.search_params import escaped, token
-from adapter.sync.trial import NOWHERE
-from adapter.sync.wanted import Wanted
+from adapter.sync.reading.forms import MOST_UNASKED
+from adapter.sync.reading.search_params import escaped, token
+from adapter.sync.reading.trial import NOWHERE
+from adapter.sync.reading.wanted import Wanted
 from adapter.terminology.catalogue import load_catalogue
 from tests.fakes.clock import FakeClock
 from tests.fakes.laboratory import LOINC

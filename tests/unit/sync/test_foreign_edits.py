@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from adapter.fhir.identity import category_of
-from adapter.sync.foreign_edits import EDITED_BY_OTHERS, EDITS, MOST_CORRECTIONS
+from adapter.sync.writing.foreign_edits import EDITED_BY_OTHERS, EDITS, MOST_CORRECTIONS
 from tests.fakes.site import Site
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from adapter.ports import Capability, SearchParams
 from adapter.sync.cycle import PassKind
-from adapter.sync.pool import Pool
+from adapter.sync.reading.pool import Pool
 from tests.fakes.site import Site
 
 

@@ -18,10 +18,10 @@ from adapter.errors import PermanentServerError, UnknownOutcome
 from adapter.fhir.identity import case_identifier, category_of
 from adapter.ports import JsonObject
 from adapter.sync.cycle import PassReport, SyncOptions
-from adapter.sync.ladder import FOUND, Ladder
 from adapter.sync.measured import MeasuredTarget, Measurement, remember
 from adapter.sync.options import SendLimits
 from adapter.sync.strategy import WriteManner, WriteStrategy, manner_from
+from adapter.sync.writing.ladder import FOUND, Ladder
 from tests.fakes.clock import START
 from tests.fakes.habits import Habits, Transactions
 from tests.fakes.server import Fault

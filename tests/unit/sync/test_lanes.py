@@ -12,8 +12,8 @@ import pytest
 
 from adapter.errors import TemporaryServerError
 from adapter.sync.cycle import SyncOptions
-from adapter.sync.lanes import Lanes
 from adapter.sync.options import SendLimits
+from adapter.sync.writing.lanes import Lanes
 from tests.fakes.server import Fault
 from tests.fakes.site import Site
 

@@ -26,7 +26,7 @@ from adapter.her2.model import (
 )
 from adapter.her2.policy import ASCO_CAP_2023
 from adapter.ports import JsonObject
-from adapter.sync.plan import Action, Desired, Planned, Standing, plan
+from adapter.sync.planning.plan import Action, Desired, Planned, Standing, plan
 from tests.fakes.clock import START
 from tests.fakes.site import catalogue
 

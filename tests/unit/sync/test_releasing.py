@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from adapter.sync.brakes import BrakeState, Load, judge
 from adapter.sync.cycle import PassOutcome, SyncOptions
 from adapter.sync.options import BrakeLimits
+from adapter.sync.planning.brakes import BrakeState, Load, judge
 from adapter.sync.releasing import BRAKE, SHOWN, engaged, shown_marks
 from tests.fakes.site import Site
 

@@ -13,7 +13,7 @@ import pytest
 
 from adapter.errors import NotAuthorised, SearchExpired, ServerError, TemporaryServerError
 from adapter.ports import JsonObject, SearchParams
-from adapter.sync.slices import MAX_IN_THE_DARK, RESTARTS, WholeSearch
+from adapter.sync.reading.slices import MAX_IN_THE_DARK, RESTARTS, WholeSearch
 from tests.fakes.clock import FakeClock
 from tests.fakes.server import FakeFhirServer
 from tests.fakes.site import Site
@@ -41,8 +41,9 @@ def everything(number: int) -> set[str]:
     return {f"o{one}" for one in range(number)}
 
 
+@pytest.mark.parametrize("has_times", [True, False])
 @pytest.mark.parametrize("page", range(1, 51))
-def test_a_token_that_dies_once_at_any_page_loses_nothing(page: int) -> None:
+def test_a_token_that_dies_once_at_any_page_loses_nothing(page: int, has_times: bool) -> None:
     server, died = server_with(51 * PAGE), Counter[int]()
 
     def dies(_: SearchParams, number: int, __: int) -> ServerError | None:
@@ -50,7 +51,7 @@ def test_a_token_that_dies_once_at_any_page_loses_nothing(page: int) -> None:
         return SearchExpired("gone", status=410) if number == page and died[page] == 1 else None
 
     server.break_off = dies
-    assert ids_read(server) == everything(51 * PAGE)
+    assert ids_read(server, has_times=has_times) == everything(51 * PAGE)
 
 
 @pytest.mark.parametrize("lives", [1, 2, 5])

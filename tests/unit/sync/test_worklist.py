@@ -16,9 +16,9 @@ from adapter.fhir.text.nearest import known_words
 from adapter.her2.policy import ASCO_CAP_2023
 from adapter.ports import JsonObject, ListedEntry, WorklistEntry, WorklistKind
 from adapter.sync.cycle import PassKind, SyncOptions
-from adapter.sync.pool import Gathered
-from adapter.sync.reconcile import reconcile
-from adapter.sync.worklist import grouped, shape_of, worklist_entries
+from adapter.sync.planning.reconcile import reconcile
+from adapter.sync.planning.worklist import grouped, shape_of, worklist_entries
+from adapter.sync.reading.pool import Gathered
 from tests.fakes.site import Site, catalogue
 
 

@@ -16,13 +16,13 @@ from adapter.fhir.identity import is_own, relative_reference
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, string
 from adapter.ports import Clock, FhirServer, JsonObject, SearchPage, SearchParams
-from adapter.sync.forms import LABORATORY, FormChoice, Forms
 from adapter.sync.options import LaboratorySweep, ReadLimits
 from adapter.sync.parts import Parts
-from adapter.sync.search_params import Params, at_or_after, last_updated, within_budget
-from adapter.sync.slices import WholeSearch
-from adapter.sync.trial import Trial
-from adapter.sync.wanted import Wanted
+from adapter.sync.reading.forms import LABORATORY, FormChoice, Forms
+from adapter.sync.reading.search_params import Params, at_or_after, last_updated, within_budget
+from adapter.sync.reading.slices import WholeSearch
+from adapter.sync.reading.trial import Trial
+from adapter.sync.reading.wanted import Wanted
 from adapter.terminology.systems import ADAPTER_SYSTEM, CASE_IDENTIFIER_SYSTEM
 
 EVER: Final = "ge1970-01-01T00:00:00.000Z"

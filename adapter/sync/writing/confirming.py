@@ -8,10 +8,10 @@ from typing import Final
 
 from adapter.fhir.references import reference_to
 from adapter.ports import EntryOutcome, JsonObject
-from adapter.sync.delivery import Delivered, Delivery
-from adapter.sync.plan import Action, Planned
+from adapter.sync.planning.plan import Action, Planned
 from adapter.sync.references import version_of
 from adapter.sync.strategy import WriteStrategy
+from adapter.sync.writing.delivery import Delivered, Delivery
 
 IF_MATCH_IGNORED: Final = "if-match-ignored"
 """Signal: the server wrote over another version than the one that the write was held to."""

@@ -19,7 +19,7 @@ import structlog
 
 from adapter.errors import ServerError, TemporaryServerError
 from adapter.ports import Clock, FhirServer, SearchPage, SearchParams
-from adapter.sync.search_params import at_or_after, before, last_updated
+from adapter.sync.reading.search_params import at_or_after, before, last_updated
 
 log = structlog.get_logger(__name__)
 

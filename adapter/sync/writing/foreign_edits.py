@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from adapter.ports import StateStore
-from adapter.sync.plan import Action, Planned
+from adapter.sync.planning.plan import Action, Planned
 
 EDITED_BY_OTHERS: Final = "edited-by-others"
 """Why a case is parked that somebody else edits again and again; `parked retry` lets it be written anew."""

@@ -20,8 +20,8 @@ from adapter.her2.classify import classify
 from adapter.her2.joins import UnusedLink, unused_links
 from adapter.her2.model import Case, Category, Classification, Evidence, Link, Policy
 from adapter.ports import JsonObject
-from adapter.sync.plan import Desired, Standing
-from adapter.sync.pool import Gathered
+from adapter.sync.planning.plan import Desired, Standing
+from adapter.sync.reading.pool import Gathered
 from adapter.sync.references import patient_of
 from adapter.sync.report import SetAside
 from adapter.sync.tally import USED

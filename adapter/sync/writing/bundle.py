@@ -21,10 +21,10 @@ from adapter.fhir.record.provenance import (
 )
 from adapter.fhir.references import reference_to, with_references
 from adapter.ports import FrozenBundle, JsonObject
-from adapter.sync.plan import Action, Planned
+from adapter.sync.planning.plan import Action, Planned
 from adapter.sync.references import made_absolute
-from adapter.sync.sent import URN
 from adapter.sync.strategy import WriteStrategy
+from adapter.sync.writing.sent import URN
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from adapter.sync.options import BrakeLimits
-from adapter.sync.plan import Action, Planned
+from adapter.sync.planning.plan import Action, Planned
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Final
 from adapter.her2.model import LINK_END, Case, Classification
 from adapter.her2.partners import LikelyPartner, likely_pairs
 from adapter.ports import WorklistEntry, WorklistKind
-from adapter.sync.plan import Desired
+from adapter.sync.planning.plan import Desired
 
 REASON: Final = "likely-partner"
 

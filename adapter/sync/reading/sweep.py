@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapter.ports import JsonObject
-from adapter.sync.discover import NARRATIVES, OWN, RESULTS, WAKING_TYPES, Crawl
-from adapter.sync.gather import Gatherer
-from adapter.sync.landmarks import Landmark
-from adapter.sync.pool import Gathered, Pool
+from adapter.sync.reading.discover import NARRATIVES, OWN, RESULTS, WAKING_TYPES, Crawl
+from adapter.sync.reading.gather import Gatherer
+from adapter.sync.reading.landmarks import Landmark
+from adapter.sync.reading.pool import Gathered, Pool
 from adapter.sync.references import patient_of
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from adapter.audit import AuditEvent
 from adapter.ports import FrozenBundle, StateStore
 from adapter.sync.auditing import Auditor
-from adapter.sync.delivery import Delivery, Fate, Stands
-from adapter.sync.ladder import Ladder
-from adapter.sync.one_by_one import OneByOne
-from adapter.sync.sent import cases_in
+from adapter.sync.writing.delivery import Delivery, Fate, Stands
+from adapter.sync.writing.ladder import Ladder
+from adapter.sync.writing.one_by_one import OneByOne
+from adapter.sync.writing.sent import cases_in
 
 
 def settle_outbox(delivery: Delivery, store: StateStore, ladder: Ladder, auditor: Auditor) -> int:

@@ -15,10 +15,10 @@ from adapter.errors import AmbiguousMatch, PermanentServerError, UnknownOutcome
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import string
 from adapter.ports import JsonObject
-from adapter.sync.bundle import BundleMaker
-from adapter.sync.delivery import Delivery
-from adapter.sync.ladder import Ladder, refuses_rung
-from adapter.sync.one_by_one import OneByOne
+from adapter.sync.writing.bundle import BundleMaker
+from adapter.sync.writing.delivery import Delivery
+from adapter.sync.writing.ladder import Ladder, refuses_rung
+from adapter.sync.writing.one_by_one import OneByOne
 
 log = structlog.get_logger(__name__)
 

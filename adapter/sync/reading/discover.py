@@ -15,10 +15,10 @@ from typing import Final
 from adapter.fhir.identity import case_identifier, is_own
 from adapter.fhir.references import reference_to
 from adapter.ports import Clock, JsonObject, SearchPage, StateStore
-from adapter.sync.landmarks import Landmark
+from adapter.sync.reading.landmarks import Landmark
+from adapter.sync.reading.search_params import at_or_after
+from adapter.sync.reading.searches import Searches
 from adapter.sync.references import patient_of, version_of
-from adapter.sync.search_params import at_or_after
-from adapter.sync.searches import Searches
 
 RESULTS: Final = "Observation"
 OWN: Final = "derived"

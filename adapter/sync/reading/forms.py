@@ -18,9 +18,9 @@ from adapter.fhir.identity import is_own
 from adapter.fhir.shapes import child, codings, objects, string, texts
 from adapter.ports import JsonObject, SearchParams
 from adapter.sync.options import LaboratorySweep
-from adapter.sync.search_params import escaped, last_updated, token_of
-from adapter.sync.trial import Trial
-from adapter.sync.wanted import Wanted
+from adapter.sync.reading.search_params import escaped, last_updated, token_of
+from adapter.sync.reading.trial import Trial
+from adapter.sync.reading.wanted import Wanted
 
 LABORATORY: Final = ("category", "laboratory")
 """All results of laboratories. Source: FHIR R4, valueset-observation-category."""

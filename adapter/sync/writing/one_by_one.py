@@ -21,7 +21,7 @@ from adapter.errors import (
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, string
 from adapter.ports import FrozenBundle, JsonObject, SingleWrite
-from adapter.sync.delivery import (
+from adapter.sync.writing.delivery import (
     NO_TRANSACTIONS,
     REFUSED_STATUSES,
     Delivered,
@@ -29,7 +29,7 @@ from adapter.sync.delivery import (
     Fate,
     Stands,
 )
-from adapter.sync.sent import SentCase, cases_in, single_write
+from adapter.sync.writing.sent import SentCase, cases_in, single_write
 
 log = structlog.get_logger(__name__)
 

@@ -19,7 +19,7 @@ from typing import Final
 from adapter.fhir.references import reference_to
 from adapter.ports import FhirServer, JsonObject, StateStore
 from adapter.sync.facts import json_of
-from adapter.sync.search_params import last_updated
+from adapter.sync.reading.search_params import last_updated
 
 SEEN: Final = "newest-seen"
 """Setting: the landmark of each discovery, as JSON."""

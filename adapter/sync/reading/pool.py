@@ -9,8 +9,8 @@ from adapter.fhir.identity import case_identifier, is_own, relative_reference
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import references, string
 from adapter.ports import JsonObject, SearchPage
+from adapter.sync.reading.search_params import last_updated
 from adapter.sync.references import patient_of, version_of
-from adapter.sync.search_params import last_updated
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from adapter.fhir.record.sources import SourceFacts
 from adapter.fhir.shapes import child, references, string
 from adapter.her2.model import Case, Category, Classification, Link, Reason
 from adapter.ports import JsonObject
-from adapter.sync.continuity import Traces, kept_identities
-from adapter.sync.ownership import marked
+from adapter.sync.planning.continuity import Traces, kept_identities
+from adapter.sync.planning.ownership import marked
 from adapter.sync.references import version_of
 
 WITHDRAWN: Final = "entered-in-error"

@@ -25,16 +25,16 @@ from adapter.errors import (
 )
 from adapter.ports import Clock, FrozenBundle, JsonObject, ParkedCase, StateStore
 from adapter.sync.auditing import Auditor
-from adapter.sync.bundle import BundleMaker
-from adapter.sync.confirming import IF_MATCH_IGNORED, NOT_WRITTEN, Confirming, Landed
-from adapter.sync.delivery import Delivered, Delivery, Fate, Stands
-from adapter.sync.first_write import FirstWrite
-from adapter.sync.foreign_edits import EDITED_BY_OTHERS
-from adapter.sync.ladder import Ladder
-from adapter.sync.lanes import Lanes
-from adapter.sync.one_by_one import OneByOne
-from adapter.sync.plan import Planned
+from adapter.sync.planning.plan import Planned
 from adapter.sync.strategy import ENTRIES_PER_CASE
+from adapter.sync.writing.bundle import BundleMaker
+from adapter.sync.writing.confirming import IF_MATCH_IGNORED, NOT_WRITTEN, Confirming, Landed
+from adapter.sync.writing.delivery import Delivered, Delivery, Fate, Stands
+from adapter.sync.writing.first_write import FirstWrite
+from adapter.sync.writing.foreign_edits import EDITED_BY_OTHERS
+from adapter.sync.writing.ladder import Ladder
+from adapter.sync.writing.lanes import Lanes
+from adapter.sync.writing.one_by_one import OneByOne
 
 log = structlog.get_logger(__name__)
 

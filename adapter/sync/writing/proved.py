@@ -14,8 +14,8 @@ from adapter.fhir.record.derive import DeriveContext
 from adapter.fhir.record.provenance import missing_provenance
 from adapter.fhir.shapes import child, objects, references, string
 from adapter.ports import JsonObject
-from adapter.sync.lookup import Lookup
 from adapter.sync.references import version_of
+from adapter.sync.writing.lookup import Lookup
 
 SETTLED_SECONDS: Final = 600.0
 """A younger version is let be: its Provenance may be on its way, or not in the search index yet."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from adapter.fhir.identity import case_identifier
 from adapter.fhir.shapes import child, string
 from adapter.ports import FhirServer, JsonObject, SearchParams
-from adapter.sync.search_params import token, within_budget
-from adapter.sync.sent import SentCase
+from adapter.sync.reading.search_params import token, within_budget
+from adapter.sync.writing.sent import SentCase
 from adapter.terminology.systems import (
     CASE_IDENTIFIER_SYSTEM,
     DEVICE_IDENTIFIER_SYSTEM,

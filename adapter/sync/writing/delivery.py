@@ -25,10 +25,10 @@ from adapter.errors import (
 )
 from adapter.fhir.identity import fingerprint
 from adapter.ports import Clock, EntryOutcome, FhirServer, FrozenBundle, JsonObject
-from adapter.sync.lookup import Lookup
 from adapter.sync.options import SendLimits
 from adapter.sync.references import version_of
-from adapter.sync.sent import SentCase, cases_in
+from adapter.sync.writing.lookup import Lookup
+from adapter.sync.writing.sent import SentCase, cases_in
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from adapter.fhir.candidate import is_candidate
 from adapter.fhir.terms import Terms
 from adapter.fhir.text.narratives import tells_of_her2
 from adapter.ports import JsonObject
-from adapter.sync.search_params import escaped, token
+from adapter.sync.reading.search_params import escaped, token
 from adapter.terminology.catalogue import Catalogue
 
 

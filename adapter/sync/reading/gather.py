@@ -17,10 +17,10 @@ from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import objects, string
 from adapter.ports import Clock, JsonObject, StateStore
 from adapter.sync.options import ReadLimits
-from adapter.sync.pool import Gathered, Pool, referenced
+from adapter.sync.reading.pool import Gathered, Pool, referenced
+from adapter.sync.reading.search_params import within_budget
+from adapter.sync.reading.searches import Searches
 from adapter.sync.references import patient_of
-from adapter.sync.search_params import within_budget
-from adapter.sync.searches import Searches
 
 REFUSED_STATUSES: Final = frozenset({400, 404, 410, 422})
 """Statuses by which a server refuses what was asked for, not who asks."""

@@ -28,8 +28,8 @@ from adapter.fhir.text.nearest import (
     nearly_her2,
 )
 from adapter.ports import ListedEntry, WorklistEntry, WorklistKind
-from adapter.sync.partners import likely_partners
-from adapter.sync.reconcile import Reconciled
+from adapter.sync.planning.partners import likely_partners
+from adapter.sync.planning.reconcile import Reconciled
 from adapter.terminology.catalogue import Catalogue
 
 LONGEST_PATTERN: Final = 120

@@ -1,0 +1,1 @@
+"""What the servers hold: which patients changed, which searches are trusted, what was gathered."""
