@@ -65,16 +65,17 @@ def main() -> int:
         "--from",
         dest="junit",
         type=Path,
-        help="measure nothing, take the JUnit file of a run of this very commit on this machine",
+        nargs="+",
+        help="measure nothing, take the JUnit files of a run of this very commit on this machine",
     )
     asked = parser.parse_args()
     figures, code = load(FIGURES), 0
     if not asked.render:
-        junit = asked.junit or ROOT / ".cache" / "promises.xml"
-        at = circumstances()
+        files, at = asked.junit or [ROOT / ".cache" / "promises.xml"], circumstances()
         if asked.junit is None:
-            code = measure(junit, asked.targets or measuring())
-        figures = merged(figures, read_junit(junit.read_text("utf-8"), at))
+            code = measure(files[0], asked.targets or measuring())
+        for file in files:
+            figures = merged(figures, read_junit(file.read_text("utf-8"), at))
         keep(figures, FIGURES)
     PAGE.write_text(page(figures), "utf-8")
     return code
