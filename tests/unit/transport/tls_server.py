@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import threading
@@ -59,9 +60,7 @@ def serving_tls(context: ssl.SSLContext) -> Iterator[Served]:
                 served.plain += [first] if first else []
                 return
             with connection.dup() as spare, _handshake(context, connection, spare) as secure:
-                request = b""
-                while b"\r\n\r\n" not in request and (more := secure.recv(65_536)):
-                    request += more
+                request = _request(secure)
                 served.requests.append(request.split(b"\r\n")[0])
                 secure.sendall(ANSWER)
 
@@ -84,3 +83,17 @@ def serving_tls(context: ssl.SSLContext) -> Iterator[Served]:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join(timeout=15)
+
+
+def _request(secure: ssl.SSLSocket) -> bytes:
+    """Read a request with its body: who hangs up on an unread one resets the connection."""
+    request = b""
+    while not _is_whole(request) and (more := secure.recv(65_536)):
+        request += more
+    return request
+
+
+def _is_whole(request: bytes) -> bool:
+    head, end, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    return bool(end) and len(body) >= (int(length[1]) if length else 0)
