@@ -108,12 +108,12 @@ class Records:
         url = f"{self.base_url}/{_reference(derived)}/_history?_count=200"
         return [entry["resource"] for entry in reversed(self._get(url).get("entry", []))]
 
-    def told(self, provenance: Json) -> list[Json]:
-        """Give the versions of a Provenance that say different things, the oldest first."""
-        if provenance["meta"]["versionId"] == "1":
-            return [provenance]
+    def told(self, resource: Json) -> list[Json]:
+        """Give the versions of a resource that say different things, the oldest first."""
+        if resource["meta"]["versionId"] == "1":
+            return [resource]
         different: list[Json] = []
-        for version in self.history(provenance):
+        for version in self.history(resource):
             if (said := _said(version)) not in different:
                 different.append(said)
         return different
@@ -142,8 +142,8 @@ class Records:
             patients: how many must have exactly one Observation; None for any number.
             raced: two adapters wrote at once. No server stops the second of two creations (docs/
                 output.md, How it is sent): both then have the ids of the first, so the versions of
-                a Provenance are counted. Two that began in the same second send equal bytes: HAPI then keeps
-                the Observation's version and makes an equal one of the Provenance, which counts once.
+                a Provenance are counted. Two that began in the same millisecond send equal bytes: some servers
+                make another version of them, of both or of one, so what differs is counted.
                 Otherwise each Provenance has one.
 
         """
@@ -154,7 +154,9 @@ class Records:
             subjects = Counter(one["subject"]["reference"] for one in derived)
             assert len(subjects) == patients, f"{len(subjects)} patients have a category"
             assert set(subjects.values()) <= {1}, "a patient has two"
-        versions = {_reference(one): self.number(one) for one in derived}
+        versions = {
+            _reference(one): len(self.told(one)) if raced else self.number(one) for one in derived
+        }
         provenances = self.search("Provenance", _count="500")
         targets: Counter[str] = Counter()
         for one in provenances:

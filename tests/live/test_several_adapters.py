@@ -29,7 +29,7 @@ def test_two_adapters_started_together_write_one_record_each_with_its_provenance
     with ThreadPoolExecutor(len(both)) as threads:
         assert list(threads.map(settle, both)) == [0, 0]
     for record in records.assert_sound(patients=PATIENTS, raced=True):
-        versions, (provenance,) = records.history(record), records.provenances(record)
+        versions, (provenance,) = records.told(record), records.provenances(record)
         assert {category_of(one) for one in versions} == {category_of(record)}
         # Each version has the version of the Provenance that was written with it.
         written = [one["recorded"] for one in records.told(provenance)]
