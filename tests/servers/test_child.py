@@ -22,7 +22,7 @@ time.sleep(600)
 """
 
 
-def _eventually(condition: Callable[[], bool], timeout_seconds: float = 10) -> bool:
+def _eventually(condition: Callable[[], bool], timeout_seconds: float = 60) -> bool:
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         if time.monotonic() > deadline:
