@@ -118,6 +118,10 @@ class Records:
                 different.append(said)
         return different
 
+    def instants(self, resource: Json, element: str) -> set[str]:
+        """Give when the versions of a resource were made, as an element of theirs says."""
+        return {version[element] for version in self.history(resource)}
+
     def number(self, resource: Json) -> int:
         """Give the number of the current version; not every server's version ids are numbers."""
         version = resource["meta"]["versionId"]
@@ -143,7 +147,7 @@ class Records:
             raced: two adapters wrote at once. No server stops the second of two creations (docs/
                 output.md, How it is sent): both then have the ids of the first, so the versions of
                 a Provenance are counted. Two that began in the same millisecond send equal bytes: some servers
-                make another version of them, of both or of one, so what differs is counted.
+                make another version of them, of both or of one, so instants are counted.
                 Otherwise each Provenance has one.
 
         """
@@ -155,14 +159,15 @@ class Records:
             assert len(subjects) == patients, f"{len(subjects)} patients have a category"
             assert set(subjects.values()) <= {1}, "a patient has two"
         versions = {
-            _reference(one): len(self.told(one)) if raced else self.number(one) for one in derived
+            _reference(one): len(self.instants(one, "issued")) if raced else self.number(one)
+            for one in derived
         }
         provenances = self.search("Provenance", _count="500")
         targets: Counter[str] = Counter()
         for one in provenances:
             assert raced or self.number(one) == 1, "a Provenance was written twice"
             target = _without_version(one["target"][0]["reference"])
-            targets[target] += len(self.told(one)) if raced else 1
+            targets[target] += len(self.instants(one, "recorded")) if raced else 1
         assert targets == versions, {
             key: (versions.get(key), targets.get(key))
             for key in versions.keys() | targets.keys()
