@@ -47,6 +47,7 @@ SERVERS: dict[str, Habits] = {
     "bundles of five": Habits(max_entries=5),
     "bundles of one": Habits(max_entries=1),
 }
+WAITING = 10_000 if os.environ.get("HER2_PROVE") == "full" else 600
 every_server = pytest.mark.parametrize("habits", SERVERS.values(), ids=SERVERS.keys())
 
 
@@ -329,7 +330,7 @@ def test_duplicates_that_stand_are_repaired_once_and_the_lowest_id_survives(
 
 
 def test_many_waiting_cases_at_a_cap_of_seven_entries_land_in_whole_pairs() -> None:
-    cases = 10_000 if os.environ.get("HER2_PROVE") == "full" else 600
+    cases = WAITING
     site = site_with(Habits(max_entries=7), cases, batch_cases=25)
     site.run(backfill=True)
     assert len(site.derived()) == cases
