@@ -138,8 +138,9 @@ class Searches:
                     if reference_to(one) not in found and self._is_wanted(one)
                 }
                 found.update(fresh)
-                if fresh or self._spoiled(page):
-                    matches, spoiled = tuple(fresh.values()), self._spoiled(page)
+                spoiled = self._spoiled(page)
+                if fresh or spoiled:
+                    matches = tuple(fresh.values())
                     yield replace(page, matches=matches, included=(), unusable=spoiled)
                     yield from () if alone else self._around(fresh)
 
