@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,39 +58,8 @@ class LiveServer(Protocol):
         ...
 
 
-class OnSandbox:
-    """The sandbox, counting for itself."""
-
-    name = "sandbox"
-    matches_names = True
-    checks_references = True
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.base_url = sandbox.base_url
-        self._counts = sandbox.counts
-
-    def mark(self) -> object:
-        return self._now()
-
-    def since(self, mark: object) -> Asked:
-        assert isinstance(mark, Asked)
-        now = self._now()
-        return Asked(now.requests - mark.requests, now.writes - mark.writes)
-
-    def _now(self) -> Asked:
-        return Asked(self._counts.requests, self._counts.writes)
-
-
-class SandboxProcess:
-    """A sandbox in a process of its own, as `her2-adapter sandbox` starts it."""
-
-    name = "sandbox"
-    matches_names = True
-    checks_references = True
-
-    def __init__(self, child: Child, base_url: str) -> None:
-        self.base_url = base_url
-        self._child = child
+class CountingForItself(ABC):
+    """A server that tells how much it was asked so far."""
 
     def mark(self) -> object:
         """Give a point in time for `since`."""
@@ -100,6 +70,36 @@ class SandboxProcess:
         assert isinstance(mark, Asked)
         now = self._now()
         return Asked(now.requests - mark.requests, now.writes - mark.writes)
+
+    @abstractmethod
+    def _now(self) -> Asked: ...
+
+
+class OnSandbox(CountingForItself):
+    """The sandbox, counting for itself."""
+
+    name = "sandbox"
+    matches_names = True
+    checks_references = True
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.base_url = sandbox.base_url
+        self._counts = sandbox.counts
+
+    def _now(self) -> Asked:
+        return Asked(self._counts.requests, self._counts.writes)
+
+
+class SandboxProcess(CountingForItself):
+    """A sandbox in a process of its own, as `her2-adapter sandbox` starts it."""
+
+    name = "sandbox"
+    matches_names = True
+    checks_references = True
+
+    def __init__(self, child: Child, base_url: str) -> None:
+        self.base_url = base_url
+        self._child = child
 
     def _now(self) -> Asked:
         where = f"{self.base_url.removesuffix('/fhir')}/_sandbox/counts"
@@ -149,7 +149,7 @@ class OnHapi:
         return Asked(len(asked), sum(writes))
 
 
-class OnMedplum:
+class OnMedplum(CountingForItself):
     """Medplum's FHIR router, which counts for itself."""
 
     name = "medplum"
@@ -159,16 +159,6 @@ class OnMedplum:
     def __init__(self, medplum: MedplumServer) -> None:
         self.base_url = medplum.base_url
         self._medplum = medplum
-
-    def mark(self) -> object:
-        """Give a point in time for `since`."""
-        return self._now()
-
-    def since(self, mark: object) -> Asked:
-        """Count what arrived after the mark."""
-        assert isinstance(mark, Asked)
-        now = self._now()
-        return Asked(now.requests - mark.requests, now.writes - mark.writes)
 
     def _now(self) -> Asked:
         counts = self._medplum.counts()
