@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapter.sandbox.exchange import Answer, FhirRequest, FhirResponse
 from adapter.sandbox.habits.asking import edited, interaction_of
-from adapter.sandbox.habits.habit import Habit, Often, Scene, Sometimes, chosen, status, whole
+from adapter.sandbox.habits.habit import Habit, Often, Scene, Sometimes, WithStatus, chosen, whole
 from adapter.sandbox.habits.statement import without_interaction
 from adapter.sandbox.json_text import JsonObject, NotJson, read_json
 from adapter.sandbox.outcomes import Refused, outcome
@@ -22,14 +22,9 @@ def _bundle_in(request: FhirRequest) -> JsonObject:
     return {}
 
 
-class _RefusedBundles(Habit):
-    takes = "STATUS"
+class _RefusedBundles(WithStatus):
     default = "405"
     refused = frozenset[str]()
-
-    def __init__(self, value: str, scene: Scene) -> None:
-        super().__init__(value, scene)
-        self._status = status(value)
 
     def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
         """Refuse them."""

@@ -48,6 +48,16 @@ class Habit(Seams):
         return answer(request)
 
 
+class WithStatus(Habit):
+    """A habit whose value is the HTTP status that it refuses with."""
+
+    takes = "STATUS"
+
+    def __init__(self, value: str, scene: Scene) -> None:
+        super().__init__(value, scene)
+        self._status = status(value)
+
+
 class Often:
     """Says "now" every n-th time, or with a probability; thread-safe."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from adapter.sandbox.exchange import Answer, FhirRequest, FhirResponse
 from adapter.sandbox.habits.asking import edited, interaction_of
-from adapter.sandbox.habits.habit import Habit, Scene, status
+from adapter.sandbox.habits.habit import Habit, WithStatus
 from adapter.sandbox.json_text import JsonObject
 from adapter.sandbox.outcomes import not_found
 from adapter.sandbox.references import local_target, replace_links
@@ -104,18 +104,13 @@ class ReferentialIntegrity(Habit):
         return True
 
 
-class IfMatchConflicts(Habit):
+class IfMatchConflicts(WithStatus):
     """Another status for the same thing."""
 
     name = "if-match-conflicts"
     does = "a wrong If-Match is answered with STATUS instead of 412"
     seen = "HAPI FHIR (409)"
-    takes = "STATUS"
     default = "409"
-
-    def __init__(self, value: str, scene: Scene) -> None:
-        super().__init__(value, scene)
-        self._status = status(value)
 
     def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
         """Answer with the other status."""

@@ -5,25 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from adapter.sandbox.calls import Call
-from adapter.sandbox.habits.habit import Habit, Often, Scene, seconds, status
+from adapter.sandbox.habits.habit import Habit, Often, Scene, WithStatus, seconds, status
 from adapter.sandbox.habits.statement import with_resource_flags
 from adapter.sandbox.json_text import JsonObject
 from adapter.sandbox.outcomes import Refused
 from adapter.sandbox.seams import Key
 
 
-class NoClientIds(Habit):
+class NoClientIds(WithStatus):
     """Only the server gives out ids."""
 
     name = "no-client-ids"
     does = "an update of an id that does not exist is refused with STATUS"
     seen = "Epic and Oracle Health; R4 lets a server choose (http.html#upsert: 405)"
-    takes = "STATUS"
     default = "405"
-
-    def __init__(self, value: str, scene: Scene) -> None:
-        super().__init__(value, scene)
-        self._status = status(value)
 
     def client_id(self, key: Key) -> None:
         """Refuse it."""
@@ -36,18 +31,13 @@ class NoClientIds(Habit):
         return with_resource_flags(statement, updateCreate=False)
 
 
-class NoConditionalUpdate(Habit):
+class NoConditionalUpdate(WithStatus):
     """No update by criteria."""
 
     name = "no-conditional-update"
     does = "an update by criteria (PUT Type?…) is refused with STATUS"
     seen = "Epic; servers whose CapabilityStatement says conditionalUpdate false"
-    takes = "STATUS"
     default = "405"
-
-    def __init__(self, value: str, scene: Scene) -> None:
-        super().__init__(value, scene)
-        self._status = status(value)
 
     def call(self, call: Call) -> Call:
         """Refuse it."""
