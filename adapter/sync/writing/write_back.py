@@ -144,22 +144,9 @@ class Writer:
             return False
         bundle, sound = frozen
         delivered = self._deliver(bundle, is_single=len(sound) == 1)
-        with self._counting:
-            self.written.signals[ORPHAN] += delivered.orphaned
-        landed: list[AuditEvent] = []
-        match delivered.fate:
-            case Fate.LANDED:
-                landed = self._confirm(sound, delivered)
-            case Fate.MOVED:
-                self._look_again(bundle.patients, "moved")
-            case Fate.REFUSED | Fate.UNPROVED:
-                log.info("bundle_refused", cases=len(sound), status=_status(delivered))
-                if len(sound) == 1:
-                    self.park(sound[0], str(delivered.refusal))
         if delivered.fate is Fate.NOT_ATOMIC:
             self._send_singly(sound, delivered)
-        # Settled only now: a crash before leaves the outbox to say what may have been sent.
-        self.store.settle(bundle.key, landed)
+        self._end(bundle, sound, delivered)
         if delivered.fate is Fate.REFUSED and len(sound) > 1:
             return self._send_halves(sound)
         return delivered.fate is Fate.LANDED and len(sound) == len(batch)
@@ -226,17 +213,24 @@ class Writer:
             bundle, _ = frozen
             has_failed = planned.key in delivered.failed
             one = OneByOne(self.delivery).deliver(bundle, looks_first=True, has_failed=has_failed)
-            with self._counting:
-                self.written.signals[ORPHAN] += one.orphaned
-            landed: list[AuditEvent] = []
-            match one.fate:
-                case Fate.LANDED:
-                    landed = self._confirm([planned], one)
-                case Fate.MOVED:
-                    self._look_again(bundle.patients, "moved")
-                case _:
-                    self.park(planned, str(one.refusal))
-            self.store.settle(bundle.key, landed)
+            self._end(bundle, [planned], one)
+
+    def _end(self, bundle: FrozenBundle, cases: Sequence[Planned], delivered: Delivered) -> None:
+        """Take in what became of a bundle, then settle it."""
+        with self._counting:
+            self.written.signals[ORPHAN] += delivered.orphaned
+        landed: list[AuditEvent] = []
+        match delivered.fate:
+            case Fate.LANDED:
+                landed = self._confirm(cases, delivered)
+            case Fate.MOVED:
+                self._look_again(bundle.patients, "moved")
+            case Fate.REFUSED | Fate.UNPROVED:
+                log.info("bundle_refused", cases=len(cases), status=_status(delivered))
+                if len(cases) == 1:
+                    self.park(cases[0], str(delivered.refusal))
+        # Settled only now: a crash before leaves the outbox to say what may have been sent.
+        self.store.settle(bundle.key, landed)
 
     def _send_halves(self, cases: Sequence[Planned]) -> bool:
         """Find the case that a bundle was refused for; where none is, the bundle was too big (B8)."""
