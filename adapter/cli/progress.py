@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from adapter.sync.passed_on import PassedOn
+
 if TYPE_CHECKING:
     from adapter.ports import (
-        Capability,
         EntryOutcome,
         FhirServer,
         JsonObject,
@@ -21,50 +22,41 @@ if TYPE_CHECKING:
     )
 
 
-class Watched:
+class Watched(PassedOn):
     """A FHIR server that tells how much was read from and written to it; else it changes nothing."""
 
     def __init__(self, server: FhirServer, told: Callable[[int, int], None]) -> None:
         """`told` is given how many resources were read and versions written since it was last told."""
-        self._server = server
+        super().__init__(server)
         self._told = told
-
-    @property
-    def base_url(self) -> str:
-        """Base URL of the server behind it."""
-        return self._server.base_url
-
-    def capability(self) -> Capability:
-        """Ask the server behind it."""
-        return self._server.capability()
 
     def read(self, reference: str) -> JsonObject | None:
         """Read, and tell of it."""
-        found = self._server.read(reference)
+        found = self.server.read(reference)
         self._told(1, 0)
         return found
 
     def read_all(self, references: Iterable[str]) -> dict[str, JsonObject | None]:
         """Read many, and tell how many."""
-        found = self._server.read_all(references)
+        found = self.server.read_all(references)
         self._told(len(found), 0)
         return found
 
     def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
         """Search, and tell of each page."""
-        for page in self._server.search(resource_type, params):
+        for page in self.server.search(resource_type, params):
             self._told(len(page.matches) + len(page.included), 0)
             yield page
 
     def transact(self, bundle: bytes) -> tuple[EntryOutcome, ...]:
         """Write, and tell how many versions were made."""
-        outcomes = self._server.transact(bundle)
+        outcomes = self.server.transact(bundle)
         self._told(0, len(outcomes))
         return outcomes
 
     def write(self, one: SingleWrite) -> EntryOutcome:
         """Write one, and tell of it."""
-        outcome = self._server.write(one)
+        outcome = self.server.write(one)
         self._told(0, 1)
         return outcome
 

@@ -16,10 +16,10 @@ from adapter.ports import EntryOutcome, FhirServer, JsonObject, SearchPage, Sear
 from adapter.sandbox.server import Sandbox
 from adapter.settings import Settings, load_settings
 from adapter.sync.cycle import Cycle
+from adapter.sync.passed_on import PassedOn
 from adapter.sync.permissions import needed
 from adapter.transport.smart import SmartAuth
 from tests.cli.conftest import Run, load
-from tests.live.wrapped import Wrapped
 from tests.servers.authorisation import AuthorisationServer, serving
 from tests.unit.transport.smart.conftest import jwk, write_keys
 
@@ -166,7 +166,7 @@ def test_no_secret_shows_in_any_output(
         assert canary not in told
 
 
-class Enforcing(Wrapped):
+class Enforcing(PassedOn):
     """Allows what scopes allow, letter by letter, as a strict server would."""
 
     def __init__(self, server: FhirServer, scopes: Iterable[str]) -> None:

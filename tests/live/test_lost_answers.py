@@ -14,10 +14,10 @@ import pytest
 from adapter.errors import UnknownOutcome
 from adapter.ports import EntryOutcome, FhirServer
 from adapter.sync.cycle import PassOutcome
+from adapter.sync.passed_on import PassedOn
 from tests.live.conftest import Adapters
 from tests.live.laboratory import Laboratory
 from tests.live.records import Records
-from tests.live.wrapped import Wrapped
 
 PATIENTS = 6
 
@@ -35,7 +35,7 @@ class KilledError(BaseException):
     """Stands for SIGKILL: nothing of the adapter runs after it."""
 
 
-class Line(Wrapped):
+class Line(PassedOn):
     """The way to a server, on which one transaction has bad luck."""
 
     def __init__(self, server: FhirServer, lost: Lost, failure: BaseException) -> None:

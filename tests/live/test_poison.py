@@ -5,16 +5,16 @@ from __future__ import annotations
 from adapter.errors import PermanentServerError
 from adapter.ports import EntryOutcome, FhirServer
 from adapter.sync.cycle import PassOutcome
+from adapter.sync.passed_on import PassedOn
 from tests.live.conftest import Adapters
 from tests.live.laboratory import Laboratory
 from tests.live.records import Records
 from tests.live.servers import LiveServer
-from tests.live.wrapped import Wrapped
 
 PATIENTS = 120
 
 
-class Picky(Wrapped):
+class Picky(PassedOn):
     """A real server that refuses every transaction in which one word occurs; counts those."""
 
     def __init__(self, server: FhirServer, word: str) -> None:
@@ -89,7 +89,7 @@ def test_poisoned_case_is_tried_again_when_its_sources_change(
     records.assert_sound(patients=2)
 
 
-class Hasty(Wrapped):
+class Hasty(PassedOn):
     """Between reading and writing the laboratory deletes a result, once."""
 
     def __init__(self, server: FhirServer, laboratory: Laboratory, reference: str) -> None:

@@ -11,11 +11,11 @@ from dataclasses import replace
 
 from adapter.ports import FhirServer, SearchPage, SearchParams
 from adapter.sync.cycle import PassKind
+from adapter.sync.passed_on import PassedOn
 from tests.live.adapter_under_test import AdapterUnderTest
 from tests.live.conftest import Adapters
 from tests.live.laboratory import FISH, IHC, Laboratory
 from tests.live.records import Records, category_of
-from tests.live.wrapped import Wrapped
 
 
 def test_specimen_that_turns_out_to_be_gastric_withdraws_the_record(
@@ -75,7 +75,7 @@ def test_report_that_comes_later_joins_two_results(
     records.assert_sound()
 
 
-class Hiding(Wrapped):
+class Hiding(PassedOn):
     """A server on which one result is stored, and not yet visible to searches."""
 
     hidden = ""

@@ -7,48 +7,18 @@ that the plan saw (C5).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from adapter.ports import (
-    Capability,
-    EntryOutcome,
-    FhirServer,
-    JsonObject,
-    SearchPage,
-    SearchParams,
-    SingleWrite,
-)
+from adapter.ports import EntryOutcome, FhirServer, SingleWrite
+from adapter.sync.passed_on import PassedOn
 
 
-@dataclass(frozen=True)
-class FencedServer:
-    """A FHIR server whose writes are let through by `guard`, which raises LeaseLost. Implements FhirServer."""
+class FencedServer(PassedOn):
+    """A FHIR server whose writes are let through by `guard`, which raises LeaseLost."""
 
-    server: FhirServer
-    guard: Callable[[], None]
-
-    @property
-    def base_url(self) -> str:
-        """Base URL of the server."""
-        return self.server.base_url
-
-    def capability(self) -> Capability:
-        """Ask for the CapabilityStatement."""
-        return self.server.capability()
-
-    def read(self, reference: str) -> JsonObject | None:
-        """Read one resource."""
-        return self.server.read(reference)
-
-    def read_all(self, references: Iterable[str]) -> dict[str, JsonObject | None]:
-        """Read many resources."""
-        return self.server.read_all(references)
-
-    def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
-        """Search."""
-        return self.server.search(resource_type, params)
+    def __init__(self, server: FhirServer, guard: Callable[[], None]) -> None:
+        super().__init__(server)
+        self.guard = guard
 
     def transact(self, bundle: bytes) -> tuple[EntryOutcome, ...]:
         """Send a transaction while the lease is held; raises LeaseLost and sends nothing otherwise."""
@@ -59,7 +29,3 @@ class FencedServer:
         """Write one resource while the lease is held; raises LeaseLost and sends nothing otherwise."""
         self.guard()
         return self.server.write(one)
-
-
-if TYPE_CHECKING:
-    _held_to: type[FhirServer] = FencedServer  # the type check proves that the port is met whole
