@@ -1,4 +1,4 @@
-"""Repeats the pass until asked to stop: lease, interval, and what to do when a pass fails.
+"""Repeats the pass until asked to stop: lease, interval, what came in, and what to do when a pass fails.
 
 This is the one place of `sync` that catches every exception: an adapter that runs unattended must
 outlive a bug of its own, and say so. It decides nothing about results.
@@ -7,19 +7,22 @@ outlive a bug of its own, and say so. It decides nothing about results.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import structlog
 
 from adapter.audit import AuditAction
-from adapter.errors import AdapterError, LeaseLost, StoreError, TemporaryServerError
+from adapter.errors import AdapterError, ServerError, StoreError, TemporaryServerError
 from adapter.ports import PassRecord
 from adapter.sync.auditing import Auditor
 from adapter.sync.cycle import Cycle, Interrupts, Parts
-from adapter.sync.options import SyncOptions
+from adapter.sync.inbox import AnotherWrites, Ask, Inbox
+from adapter.sync.lease import WriterLease
+from adapter.sync.options import PassOptions, SyncOptions
+from adapter.sync.pulse import Pulse
 from adapter.sync.report import PassKind, PassReport
 
 log = structlog.get_logger(__name__)
@@ -44,10 +47,12 @@ class LoopOptions:
 class Loop:
     """Runs passes until `stopped` says so; the caller's signal handlers make it say so.
 
-    `tell` is given every report. Clock.sleep must return early when a stop is asked for.
+    `tell` is given every report, `pulse` what happens. With an `inbox` a wake-up makes a pass begin earlier,
+    and requests are served between passes; without one Clock.sleep waits, and must return early when a stop
+    is asked for.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a loop, each a different thing
         self,
         parts: Parts,
         options: SyncOptions,
@@ -55,17 +60,20 @@ class Loop:
         *,
         stopped: Callable[[], bool],
         tell: Callable[[PassReport], None] = lambda _: None,
+        inbox: Inbox | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         self.parts = parts
         self.options = loop
-        self.holder = loop.holder or uuid.uuid4().hex
         self.stopped = stopped
         self.tell = tell
+        self.inbox = inbox
+        self.pulse = pulse or Pulse(parts.clock.now())
+        holder = loop.holder or uuid.uuid4().hex
+        self.lease = WriterLease(parts.store, parts.clock, holder, loop.lease_seconds)
         self.cycle = Cycle(
-            parts, options, interrupts=Interrupts(guard=self._keep_lease, stopped=stopped)
+            parts, options, interrupts=Interrupts(guard=self.lease.keep, stopped=stopped)
         )
-        self._fencing = 0
-        self._renewed_at: datetime | None = None
 
     def run(self) -> None:
         """Repeat until stopped, then give the lease back.
@@ -75,85 +83,80 @@ class Loop:
         """
         self._record(AuditAction.SERVICE_STARTED)
         while not self.stopped():
-            wait = self._one_pass()
+            if self.inbox is not None:
+                self.inbox.take_wakes()
+            outcome = self._attempt(PassOptions())
             if not self.stopped():
-                self.parts.clock.sleep(wait)
-        self._give_lease_back()
+                self._rest(outcome)
+        if self.inbox is not None:
+            self.inbox.close()
+        self.lease.give_back()
         self._record(AuditAction.SERVICE_STOPPED)
 
     def _record(self, action: AuditAction) -> None:
         """Tell the trail that this process began or ended; a state that cannot be written is waited for."""
         context, clock = self.parts.context, self.parts.clock
         event = Auditor(context, self.parts.actor).happened(
-            action, "done", at=clock.now(), facts={"holder": self.holder}
+            action, "done", at=clock.now(), facts={"holder": self.lease.holder}
         )
         try:
             self.parts.store.record([event])
         except StoreError as error:
             log.warning("not_recorded", error=error)
 
-    def _one_pass(self) -> float:
-        """Run one pass and give the seconds to wait afterwards."""
+    def _attempt(self, asked: PassOptions) -> PassReport | Exception:
+        """Run one pass; give its report, or the error that ended it, which is logged and counted."""
         started_at = self.parts.clock.now()
-        wait = self.options.interval_seconds
+        self.pulse.began(started_at)
         try:
-            if not self._take_lease():
-                log.info("another_adapter_writes", wait_seconds=wait)
-                return wait
-            report = self.cycle.run_pass()
+            if not self.lease.take():
+                self.pulse.stands_by()
+                log.info("another_adapter_writes", wait_seconds=self.options.interval_seconds)
+                return AnotherWrites("another adapter writes; what is queued is done by that one")
+            report = self.cycle.run_pass(asked)
+            self.pulse.ended(report, is_whole=asked.patients is None)
             if report.needs_operator:
                 log.warning("brake_engaged", kind=report.kind.value)
             self.tell(report)
-        except TemporaryServerError as error:
-            self._note_failure(error, started_at)
-            return max(wait, error.retry_after_seconds or 0.0)
-        except AdapterError as error:
-            self._note_failure(error, started_at)
         except Exception as error:  # noqa: BLE001 - the one place: a bug must not end the service
             self._note_failure(error, started_at)
-        return wait
+            return error
+        return report
 
-    def _take_lease(self) -> bool:
-        now = self.parts.clock.now()
-        fencing = self.parts.store.acquire_lease(
-            self.holder, now=now, seconds=self.options.lease_seconds
+    def _rest(self, outcome: PassReport | Exception) -> None:
+        """Wait for the next pass, and serve in the meantime whoever asks for patients."""
+        asked_for = (
+            outcome.retry_after_seconds if isinstance(outcome, TemporaryServerError) else None
         )
-        if fencing is None:
-            return False
-        self._fencing, self._renewed_at = fencing, now
-        return True
+        seconds = max(self.options.interval_seconds, asked_for or 0.0)
+        if self.inbox is None:
+            self.parts.clock.sleep(seconds)
+            return
+        now = self.inbox.now()
+        # Whoever wakes us cannot know that the server is in trouble: the usual interval stands then.
+        wakes_from = now + seconds if isinstance(outcome, ServerError) else now
+        while asks := self.inbox.wait(now + seconds, wakes_from=wakes_from, stopped=self.stopped):
+            self._serve(asks)
 
-    def _keep_lease(self) -> None:
-        """Raise LeaseLost when another adapter has taken over; renew the lease in good time.
-
-        A lease that merely ran out while much was read is taken again: updates are held to the
-        version that the plan saw, so nothing older is written over anything newer.
-        """
-        now = self.parts.clock.now()
-        age = now - self._renewed_at if self._renewed_at else timedelta.max
-        if age < timedelta(seconds=self.options.lease_seconds / 3):
-            self.parts.store.check_lease(self.holder, self._fencing, now=now)
-        elif not self._take_lease():
-            raise LeaseLost("another adapter has taken the writer's lease; nothing more is written")
-
-    def _give_lease_back(self) -> None:
-        try:
-            self.parts.store.release_lease(self.holder)
-        except StoreError as error:
-            log.warning("lease_not_released", error=error)
+    def _serve(self, asks: Sequence[Ask]) -> None:
+        """Look at the patients of these requests in one pass, and tell each what came of it."""
+        patients = tuple(dict.fromkeys(one for ask in asks for one in ask.patients))
+        outcome = self._attempt(PassOptions(patients=patients))
+        for ask in asks:
+            if isinstance(outcome, Exception):
+                ask.report.set_exception(outcome)
+            else:
+                ask.report.set_result(outcome)
 
     def _note_failure(self, error: Exception, started_at: datetime) -> None:
         """Log a failure under an id that can be quoted, and put it into the audit."""
         is_bug = not isinstance(error, AdapterError)
-        log.error(
-            "pass_failed",
-            error=error,
-            event_id=uuid.uuid4().hex,
-            exc_info=error if is_bug else None,
-        )
+        event_id, now = uuid.uuid4().hex, self.parts.clock.now()
+        log.error("pass_failed", error=error, event_id=event_id, exc_info=error if is_bug else None)
+        self.pulse.failed(error, event_id, at=now)
         record = PassRecord(
             started_at=started_at,
-            ended_at=self.parts.clock.now(),
+            ended_at=now,
             kind=PassKind.INCREMENTAL.value,
             outcome=FAILED,
             counts={f"error.{type(error).__name__}": 1},

@@ -98,6 +98,11 @@ class PassReport:
     brake: BrakeState = RELEASED
 
     @property
+    def is_complete(self) -> bool:
+        """Whether everything due was looked at and nothing is left to do, but what a person has to decide."""
+        return self.outcome in (PassOutcome.DONE, PassOutcome.OBSERVED)
+
+    @property
     def needs_operator(self) -> bool:
         """Whether a brake stopped it, so that somebody has to look before it goes on."""
         return self.brake.engaged

@@ -12,7 +12,7 @@ import pytest
 
 from adapter.errors import LeaseLost, TemporaryServerError
 from adapter.store import SqlStateStore, open_store
-from adapter.sync.cycle import PassReport, SyncOptions
+from adapter.sync.cycle import PassOptions, PassReport, SyncOptions
 from adapter.sync.loop import Loop, LoopOptions
 from adapter.sync.options import SendLimits
 from adapter.sync.writing.fenced import FencedServer
@@ -44,7 +44,7 @@ class Instance:
             stopped=lambda: False,
             tell=self.reports.append,
         )
-        loop._one_pass()
+        loop._attempt(PassOptions())
         return self
 
 
