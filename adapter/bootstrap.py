@@ -25,6 +25,7 @@ from adapter.terminology.catalogue import load_catalogue
 from adapter.terminology.layers import all_defects, read_site_of
 from adapter.terminology.mapping_files import SITE_TABLE
 from adapter.terminology.systems import OBSERVATION_PROFILE
+from adapter.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -258,10 +259,13 @@ def open_adapter(
         options = options_of(settings, incremental=incremental)
         creates = server_chooses_ids(settings, store, options.send)
         auths = auths_of(settings, clock, creates=creates)
-        source = opened.enter_context(server_of(settings.source, clock, auths["source"]))
+        traffic = Traffic()
+        meter = traffic.meter("source")
+        source = opened.enter_context(server_of(settings.source, clock, auths["source"], meter))
         target = source
         if "target" in auths:
-            target = opened.enter_context(server_of(settings.target, clock, auths["target"]))
+            meter = traffic.meter("target")
+            target = opened.enter_context(server_of(settings.target, clock, auths["target"], meter))
         reads = watched(source)
         writes = reads if target is source else watched(target)
         parts = Parts(
@@ -273,5 +277,6 @@ def open_adapter(
             context=context_of(settings, catalogue, clock.now()),
             links=links,
             actor=actor(),
+            traffic=traffic,
         )
         yield Adapter(settings, parts, options, auths)

@@ -16,21 +16,28 @@ if TYPE_CHECKING:
 
     from adapter.ports import Clock
     from adapter.settings import AuthSettings, ServerSettings, Settings
+    from adapter.traffic import Meter
     from adapter.transport.auth import Auth
     from adapter.transport.fhir_server import RestFhirServer, ServerConfig
     from adapter.transport.smart import SmartAuth
 
 
-def server_of(settings: ServerSettings, clock: Clock, auth: Auth | None = None) -> RestFhirServer:
+def server_of(
+    settings: ServerSettings,
+    clock: Clock,
+    auth: Auth | None = None,
+    meter: Meter = lambda _: None,
+) -> RestFhirServer:
     """Make the client of one FHIR server; raises ConfigError when no server was named.
 
-    `auth`: how requests are authorised; None for what the settings say.
+    `auth`: how requests are authorised; None for what the settings say. `meter`: is told of every request.
     """
     from adapter.fhir.strict_json import read_json
     from adapter.transport.fhir_server import RestFhirServer
 
     auth = auth or auth_of(settings, clock)
-    return RestFhirServer(_config_of(settings), read_json=read_json, clock=clock, auth=auth)
+    config = _config_of(settings)
+    return RestFhirServer(config, read_json=read_json, clock=clock, auth=auth, meter=meter)
 
 
 def auths_of(settings: Settings, clock: Clock, *, creates: bool = False) -> dict[str, Auth]:

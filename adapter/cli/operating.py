@@ -14,6 +14,7 @@ from adapter.cli.printing import Block, print_blocks, say
 from adapter.cli.progress import shown_progress
 from adapter.cli.shared import PolicyName, Shared
 from adapter.cli.signals import stop_on_signals
+from adapter.traffic import requests_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +90,7 @@ _PASS_COLUMNS: Final = {
     "fetched": "Results",
     "writes": "Written",
     "parked": "Parked",
+    "requests": "Requests",
 }
 
 
@@ -121,6 +123,7 @@ def _pass_row(record: PassRecord) -> dict[str, Any]:
         "fetched": counts.get("fetched", 0),
         "writes": counts.get("writes", 0),
         "parked": counts.get("parked", 0),
+        "requests": requests_in(counts),
         "counts": dict(counts),
     }
 

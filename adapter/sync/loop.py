@@ -7,7 +7,7 @@ outlive a bug of its own, and say so. It decides nothing about results.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -42,6 +42,14 @@ class LoopOptions:
     interval_seconds: float = 60.0
     lease_seconds: float = 300.0
     holder: str = ""
+
+
+@dataclass(frozen=True)
+class _Began:
+    """When a pass began, and what had been asked of the servers by then."""
+
+    at: datetime
+    asked: Mapping[str, int]
 
 
 class Loop:
@@ -106,8 +114,8 @@ class Loop:
 
     def _attempt(self, asked: PassOptions) -> PassReport | Exception:
         """Run one pass; give its report, or the error that ended it, which is logged and counted."""
-        started_at = self.parts.clock.now()
-        self.pulse.began(started_at)
+        began = _Began(self.parts.clock.now(), self.parts.traffic.counts())
+        self.pulse.began(began.at)
         try:
             if not self.lease.take():
                 self.pulse.stands_by()
@@ -119,7 +127,7 @@ class Loop:
                 log.warning("brake_engaged", kind=report.kind.value)
             self.tell(report)
         except Exception as error:  # noqa: BLE001 - the one place: a bug must not end the service
-            self._note_failure(error, started_at)
+            self._note_failure(error, began)
             return error
         return report
 
@@ -148,18 +156,18 @@ class Loop:
             else:
                 ask.report.set_result(outcome)
 
-    def _note_failure(self, error: Exception, started_at: datetime) -> None:
+    def _note_failure(self, error: Exception, began: _Began) -> None:
         """Log a failure under an id that can be quoted, and put it into the audit."""
         is_bug = not isinstance(error, AdapterError)
         event_id, now = uuid.uuid4().hex, self.parts.clock.now()
         log.error("pass_failed", error=error, event_id=event_id, exc_info=error if is_bug else None)
         self.pulse.failed(error, event_id, at=now)
         record = PassRecord(
-            started_at=started_at,
+            started_at=began.at,
             ended_at=now,
             kind=PassKind.INCREMENTAL.value,
             outcome=FAILED,
-            counts={f"error.{type(error).__name__}": 1},
+            counts={f"error.{type(error).__name__}": 1, **self.parts.traffic.since(began.asked)},
         )
         try:
             self.parts.store.record_pass(record)

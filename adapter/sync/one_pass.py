@@ -80,6 +80,7 @@ class OnePass:
         self.may_write = not (self.asked.dry_run or options.observe)
         self.basis = f"{parts.basis} {options.read.basis}"
         self.started_at: datetime = parts.clock.now()
+        self.asked_before = parts.traffic.counts()
         urls = tuple(dict.fromkeys((parts.source.base_url, parts.target.base_url)))
         self.context = replace(parts.context, now=self.started_at, base_urls=urls)
         target = FencedServer(parts.target, self.interrupts.guard)
@@ -379,6 +380,7 @@ class OnePass:
             writes=self.writer.written.versions,
             queue_left=self.store.queue_length(),
             brake=brake,
+            traffic=self.parts.traffic.since(self.asked_before),
         )
         if not self.asked.dry_run:
             self.store.record_pass(report.as_record())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adapter.fhir.record.derive import DeriveContext
 from adapter.her2.model import Link
 from adapter.her2.policy import choices
 from adapter.ports import Clock, FhirServer, StateStore
 from adapter.terminology.catalogue import Catalogue
+from adapter.traffic import Traffic
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Parts:
     """What passes work with. `context.now` and `base_urls` are replaced by those of each pass.
 
     `links`: samples that a person joined, from the site's overlay. `actor`: who the audit trail says did it, the
-    account and host of this process.
+    account and host of this process. `traffic`: what was asked of the servers so far.
     """
 
     source: FhirServer
@@ -28,6 +29,7 @@ class Parts:
     context: DeriveContext
     links: tuple[Link, ...] = ()
     actor: str = "adapter"
+    traffic: Traffic = field(default_factory=Traffic)
 
     @property
     def basis(self) -> str:

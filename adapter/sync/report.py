@@ -76,7 +76,7 @@ class PassReport:
     accounting identity. `categories`: cases by category. `actions`: decisions by action. `signals`:
     other counts (foreign-edit, absence-unconfirmed, replanned, outbox …). `writes`: versions of
     resources the server made. `parked`: key of the derived Observation → reason, those parked in
-    this pass and those held from earlier ones.
+    this pass and those held from earlier ones. `traffic`: what was asked of the servers, as `Traffic.counts` names it.
     """
 
     kind: PassKind
@@ -96,6 +96,7 @@ class PassReport:
     writes: int = 0
     queue_left: int = 0
     brake: BrakeState = RELEASED
+    traffic: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:
@@ -119,7 +120,7 @@ class PassReport:
             ("signal", self.signals),
         ):
             flat.update({f"{group}.{name}": number for name, number in numbers.items()})
-        return flat
+        return {**flat, **self.traffic}
 
     def as_record(self) -> PassRecord:
         """Reduce it to what the audit keeps: when, what kind, how it ended, and its counts."""

@@ -78,7 +78,7 @@ def withdraw_ours(
 
     """
     held_up = interrupts or Interrupts()
-    now = parts.clock.now()
+    now, asked_before = parts.clock.now(), parts.traffic.counts()
     urls = tuple(dict.fromkeys((parts.source.base_url, parts.target.base_url)))
     context = replace(parts.context, now=now, base_urls=urls)
     planned = _planned(parts, options, selection, context)
@@ -111,6 +111,7 @@ def withdraw_ours(
         writes=writer.written.versions,
         patients=len({one.patient for one in planned}),
         queue_left=parts.store.queue_length(),
+        traffic=parts.traffic.since(asked_before),
     )
     if not preview:
         parts.store.record_pass(report.as_record())

@@ -36,6 +36,7 @@ from adapter.ports import (
     SearchParams,
     SingleWrite,
 )
+from adapter.traffic import Meter
 from adapter.transport.auth import Auth
 from adapter.transport.bundles import (
     batch_of_reads,
@@ -68,6 +69,7 @@ _SEARCH_HEADERS = {
     # An unknown parameter should be an error, not ignored: then it would find too much.
     "Prefer": "handling=strict",
 }
+_WRITES = {"POST": "create", "PUT": "update", "DELETE": "delete"}
 _CRITERIA = re.compile(r"[A-Za-z0-9\-._~%=&:,/|+]+")
 LONGEST_GET_URL = 4_000  # HAPI refuses about 8 KB, with HTML; proxies before it may refuse less
 BATCH_READS = 50
@@ -86,12 +88,13 @@ class RestFhirServer:
         read_json: JsonReader,
         clock: Clock,
         auth: Auth,
+        meter: Meter = lambda _: None,
     ) -> None:
-        """Open nothing yet; `read_json` reads every body, strictly."""
+        """Open nothing yet; `read_json` reads every body, strictly; `meter` is told of every request."""
         self._config = config
         self._base_url = normal_base(config.base_url)
         self._read_json = read_json
-        self._http = Http(config, clock=clock, auth=auth)
+        self._http = Http(config, clock=clock, auth=auth, meter=meter)
         self._batches_refused = False
         self._later = Later(self._http, clock, self._base_url, self._resource)
 
@@ -121,7 +124,8 @@ class RestFhirServer:
         Raises: NotFhirR4 when something else answers, or another version of FHIR;
             NotAuthorised, TemporaryServerError.
         """
-        call = Call("GET", f"{self._base_url}/metadata", _READ_HEADERS)
+        url = f"{self._base_url}/metadata"
+        call = Call("GET", url, _READ_HEADERS, interaction="capabilities")
 
         def accept(answer: Answer) -> Capability:
             if answer.status in (404, 410) or (answer.status == 200 and not _is_json(answer)):
@@ -207,7 +211,7 @@ class RestFhirServer:
                 raise PermanentServerError(
                     f"the search for {resource_type} runs in a circle", code="circle-of-pages"
                 )
-            call, echo = Call("GET", link, _SEARCH_HEADERS), ()
+            call, echo = Call("GET", link, _SEARCH_HEADERS, interaction="page"), ()
         raise PermanentServerError(
             f"the search for {resource_type} has more than {self._config.max_pages} pages",
             code="too-many-pages",
@@ -227,7 +231,7 @@ class RestFhirServer:
         """
         sent = len(entries_of(self._read_json(bundle)))
         headers = {**_READ_HEADERS, "Content-Type": FHIR_JSON, "Prefer": "return=representation"}
-        call = Call("POST", self._base_url, headers, bundle, writes=True)
+        call = Call("POST", self._base_url, headers, bundle, True, "transaction")
 
         def accept(answer: Answer) -> Answer | tuple[EntryOutcome, ...]:
             if answer.status >= 300:
@@ -262,7 +266,8 @@ class RestFhirServer:
         if one.if_none_exist is not None:
             headers["If-None-Exist"] = one.if_none_exist
         body = one.body or None
-        call = Call(one.method, f"{self._base_url}/{one.url}", headers, body, writes=True)
+        url = f"{self._base_url}/{one.url}"
+        call = Call(one.method, url, headers, body, True, _WRITES.get(one.method, "update"))
 
         def accept(answer: Answer) -> Answer | EntryOutcome:
             if one.method == "DELETE" and answer.status in (404, 410):
@@ -302,9 +307,10 @@ class RestFhirServer:
         is_short = len(url) + 1 + len(query) <= LONGEST_GET_URL
         is_open = not (self._config.post_searches and _name_patients(params))
         if is_short and is_open:
-            return Call("GET", f"{url}?{query}", _SEARCH_HEADERS)
+            return Call("GET", f"{url}?{query}", _SEARCH_HEADERS, interaction="search")
         headers = {**_SEARCH_HEADERS, "Content-Type": "application/x-www-form-urlencoded"}
-        return Call("POST", f"{url}/_search", headers, query.encode("ascii"))
+        body = query.encode("ascii")
+        return Call("POST", f"{url}/_search", headers, body, interaction="search")
 
     def _page(
         self, call: Call, resource_type: str, echo: SearchParams, *, is_first: bool
@@ -347,7 +353,7 @@ class RestFhirServer:
     def _read_batch(self, references: tuple[str, ...]) -> dict[str, JsonObject | None]:
         body = json.dumps(batch_of_reads(references)).encode("ascii")
         headers = {**_READ_HEADERS, "Content-Type": FHIR_JSON}
-        call = Call("POST", self._base_url, headers, body)
+        call = Call("POST", self._base_url, headers, body, interaction="batch")
         accept: Callable[[Answer], JsonObject] = lambda answer: self._resource(answer, call)  # noqa: E731
         try:
             bundle = self._http.send(call, accept)

@@ -13,7 +13,8 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -38,6 +39,7 @@ from adapter.errors import (
     UnknownOutcome,
 )
 from adapter.ports import Clock
+from adapter.traffic import Exchange, Fate, Meter, fate_of
 from adapter.transport import tls
 from adapter.transport.auth import Auth
 from adapter.transport.body import read_body
@@ -70,13 +72,17 @@ _SPREAD = wait_random(0, 1)  # so that many clients told the same time do not al
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `writes`: it may change the server. The body is sent as these very bytes."""
+    """One request. The body is sent as these very bytes.
+
+    `writes`: it may change the server. `interaction`: what it is counted as, see `traffic.Exchange`.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
     writes: bool = False
+    interaction: str = "read"
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,14 @@ def parse_retry_after(
     return min((instant - now).total_seconds(), cap_seconds)
 
 
+@dataclass
+class _Heard:
+    """What was heard of a request so far."""
+
+    fate: Fate = Fate.NO_ANSWER
+    wire_bytes: int = 0
+
+
 class _Session(requests.Session):
     """A session that knows no redirects.
 
@@ -138,12 +152,23 @@ class Http:
         clock: Clock,
         auth: Auth,
         monotonic: Callable[[], float] = time.monotonic,
+        meter: Meter = lambda _: None,
     ) -> None:
-        """Open nothing yet; `monotonic` gives seconds that never step, for `request_seconds`."""
+        """Open nothing yet.
+
+        Args:
+            config: the server and every bound.
+            clock: for waits and dates.
+            auth: how requests are authorised.
+            monotonic: gives seconds that never step, for `request_seconds`.
+            meter: is told of every request, however it ended.
+
+        """
         self._config = config
         self._clock = clock
         self._auth = auth
         self._monotonic = monotonic
+        self._meter = meter
         self._session = _Session()
         # Without this, a matching ~/.netrc entry replaces our Authorization header, and a proxy of
         # the environment gets to see patients.
@@ -222,6 +247,26 @@ class Http:
 
     def _exchange(self, call: Call, credentials: Mapping[str, str]) -> Answer:
         deadline = self._monotonic() + self._config.request_seconds
+        with self._metered(call) as heard, self._answered(call, credentials) as response:
+            try:
+                body = self._body(call, response, lambda: self._monotonic() > deadline)
+            finally:
+                heard.wire_bytes = response.raw.tell()
+            heard.fate = fate_of(response.status_code)
+            return Answer(response.status_code, response.headers, body)
+
+    @contextmanager
+    def _metered(self, call: Call) -> Iterator[_Heard]:
+        """Tell the meter of a request, however it ends."""
+        started, heard = self._monotonic(), _Heard()
+        try:
+            yield heard
+        finally:
+            seconds, sent = self._monotonic() - started, len(call.body or b"")
+            self._meter(Exchange(call.interaction, heard.fate, sent, heard.wire_bytes, seconds))
+
+    def _answered(self, call: Call, credentials: Mapping[str, str]) -> requests.Response:
+        """Send it, and give the answer with its body still to come."""
         headers = {
             "User-Agent": "her2-adapter",
             "Accept-Encoding": "gzip, deflate",  # no others: only these are unpacked
@@ -229,7 +274,7 @@ class Http:
             **credentials,
         }
         try:
-            response = self._session.request(
+            return self._session.request(
                 call.method,
                 call.url,
                 headers=headers,
@@ -242,9 +287,6 @@ class Http:
             )
         except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' own are OSErrors
             raise self._no_answer(call, error) from error
-        with response:
-            body = self._body(call, response, lambda: self._monotonic() > deadline)
-            return Answer(response.status_code, response.headers, body)
 
     def _body(
         self, call: Call, response: requests.Response, out_of_time: Callable[[], bool]

@@ -53,7 +53,8 @@ class Later:
             ) from error
 
     def _result(self, accepted: Answer, call: Call) -> JsonObject:
-        status = Call("GET", self._address(accepted, call), {"Accept": "application/fhir+json"})
+        where = self._address(accepted, call)
+        status = Call("GET", where, {"Accept": "application/fhir+json"}, interaction="status")
         until = self.clock.now() + timedelta(seconds=LONGEST_SECONDS)
         wait = _FIRST_WAIT
         for _ in range(MOST_QUESTIONS):

@@ -13,6 +13,7 @@ from adapter.her2.policy import ASCO_CAP_2023
 from adapter.ports import JsonObject
 from adapter.sync.cycle import Cycle, Interrupts, Parts, PassOptions, PassReport, SyncOptions
 from adapter.terminology.catalogue import Catalogue, load_catalogue
+from adapter.traffic import Traffic
 
 from .clock import FakeClock
 from .laboratory import Laboratory
@@ -52,6 +53,7 @@ class Site:
             **context,
         )
         self.interrupts = Interrupts()
+        self.traffic = Traffic()
         self.links: tuple[Link, ...] = ()
         self.restart()
 
@@ -66,6 +68,7 @@ class Site:
             catalogue(),
             self.context,
             links=self.links,
+            traffic=self.traffic,
         )
 
     def restart(self) -> None:

@@ -11,6 +11,7 @@ from adapter.errors import NotAuthorised, TemporaryServerError
 from adapter.ports import SearchParams
 from adapter.sync.cycle import PassReport, SyncOptions
 from adapter.sync.loop import Loop, LoopOptions
+from adapter.traffic import Exchange, Fate
 from tests.fakes.server import Fault
 from tests.fakes.site import Site
 
@@ -61,6 +62,21 @@ def test_refused_credentials_are_told_and_tried_again() -> None:
     site.server.refuse_search = _raising(iter([NotAuthorised("token", status=401)]))
     Running(site, rounds=2).run()
     assert site.store.audit[0].counts == {"error.NotAuthorised": 1}
+
+
+def test_a_failed_pass_tells_what_it_asked_of_the_server_too() -> None:
+    site = Site()
+    meter = site.traffic.meter("source")
+
+    def ask(*_: object) -> str:
+        meter(Exchange("search", Fate.NO_ANSWER))
+        raise TemporaryServerError("away")
+
+    site.server.refuse_search = ask
+    Running(site, rounds=2).run()
+    asked = [record.counts["requests.source.search.no-answer"] for record in site.store.audit]
+    assert len(asked) == 2
+    assert sum(asked) == site.traffic.counts()["requests.source.search.no-answer"]
 
 
 def test_a_bug_of_ours_does_not_end_the_service() -> None:

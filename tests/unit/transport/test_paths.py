@@ -67,6 +67,9 @@ class _Empty:
     def read1(self, *_: object, **more: object) -> bytes:
         return b""
 
+    def tell(self) -> int:
+        return 0
+
     def close(self) -> None: ...
 
     def release_conn(self) -> None: ...
