@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from adapter.fhir.references import Graph, reference_to
-from adapter.fhir.shapes import objects, string
+from adapter.fhir.shapes import string
 from adapter.fhir.strict_json import JsonObject
 
 _MAX_NESTING: Final = 8
@@ -22,10 +22,14 @@ _LAST_PART: Final = re.compile(r"/([A-Za-z0-9.\-]{1,64})\Z")
 
 @dataclass(frozen=True)
 class Unpacked:
-    """Resources out of Bundles, in their order, and fullUrl → "Type/id"."""
+    """Resources out of Bundles, in their order, and fullUrl → "Type/id".
+
+    `places`: for each resource where it stood, as FHIRPath from its document: Bundle.entry[2].resource.
+    """
 
     resources: tuple[JsonObject, ...]
     full_urls: Mapping[str, str]
+    places: tuple[str, ...] = ()
 
     @property
     def observations(self) -> tuple[JsonObject, ...]:
@@ -49,30 +53,48 @@ def unpack(documents: Iterable[JsonObject]) -> Unpacked:
 
     """
     resources: list[JsonObject] = []
+    places: list[str] = []
     named: dict[str, set[str]] = {}
-    for full_url, resource in _entries(documents, 0):
+    for one in _documents(documents):
+        full_url, resource = one.full_url, one.resource
         if not string(resource, "id"):
             name = _id_of(full_url) or f"entry-{len(resources) + 1}"
             resource = {**resource, "id": name}
         resources.append(resource)
+        places.append(one.place)
         if full_url:
             named.setdefault(full_url, set()).add(reference_to(resource))
     full_urls = {url: next(iter(names)) for url, names in named.items() if len(names) == 1}
-    return Unpacked(tuple(resources), full_urls)
+    return Unpacked(tuple(resources), full_urls, tuple(places))
 
 
-def _entries(
-    documents: Iterable[JsonObject], depth: int, full_url: str = ""
-) -> Iterator[tuple[str, JsonObject]]:
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A resource in a document: the fullUrl it stood under, and its place."""
+
+    full_url: str
+    resource: JsonObject
+    place: str
+
+
+def _documents(documents: Iterable[JsonObject]) -> Iterator[_Entry]:
     for document in documents:
-        if document.get("resourceType") != "Bundle":
-            if string(document, "resourceType"):
-                yield full_url, document
-        elif depth < _MAX_NESTING:
-            for entry in objects(document.get("entry")):
-                resource = entry.get("resource")
-                if isinstance(resource, dict):
-                    yield from _entries([resource], depth + 1, string(entry, "fullUrl"))
+        yield from _entries(_Entry("", document, string(document, "resourceType")), 0)
+
+
+def _entries(one: _Entry, depth: int) -> Iterator[_Entry]:
+    if one.resource.get("resourceType") != "Bundle":
+        if string(one.resource, "resourceType"):
+            yield one
+        return
+    entries = one.resource.get("entry")
+    if depth >= _MAX_NESTING or not isinstance(entries, list):
+        return
+    for number, entry in enumerate(entries):
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(resource, dict):
+            place = f"{one.place}.entry[{number}].resource"
+            yield from _entries(_Entry(string(entry, "fullUrl"), resource, place), depth + 1)
 
 
 def _id_of(full_url: str) -> str:

@@ -31,6 +31,30 @@ class Documents:
         return Documents(self.documents + other.documents, self.defects + other.defects)
 
 
+@dataclass(frozen=True)
+class Defect:
+    """A part of a Bundle that could not be read, and why.
+
+    `entries`: the way to it, entry numbers from 0, one for each Bundle; () is the Bundle itself.
+    `sentence`: of the defect, without contents. `reference`: the resource, where it has a name.
+    """
+
+    entries: tuple[int, ...]
+    sentence: str
+    reference: str = ""
+
+    @property
+    def place(self) -> str:
+        """Name it as FHIRPath does."""
+        return "Bundle" + ".resource".join(f".entry[{number}]" for number in self.entries)
+
+    def told_of(self, name: str) -> str:
+        """Tell it of a document of this name to a person, who counts from 1."""
+        place = "".join(f", entry {number + 1}" for number in self.entries)
+        named = f" ({self.reference})" if self.reference else ""
+        return f"{name}{place}{named}: {self.sentence}"
+
+
 def read_documents(data: bytes, name: str) -> Documents:
     """Read one file or stream.
 
@@ -48,7 +72,7 @@ def read_documents(data: bytes, name: str) -> Documents:
         for place, value in placed:
             if _is_resource(value):
                 documents.append(value)
-                defects.extend(_defects_inside(value, place, 1))
+                defects.extend(one.told_of(place) for one in defects_inside(value))
             else:
                 defects.append(f"{place}: no resourceType, so it is no FHIR resource")
     except InputError as error:
@@ -57,6 +81,26 @@ def read_documents(data: bytes, name: str) -> Documents:
         reason = defects[0] if defects else f"{name}: nothing in it is a FHIR resource"
         raise InputError(reason, code="not-fhir")
     return Documents(tuple(documents), tuple(defects))
+
+
+def defects_inside(document: JsonObject, entries: tuple[int, ...] = ()) -> Iterator[Defect]:
+    """Name the entries of a Bundle that hold no resource where one should be.
+
+    Args:
+        document: a resource; one that is no Bundle has none.
+        entries: the place of the document, as in Defect.
+
+    """
+    if document.get("resourceType") != "Bundle":
+        return
+    held = document.get("entry", [])
+    if not isinstance(held, list):
+        yield Defect(entries, "Bundle.entry is no list")
+    elif len(entries) >= MAX_NESTED_BUNDLES:
+        yield Defect(entries, f"Bundles nested more than {MAX_NESTED_BUNDLES} deep are not read")
+    else:
+        for number, entry in enumerate(held):
+            yield from _defects_of_entry(entry, (*entries, number))
 
 
 def _placed(data: bytes, name: str) -> tuple[list[tuple[str, Any]], list[str]]:
@@ -91,27 +135,13 @@ def _is_resource(value: object) -> bool:
     return isinstance(value, dict) and isinstance(value.get("resourceType"), str)
 
 
-def _defects_inside(document: JsonObject, place: str, depth: int) -> Iterator[str]:
-    """Name the entries of a Bundle that hold no resource where one should be."""
-    if document.get("resourceType") != "Bundle":
-        return
-    entries = document.get("entry", [])
-    if not isinstance(entries, list):
-        yield f"{place}: Bundle.entry is no list"
-        return
-    if depth > MAX_NESTED_BUNDLES:
-        yield f"{place}: Bundles nested more than {MAX_NESTED_BUNDLES} deep are not read"
-        return
-    for number, entry in enumerate(entries, start=1):
-        yield from _defects_of_entry(entry, f"{place}, entry {number}", depth)
-
-
-def _defects_of_entry(entry: object, place: str, depth: int) -> Iterator[str]:
+def _defects_of_entry(entry: object, entries: tuple[int, ...]) -> Iterator[Defect]:
     if not isinstance(entry, dict):
-        yield f"{place}: no JSON object"
+        yield Defect(entries, "no JSON object")
     elif "resource" in entry and not isinstance(entry["resource"], dict):
-        yield f"{place}: its resource is no JSON object"
+        yield Defect(entries, "its resource is no JSON object")
     elif "resource" in entry and not _is_resource(entry["resource"]):
-        yield f"{place} ({reference_to(entry['resource'])}): no resourceType, so it is no FHIR resource"
+        name = reference_to(entry["resource"])
+        yield Defect(entries, "no resourceType, so it is no FHIR resource", name)
     elif "resource" in entry:
-        yield from _defects_inside(entry["resource"], place, depth + 1)
+        yield from defects_inside(entry["resource"], entries)
