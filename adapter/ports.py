@@ -326,6 +326,13 @@ class StateStore(AuditTrail, Protocol):
         """Give the latest passes, newest first."""
         ...
 
+    def passes_since(self, since: datetime | None = None) -> Iterator[PassRecord]:
+        """Give the passes that ended from an instant on, oldest first; None for all that are kept.
+
+        They are read piece by piece, because weeks of them are many. Raises: StoreError, also on the way.
+        """
+        ...
+
     def acquire_lease(self, holder: str, *, now: datetime, seconds: float) -> int | None:
         """Take or renew the writer's lease; give its fencing number, or None while another holder has it."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,6 +15,8 @@ from adapter.store.database import Database
 
 KEPT_PASSES = 100_000
 """How many passes the audit keeps: ten weeks at one a minute. Provenance keeps what was written."""
+READ_AT_ONCE = 1_000
+"""How many of them are held in memory while a period is read."""
 
 _log = structlog.get_logger()
 
@@ -48,6 +51,23 @@ class LedgerTables(Database):
         with self._reading() as connection:
             found = connection.execute(select(table).order_by(table.c.seq.desc()).limit(limit))
             return tuple(rows.pass_record(row) for row in found.mappings())
+
+    def passes_since(self, since: datetime | None = None) -> Iterator[PassRecord]:
+        """Return the passes that ended from an instant on, oldest first, READ_AT_ONCE in one transaction.
+
+        A pass that is recorded while they are read comes too.
+        """
+        table, last = schema.pass_record, 0
+        wanted = select(table).order_by(table.c.seq).limit(READ_AT_ONCE)
+        if since is not None:
+            wanted = wanted.where(table.c.ended_at >= since)
+        while True:
+            with self._reading() as connection:
+                found = connection.execute(wanted.where(table.c.seq > last)).mappings().all()
+            yield from (rows.pass_record(row) for row in found)
+            if len(found) < READ_AT_ONCE:
+                return
+            last = found[-1]["seq"]
 
     def acquire_lease(self, holder: str, *, now: datetime, seconds: float) -> int | None:
         """Take or renew the writer's lease.

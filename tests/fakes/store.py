@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -150,6 +150,9 @@ class MemoryStore:
 
     def passes(self, limit: int = 20) -> tuple[PassRecord, ...]:
         return tuple(reversed(self.audit))[:limit]
+
+    def passes_since(self, since: datetime | None = None) -> Iterator[PassRecord]:
+        return (one for one in tuple(self.audit) if since is None or one.ended_at >= since)
 
     def record(self, events: Iterable[AuditEvent]) -> None:
         self.crash.step()

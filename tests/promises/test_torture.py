@@ -24,6 +24,7 @@ NEVER_CALLED_BY_A_PASS: Final = {
     "store.erase",
     "store.held_about",
     "store.passes",
+    "store.passes_since",
     "store.worklist",
     "store.recorded",
     "store.trail_head",

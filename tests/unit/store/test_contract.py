@@ -292,6 +292,32 @@ def test_the_audit_keeps_a_bounded_number_of_passes(
     assert [record.counts["number"] for record in store.passes()] == [4, 3, 2]
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 1000])
+def test_the_passes_of_a_period_come_oldest_first_each_once(
+    store: SqlStateStore, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(ledger, "READ_AT_ONCE", at_once)
+    assert list(store.passes_since()) == []
+    hours = [NOON + timedelta(hours=number) for number in range(6)]
+    for number, ended in enumerate(hours):
+        store.record_pass(replace(PASS, ended_at=ended, counts={"number": number}))
+    for since, expected in ((None, 0), (hours[2], 2), (hours[2] + timedelta(seconds=1), 3)):
+        found = [one.counts["number"] for one in store.passes_since(since)]
+        assert found == list(range(expected, 6))
+    assert list(store.passes_since(hours[-1] + timedelta(days=1))) == []
+
+
+def test_a_period_can_be_read_while_passes_are_recorded(
+    store: SqlStateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "READ_AT_ONCE", 1)
+    store.record_pass(PASS)
+    period = store.passes_since()
+    assert next(period) == PASS
+    store.record_pass(replace(PASS, kind="sweep"))
+    assert list(period) == [replace(PASS, kind="sweep")]
+
+
 def test_a_fact_can_be_set_changed_and_forgotten(store: SqlStateStore) -> None:
     assert store.setting("brake") is None
     store.set_setting("brake", "engaged")
