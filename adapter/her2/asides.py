@@ -20,7 +20,7 @@ from adapter.her2.wording import ihc_said, ish_said, sides
 
 NOTE_AGAINST_RESULTS = "note-against-results"
 CONCLUSION_AGAINST_RESULTS = "conclusion-against-results"
-_DEFINITE = frozenset(
+DEFINITE_WORDS = frozenset(
     {ResultWord.POSITIVE, ResultWord.NEGATIVE, ResultWord.LOW, ResultWord.ULTRALOW}
 )
 
@@ -88,7 +88,7 @@ def _conclusions_against(category: Category, results: tuple[Evidence, ...]) -> I
 
     "Equivocal" is what an IHC 2+ is before its ISH, and contradicts no answer that followed.
     """
-    words = sorted({word for e in results for word in e.concluded} & _DEFINITE)
+    words = sorted({word for e in results for word in e.concluded} & DEFINITE_WORDS)
     if words and not any(_agrees(word, category) for word in words):
         said = sides(word.value for word in words)
         yield Reason(

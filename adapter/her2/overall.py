@@ -82,12 +82,12 @@ def combine_overall(results: tuple[Evidence, ...]) -> Overall:
     stated = [e for e in results if _word(e) not in (None, ResultWord.NOT_DONE)]
     if not stated:
         return Overall()
-    words = {word for e in stated for word in _words(e)}
+    words = {word for e in stated for word in conclusions_of(e)}
     if len(words) == 1:
         return _overall(tuple(stated))
     adjudicated = tuple(e for e in stated if _is_adjudicated(e))
     others = tuple(e for e in stated if not _is_adjudicated(e))
-    if len({word for e in adjudicated for word in _words(e)}) == 1:
+    if len({word for e in adjudicated for word in conclusions_of(e)}) == 1:
         final = _overall(adjudicated)
         if final.is_later_than(tuple(e.source for e in others)):
             reason = Reason("superseded-by-adjudication", "A later adjudicated result stands.")
@@ -106,11 +106,11 @@ def _overall(results: tuple[Evidence, ...]) -> Overall:
 
 def _word(evidence: Evidence) -> ResultWord | None:
     """Give the conclusion stated, the laboratory's overall result before "low" under an IHC code."""
-    return next(iter(_words(evidence)), None)
+    return next(iter(conclusions_of(evidence)), None)
 
 
-def _words(evidence: Evidence) -> list[ResultWord]:
-    """Give every conclusion stated; "low" alone under an IHC code is one, because no score is called so."""
+def conclusions_of(evidence: Evidence) -> list[ResultWord]:
+    """Give every conclusion that a result states; "low" alone under an IHC code is one, because no score is called so."""
     ihc = evidence.ihc
     is_conclusion = ihc is not None and not ihc.scores and ihc.word is ResultWord.LOW
     overall = [evidence.overall.word] if evidence.overall is not None else []
