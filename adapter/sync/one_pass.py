@@ -17,6 +17,7 @@ from adapter.fhir.references import reference_to
 from adapter.ports import ParkedCase
 from adapter.sync.auditing import Auditor
 from adapter.sync.deciding import Decider
+from adapter.sync.details import Details
 from adapter.sync.facts import count_of
 from adapter.sync.link_watch import LinkWatch
 from adapter.sync.options import PassOptions, SyncOptions
@@ -107,6 +108,7 @@ class OnePass:
             parts.links,
         )
         self.links = LinkWatch(parts.links)
+        self.details = Details(parts.catalogue, self.context.policy)
         self.edits = ForeignEdits(parts.store, self.started_at, options.read.sweep_hours)
         self.parked: dict[str, ParkedCase] = {case.key: case for case in parts.store.parked()}
         self.backfills = (
@@ -198,6 +200,8 @@ class OnePass:
         if not self.asked.dry_run:
             self._list(gathered, found)
         self._warn(self.links.look_at(found))
+        if self.asked.in_detail:
+            self.details.look_at(decided)
         wanted = [one for one in decided.planned if self._is_wanted(one)]
         self.load = self.load.plus(load_of(wanted, existing=decided.existing))
         if self.may_write and not self._is_over_first_contact():
@@ -381,6 +385,8 @@ class OnePass:
             queue_left=self.store.queue_length(),
             brake=brake,
             traffic=self.parts.traffic.since(self.asked_before),
+            compared=tuple(self.details.compared),
+            worklist=tuple(self.details.worklist),
         )
         if not self.asked.dry_run:
             self.store.record_pass(report.as_record())

@@ -106,7 +106,7 @@ class PassOptions:
     was updated from this instant on. `backfill`: a first pass may create any number. `dry_run`:
     compute and report, write nothing, and remember nothing but which sources could not be read.
     `full_sweep`: read everything now. `released_by`: who lets a brake go, as far as they were shown;
-    "" for nobody.
+    "" for nobody. `in_detail`: also collect what only a report shows (sync/details.py).
     """
 
     patients: Sequence[str] | None = None
@@ -115,3 +115,4 @@ class PassOptions:
     dry_run: bool = False
     full_sweep: bool = False
     released_by: str = ""
+    in_detail: bool = False

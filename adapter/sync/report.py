@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from adapter.ports import PassRecord
+from adapter.her2.compared import Compared
+from adapter.ports import PassRecord, WorklistEntry
 from adapter.sync.planning.brakes import RELEASED, BrakeState
 from adapter.sync.planning.plan import Action
 
@@ -59,6 +60,14 @@ class CaseRow:
 
 
 @dataclass(frozen=True)
+class ComparedRow:
+    """One sample whose laboratory concluded something itself, and how the answer stands to that."""
+
+    row: CaseRow
+    compared: Compared
+
+
+@dataclass(frozen=True)
 class SetAside:
     """One result that gave no category: why, as a stable reason code."""
 
@@ -77,6 +86,7 @@ class PassReport:
     other counts (foreign-edit, absence-unconfirmed, replanned, outbox …). `writes`: versions of
     resources the server made. `parked`: key of the derived Observation → reason, those parked in
     this pass and those held from earlier ones. `traffic`: what was asked of the servers, as `Traffic.counts` names it.
+    `compared`, `worklist`: only where the details were asked for.
     """
 
     kind: PassKind
@@ -97,6 +107,8 @@ class PassReport:
     queue_left: int = 0
     brake: BrakeState = RELEASED
     traffic: Mapping[str, int] = field(default_factory=dict)
+    compared: tuple[ComparedRow, ...] = ()
+    worklist: tuple[WorklistEntry, ...] = ()
 
     @property
     def is_complete(self) -> bool:

@@ -56,7 +56,7 @@ class Tally:
         answer = planned.desired.classification if planned.desired else None
         if answer is not None and planned.action is not Action.RETRACT:
             self.categories[answer.category.value] += 1
-        row = _row(planned, answer)
+        row = row_of(planned, answer)
         if row is not None:
             self.rows.append(row)
 
@@ -66,7 +66,7 @@ class Tally:
             self.warnings.append(words)
 
 
-def _row(planned: Planned, answer: Classification | None) -> CaseRow | None:
+def row_of(planned: Planned, answer: Classification | None) -> CaseRow | None:
     """Show a case; None where nothing stands and nothing is to be written."""
     case = planned.desired.case if planned.desired else None
     if case is None or answer is None:
