@@ -110,7 +110,7 @@ def _word(evidence: Evidence) -> ResultWord | None:
 
 
 def conclusions_of(evidence: Evidence) -> list[ResultWord]:
-    """Give every conclusion that a result states; "low" alone under an IHC code is one, because no score is called so."""
+    """Give every conclusion stated; "low" alone under an IHC code is one, because no score is called so."""
     ihc = evidence.ihc
     is_conclusion = ihc is not None and not ihc.scores and ihc.word is ResultWord.LOW
     overall = [evidence.overall.word] if evidence.overall is not None else []
