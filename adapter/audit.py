@@ -38,6 +38,8 @@ class AuditAction(StrEnum):
     ERASED = "erased"
     WITHDRAWAL_RUN = "withdrawal-run"
     DOCTOR_RUN = "doctor-run"
+    MAPPINGS_RELOADED = "mappings-reloaded"
+    MAPPINGS_REFUSED = "mappings-refused"
     SERVICE_STARTED = "service-started"
     SERVICE_STOPPED = "service-stopped"
     TRAIL_BEGUN = "trail-begun"

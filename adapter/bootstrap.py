@@ -23,6 +23,7 @@ from adapter.her2.policy import POLICIES
 from adapter.measurements import server_chooses_ids, with_measured
 from adapter.terminology.catalogue import load_catalogue
 from adapter.terminology.layers import all_defects, read_site_of
+from adapter.terminology.looks import SiteFolders
 from adapter.terminology.mapping_files import SITE_TABLE
 from adapter.terminology.systems import OBSERVATION_PROFILE
 from adapter.traffic import Traffic
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from adapter.settings import Settings
     from adapter.sync.cycle import Parts
     from adapter.sync.options import SyncOptions
+    from adapter.sync.reloading import Refresh
     from adapter.terminology.catalogue import Catalogue
     from adapter.transport.auth import Auth
 
@@ -60,13 +62,15 @@ class SystemClock:
 class Adapter:
     """A whole adapter, connected to nothing yet: its parts, how passes run, and who we are where.
 
-    `auths`: "source" and, where it is another server or user, "target" → the way to authorise.
+    `auths`: "source" and, where it is another server or user, "target" → the way to authorise. `refresh`: the parts
+    of the next pass, where the site's folder has changed.
     """
 
     settings: Settings
     parts: Parts
     options: SyncOptions
     auths: Mapping[str, Auth]
+    refresh: Refresh
 
 
 def overlays_of(settings: Settings) -> tuple[Path, ...]:
@@ -167,6 +171,33 @@ def context_of(settings: Settings, catalogue: Catalogue, now: datetime) -> Deriv
     )
 
 
+def reread(settings: Settings, parts: Parts) -> Parts:
+    """Give the parts with the site's mappings as they lie on the disk now, and all else as it was.
+
+    Args:
+        settings: as they were given, without what a site.toml filled in.
+        parts: those of the start; the shipped mappings stay theirs.
+
+    Raises:
+        MappingError: with every defect; then nothing of what lies there is to be used.
+
+    """
+    try:
+        chosen = with_site(settings)
+        catalogue, links = catalogue_of(chosen), links_of(chosen)
+        context = context_of(chosen, catalogue, parts.clock.now())
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        # At start this would be a traceback and an end; a running adapter goes on with what it has.
+        raise MappingError(
+            [f"{settings.policy.site_mappings}: $: cannot be read: {type(error).__name__}"]
+        ) from error
+    if catalogue.version != parts.catalogue.version:
+        raise MappingError(
+            ["shipped mappings: $: are others than at the start: the adapter was upgraded; restart"]
+        )
+    return replace(parts, catalogue=catalogue, context=context, links=links)
+
+
 def options_of(settings: Settings, *, incremental: bool = True) -> SyncOptions:
     """Translate the settings into what `sync` asks for; `incremental` as `measurements` gave it."""
     from adapter.sync.options import (
@@ -248,9 +279,12 @@ def open_adapter(
 
     """
     from adapter.sync.cycle import Parts
+    from adapter.sync.reloading import Reloading
 
     settings.source.base_url  # noqa: B018 - raises a sentence of its own before anything is opened
     clock = SystemClock(stop)
+    given, folders = settings, SiteFolders(overlays_of(settings))
+    seen = folders.look()
     settings = with_site(settings)
     catalogue, links = catalogue_of(settings), links_of(settings)
     with ExitStack() as opened:
@@ -279,4 +313,10 @@ def open_adapter(
             actor=actor(),
             traffic=traffic,
         )
-        yield Adapter(settings, parts, options, auths)
+        refresh = Reloading(
+            parts,
+            folders,
+            seen if folders.look() == seen else None,
+            load=lambda: reread(given, parts),
+        )
+        yield Adapter(settings, parts, options, auths, refresh)

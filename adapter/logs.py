@@ -198,6 +198,7 @@ _SHAPES: Mapping[str, _Shape] = {
     **dict.fromkeys(("observe", "backfill", "dry_run", "atomic"), _flag),
     **dict.fromkeys(("since", "until", "watermark"), _instant),
     **dict.fromkeys(("file", "set_aside", "holder", "host", "overlay"), _operator_text),
+    "files": _list_of(_operator_text),
     "error": _error,
 }
 

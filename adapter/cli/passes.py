@@ -114,6 +114,7 @@ def run(shared: Shared, observe: Observe = False) -> int:
             options,
             stopped=stop.is_set,
             tell=lambda report: _tell(report, shared),
+            refresh=adapter.refresh,
         ).run()
     return INTERRUPTED if stop.was_interrupted else DONE
 

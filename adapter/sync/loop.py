@@ -23,6 +23,7 @@ from adapter.sync.inbox import AnotherWrites, Ask, Inbox
 from adapter.sync.lease import WriterLease
 from adapter.sync.options import PassOptions, SyncOptions
 from adapter.sync.pulse import Pulse
+from adapter.sync.reloading import Refresh
 from adapter.sync.report import PassKind, PassReport
 
 log = structlog.get_logger(__name__)
@@ -57,7 +58,8 @@ class Loop:
 
     `tell` is given every report, `pulse` what happens. With an `inbox` a wake-up makes a pass begin earlier,
     and requests are served between passes; without one Clock.sleep waits, and must return early when a stop
-    is asked for.
+    is asked for. `refresh` is asked for other parts before every pass, also while another adapter writes: who
+    waits must not take over with the mappings of its start.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a loop, each a different thing
@@ -70,6 +72,7 @@ class Loop:
         tell: Callable[[PassReport], None] = lambda _: None,
         inbox: Inbox | None = None,
         pulse: Pulse | None = None,
+        refresh: Refresh | None = None,
     ) -> None:
         self.parts = parts
         self.options = loop
@@ -78,10 +81,15 @@ class Loop:
         self.inbox = inbox
         self.pulse = pulse or Pulse(parts.clock.now())
         holder = loop.holder or uuid.uuid4().hex
-        self.lease = WriterLease(parts.store, parts.clock, holder, loop.lease_seconds)
-        self.cycle = Cycle(
-            parts, options, interrupts=Interrupts(guard=self.lease.keep, stopped=stopped)
+        self.lease = WriterLease(
+            parts.store,
+            parts.clock,
+            holder,
+            loop.lease_seconds,
         )
+        self.refresh = refresh
+        self.interrupts = Interrupts(guard=self.lease.keep, stopped=stopped)
+        self.cycle = Cycle(parts, options, interrupts=self.interrupts)
 
     def run(self) -> None:
         """Repeat until stopped, then give the lease back.
@@ -117,10 +125,13 @@ class Loop:
         began = _Began(self.parts.clock.now(), self.parts.traffic.counts())
         self.pulse.began(began.at)
         try:
+            self._take_other_parts()
             if not self.lease.take():
                 self.pulse.stands_by()
                 log.info("another_adapter_writes", wait_seconds=self.options.interval_seconds)
                 return AnotherWrites("another adapter writes; what is queued is done by that one")
+            if self.refresh is not None:
+                self.refresh.note()
             report = self.cycle.run_pass(asked)
             self.pulse.ended(report, is_whole=asked.patients is None)
             if report.needs_operator:
@@ -130,6 +141,13 @@ class Loop:
             self._note_failure(error, began)
             return error
         return report
+
+    def _take_other_parts(self) -> None:
+        """Go on with other parts where there are any; what was remembered of earlier passes goes with the old ones."""
+        parts = self.refresh() if self.refresh is not None else None
+        if parts is not None:
+            self.parts = parts
+            self.cycle = Cycle(parts, self.cycle.options, interrupts=self.interrupts)
 
     def _rest(self, outcome: PassReport | Exception) -> None:
         """Wait for the next pass, and serve in the meantime whoever asks for patients."""

@@ -282,3 +282,24 @@ def test_rights_to_create_are_asked_for_where_ids_are_not_ours(
     given = settings(source__url=URL, target__write_strategy=asked)
     with open_store(f"sqlite:///{tmp_path / 'state.sqlite'}") as store:
         assert server_chooses_ids(given, store, options_of(given).send) is creates
+
+
+def test_a_running_adapter_takes_what_its_site_toml_says_now(tmp_path: Path) -> None:
+    folder = site_toml(tmp_path / "lab", '[policy]\nzero_plus = "zero"')
+    given = settings(policy__site_mappings=folder, policy__tumour_site="optional")
+    with open_adapter(given, Event()) as made:
+        assert made.refresh() is None
+        choices = '[policy]\nzero_plus = "ultralow"\ntumour_site = "required"'
+        site_toml(folder, choices, version="1.1.0")
+        parts = made.refresh()
+        assert made.refresh() is None
+
+    assert parts is not None
+    policy = parts.context.policy
+    assert (policy.zero_plus, policy.tumour_site) == ("ultralow", "optional")
+    assert parts.store is made.parts.store
+    assert made.refresh.in_force.versions == (
+        made.parts.catalogue.version,
+        *parts.catalogue.overlay_versions,
+    )
+    assert parts.basis != made.parts.basis
