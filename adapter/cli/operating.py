@@ -28,7 +28,10 @@ STALE_INTERVALS: Final = 3
 _GOOD: Final = frozenset({"done", "observed"})
 
 Check = Annotated[
-    bool, typer.Option("--check", help="End in 5 when it is stale or a brake is engaged.")
+    bool,
+    typer.Option(
+        "--check", help="End in 5 when it is stale, a brake is engaged or an overlay is refused."
+    ),
 ]
 Keys = Annotated[
     list[str] | None,
@@ -50,12 +53,13 @@ Preview = Annotated[bool, typer.Option("--preview", help="Show what would be wit
 
 
 def status(shared: Shared, check: Check = False) -> int:
-    """Tell how it goes: the last passes, how fresh they are, the queue, what is parked, the brake.
+    """Tell how it goes: the last passes, how fresh they are, the queue, what is parked, the brake, the mappings.
 
     And whether the decision table is the one that was signed. No server is asked, so it can serve as
     a health check.
     """
     from adapter.bootstrap import open_state
+    from adapter.cli.in_force_text import mapping_facts, mapping_trouble
     from adapter.cli.signing import signature_facts
 
     settings = shared.settings(quiet=True)
@@ -63,7 +67,7 @@ def status(shared: Shared, check: Check = False) -> int:
     with open_state(settings) as store:
         passes = store.passes()
         fresh_within = timedelta(seconds=STALE_INTERVALS * settings.poll.interval_seconds)
-        facts = _facts(store, passes, now)
+        facts = _facts(store, passes, now) | mapping_facts(store)
     last = next((one.ended_at for one in passes if one.outcome in _GOOD), None)
     facts["fresh"] = last is not None and now - last <= fresh_within
     facts |= signature_facts(settings)
@@ -77,9 +81,9 @@ def status(shared: Shared, check: Check = False) -> int:
     print_blocks(shared.form, blocks)
     if not check:
         return DONE
-    for trouble in _troubles(facts, fresh_within):
-        say(trouble)
-    return NEEDS_OPERATOR if _troubles(facts, fresh_within) else DONE
+    troubles = [*_troubles(facts, fresh_within), *mapping_trouble(facts)]
+    say(*troubles)
+    return NEEDS_OPERATOR if troubles else DONE
 
 
 _PASS_COLUMNS: Final = {

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -96,3 +99,50 @@ def fetch(server: Sandbox, path: str) -> dict[str, Any]:
     with urllib.request.urlopen(f"{server.base_url}/{path}") as answer:
         found: dict[str, Any] = json.load(answer)
         return found
+
+
+def environment(server: str, folder: Path) -> dict[str, str]:
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("HER2_")}
+    return {
+        **kept,
+        "HER2_FHIR_URL": server,
+        "HER2_STATE_URL": f"sqlite:///{folder / 'state.sqlite'}",
+        "HER2_POLL__INTERVAL_SECONDS": "0.05",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a command in a process of its own; none outlives its test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_command(server: str, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "adapter", *arguments],
+            env=environment(server, tmp_path),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start_command
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_until(
+    process: subprocess.Popen[str], condition: Callable[[], bool], seconds: float = 30.0
+) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from adapter.sandbox.server import Sandbox
-from tests.cli.conftest import ROOT, Run, fetch, load
+from tests.cli.conftest import ROOT, Run, Start, fetch, load, wait_until
 from tests.unit.terminology.mapping_sets import site_toml
 
 SCHEMA = json.loads((ROOT / "docs/schemas/sync-line.schema.json").read_text("utf-8"))
@@ -144,53 +140,6 @@ def test_a_server_that_is_no_fhir_server_ends_in_3(run: Run, sandbox: Sandbox) -
 
     assert ended.code == 3
     assert "is it the FHIR base URL?" in ended.err
-
-
-def environment(server: str, folder: Path) -> dict[str, str]:
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("HER2_")}
-    return {
-        **kept,
-        "HER2_FHIR_URL": server,
-        "HER2_STATE_URL": f"sqlite:///{folder / 'state.sqlite'}",
-        "HER2_POLL__INTERVAL_SECONDS": "0.05",
-        "PYTHONUNBUFFERED": "1",
-    }
-
-
-Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a command in a process of its own; none outlives its test."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start_command(server: str, *arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "adapter", *arguments],
-            env=environment(server, tmp_path),
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield start_command
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def wait_until(
-    process: subprocess.Popen[str], condition: Callable[[], bool], seconds: float = 30.0
-) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
