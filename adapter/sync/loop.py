@@ -37,7 +37,9 @@ class LoopOptions:
     """How the loop runs.
 
     `interval_seconds`: from the end of a pass to the start of the next. `lease_seconds`: how long
-    another adapter waits for one that died. `holder`: names this process, and no other one.
+    another adapter waits for one that died; two intervals where those are longer, so that who writes goes
+    on writing: two that took turns with different mappings would undo each other's results. `holder`: names
+    this process, and no other one.
     """
 
     interval_seconds: float = 60.0
@@ -85,7 +87,7 @@ class Loop:
             parts.store,
             parts.clock,
             holder,
-            loop.lease_seconds,
+            max(loop.lease_seconds, 2 * loop.interval_seconds),
         )
         self.refresh = refresh
         self.interrupts = Interrupts(guard=self.lease.keep, stopped=stopped)
