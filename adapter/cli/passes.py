@@ -51,6 +51,18 @@ Observe = Annotated[
     bool, typer.Option("--observe", help="Compute, count and report; write nothing.")
 ]
 
+Http = Annotated[
+    bool,
+    typer.Option(
+        "--http",
+        help="Answer over HTTP too, at HOST:PORT or as http.address says; loopback by default.",
+    ),
+]
+HttpAddress = Annotated[
+    str | None,
+    typer.Argument(metavar="[HOST:PORT]", help="Where --http listens.", show_default=False),
+]
+
 
 def sync(  # noqa: PLR0913 - each parameter is an option of the command
     shared: Shared,
@@ -94,28 +106,30 @@ def sync(  # noqa: PLR0913 - each parameter is an option of the command
     return ended(report, conditions)
 
 
-def run(shared: Shared, observe: Observe = False) -> int:
+def run(
+    shared: Shared, observe: Observe = False, http: Http = False, address: HttpAddress = None
+) -> int:
     """Keep polling: pass after pass until stopped; SIGTERM ends it in good order with 0.
 
     What a pass cannot do the next one does; a server that is away is waited for. One log line tells
-    of each pass. With --output the samples that changed are printed too.
+    of each pass. With --output the samples that changed are printed too. With --http it can be
+    called, woken and watched meanwhile: docs/operate.md.
     """
     from adapter.bootstrap import open_adapter
-    from adapter.sync.loop import Loop, LoopOptions
+    from adapter.service import Service
+    from adapter.settings import DEFAULT_ADDRESS
 
-    settings = shared.settings(mode="observe" if observe else None)
-    options = LoopOptions(interval_seconds=settings.poll.interval_seconds)
+    if address and not http:
+        raise typer.BadParameter(f"{address!r} is where to listen: say --http {address}")
+    settings = shared.settings(mode="observe" if observe else None, http__address=address)
+    if http and settings.http.address is None:
+        settings = shared.settings(
+            mode="observe" if observe else None, http__address=DEFAULT_ADDRESS
+        )
     with stop_on_signals() as stop, open_adapter(settings, stop.event) as adapter:
         _tell_start(adapter)
         _ask_server(adapter.parts.source)
-        Loop(
-            adapter.parts,
-            adapter.options,
-            options,
-            stopped=stop.is_set,
-            tell=lambda report: _tell(report, shared),
-            refresh=adapter.refresh,
-        ).run()
+        Service(adapter, stop.event, lambda report: _tell(report, shared)).run()
     return INTERRUPTED if stop.was_interrupted else DONE
 
 

@@ -9,6 +9,7 @@ set, which is what a compose file makes of one it does not know.
 """
 
 from adapter.settings.describe import SettingRow, describe
+from adapter.settings.http import DEFAULT_ADDRESS, Address, HttpSettings
 from adapter.settings.loading import load_settings
 from adapter.settings.model import (
     AuthSettings,
@@ -30,15 +31,19 @@ from adapter.settings.names import (
     VARIABLES,
     variable_of,
 )
+from adapter.settings.section import is_loopback
 
 __all__ = [
     "CONFIG_VARIABLE",
+    "DEFAULT_ADDRESS",
     "SECRET_KEYS",
     "SETTINGS_KEYS",
     "SHORT_FORMS",
     "VARIABLES",
+    "Address",
     "AuthSettings",
     "BrakeSettings",
+    "HttpSettings",
     "LogSettings",
     "OutputSettings",
     "PolicySettings",
@@ -49,6 +54,7 @@ __all__ = [
     "StoreSettings",
     "TargetSettings",
     "describe",
+    "is_loopback",
     "load_settings",
     "variable_of",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     SecretStr,
@@ -27,6 +24,16 @@ from pydantic_settings import (
 )
 
 from adapter.errors import ConfigError
+from adapter.settings.http import HttpSettings
+from adapter.settings.section import (
+    ExistingFile,
+    ExistingFolder,
+    LongSecret,
+    Seconds,
+    Section,
+    SomeSeconds,
+    is_loopback,
+)
 
 PREFIX = "HER2_"
 """With this begins every environment variable of ours."""
@@ -35,8 +42,6 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # FHIR R4, datatypes: id
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749, section 3.3
 _VISIBLE_ASCII = re.compile(r"[\x20-\x7e]+")
-SHORTEST_KEY = 32
-"""Characters of a key for the audit trail."""
 _STORE_KINDS = ("sqlite://", "postgresql://", "postgresql+psycopg://", "postgres://")
 
 
@@ -61,23 +66,7 @@ def _base_url(text: str) -> str:
 
 
 def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _existing_file(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError("names no file; give the path of an existing one")
-    return path
-
-
-def _existing_folder(path: Path) -> Path:
-    if not path.is_dir():
-        raise ValueError("names no folder; give the path of an existing one")
-    return path
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def _organization(text: str) -> str:
@@ -136,26 +125,8 @@ def _store_url(text: str) -> str:
     return text
 
 
-def _long_secret(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value()) < SHORTEST_KEY:
-        raise ValueError(f"must have {SHORTEST_KEY} characters or more: openssl rand -hex 32")
-    return secret
-
-
-_Seconds = Annotated[float, Field(ge=0, le=10_000_000, allow_inf_nan=False)]
-_SomeSeconds = Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)]
 _Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 _Count = Annotated[int, Field(ge=0)]
-_File = Annotated[Path, AfterValidator(_existing_file)]
-_Folder = Annotated[Path, AfterValidator(_existing_folder)]
-
-
-class Section(BaseModel):
-    """One section: frozen, and without keys that nobody knows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
 _CREDENTIALS = {
     "token": "bearer",
     "username": "basic",
@@ -185,7 +156,7 @@ class AuthSettings(Section):
     header_name: str | None = Field(default=None, validate_default=True)
     header_value: SecretStr | None = Field(default=None, validate_default=True)
     client_id: str | None = Field(default=None, validate_default=True)
-    key_file: _File | None = Field(default=None, validate_default=True)
+    key_file: ExistingFile | None = Field(default=None, validate_default=True)
     key_id: str | None = None
     scopes: Annotated[
         tuple[str, ...] | None, BeforeValidator(_scope_list), AfterValidator(_scopes_if_any)
@@ -230,10 +201,10 @@ class ServerSettings(Section):
     allow_http: bool = False
     url: Annotated[str, AfterValidator(_base_url)] | None = None
     auth: AuthSettings = AuthSettings()
-    ca_file: _File | None = None
-    client_cert_file: _File | None = None
-    client_key_file: _File | None = None
-    timeout_seconds: _SomeSeconds = 60.0
+    ca_file: ExistingFile | None = None
+    client_cert_file: ExistingFile | None = None
+    client_key_file: ExistingFile | None = None
+    timeout_seconds: SomeSeconds = 60.0
     page_size: int = Field(default=500, ge=1, le=10_000)
     rebase_links: bool = False
     post_searches: bool = False
@@ -285,10 +256,10 @@ class TargetSettings(ServerSettings):
 class PollSettings(Section):
     """How often the source is asked, how far back each time, and how much is read."""
 
-    interval_seconds: _SomeSeconds = 60.0
-    overlap_seconds: _Seconds = 600.0
+    interval_seconds: SomeSeconds = 60.0
+    overlap_seconds: Seconds = 600.0
     sweep_hours: float = Field(default=24.0, gt=0, le=8784, allow_inf_nan=False)
-    absence_confirm_seconds: _Seconds = 600.0
+    absence_confirm_seconds: Seconds = 600.0
     laboratory_sweep: Literal["auto", "on", "off"] = "auto"
 
 
@@ -302,7 +273,7 @@ class PolicySettings(Section):
     earlier_editions: Literal["limit", "strict"] = "limit"
     zero_plus: Literal["dated", "ultralow", "zero"] = "dated"
     tumour_site: Literal["optional", "required"] = "optional"
-    site_mappings: _Folder | None = None
+    site_mappings: ExistingFolder | None = None
     signatures: Path | None = None
 
 
@@ -334,7 +305,7 @@ class StoreSettings(Section):
     url: Annotated[str, AfterValidator(_store_url)] = Field(
         default="sqlite:///her2-adapter.sqlite", repr=False
     )
-    audit_key: Annotated[SecretStr, AfterValidator(_long_secret)] | None = None
+    audit_key: LongSecret | None = None
 
 
 class LogSettings(Section):
@@ -367,6 +338,7 @@ class Settings(BaseSettings):
     narratives: Literal["off", "suggest"] = "off"
     store: StoreSettings = StoreSettings()
     log: LogSettings = LogSettings()
+    http: HttpSettings = HttpSettings()
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     @property

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from adapter.settings.model import PREFIX, Section, Settings
+from adapter.settings.model import PREFIX, Settings
+from adapter.settings.section import Section
 
 
 def _walk(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -33,7 +34,9 @@ SETTINGS_KEYS: tuple[str, ...] = tuple(FIELDS)
 """Every setting by its dotted name, in the order of the sections."""
 
 SECRET_KEYS: frozenset[str] = frozenset(
-    key for key in FIELDS if key.endswith((".token", ".password", ".header_value", ".audit_key"))
+    key
+    for key in FIELDS
+    if key.endswith((".token", "_token", "_secret", ".password", ".header_value", ".audit_key"))
 ) | {"store.url"}
 """The settings that are, or may hold, a secret: each has a variable `…_FILE` too."""
 

@@ -157,6 +157,10 @@ class Loop:
             outcome.retry_after_seconds if isinstance(outcome, TemporaryServerError) else None
         )
         seconds = max(self.options.interval_seconds, asked_for or 0.0)
+        if isinstance(
+            outcome, AnotherWrites
+        ):  # the other one may die; nobody else would see to anything
+            seconds = min(seconds, self.options.lease_seconds)
         if self.inbox is None:
             self.parts.clock.sleep(seconds)
             return

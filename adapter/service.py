@@ -1,0 +1,144 @@
+"""`run` as a service: the loop in the thread that was started, and beside it HTTP for those who call it.
+
+The composition root of `web`: what the routes need is made here and handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import TYPE_CHECKING
+
+import structlog
+
+import adapter
+from adapter.bootstrap import Adapter
+from adapter.errors import ConfigError
+from adapter.settings import DEFAULT_ADDRESS, Address, HttpSettings, Settings, is_loopback
+from adapter.sync.inbox import Inbox, InboxLimits
+from adapter.sync.loop import Loop, LoopOptions
+from adapter.sync.pulse import Pulse
+from adapter.sync.report import PassReport
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from adapter.web.access import Access
+    from adapter.web.routes import Route
+    from adapter.web.server import HttpServer
+
+log = structlog.get_logger(__name__)
+
+
+class Service:
+    """A loop and, where it was asked for, the HTTP side of it.
+
+    `tell` is given every report. A stop is asked for by setting `stop`.
+    """
+
+    def __init__(
+        self, parts: Adapter, stop: Event, tell: Callable[[PassReport], None] = lambda _: None
+    ) -> None:
+        self.settings: Settings = parts.settings
+        self.stop = stop
+        self._adapter = parts
+        http = self.settings.http
+        self.inbox = Inbox(
+            InboxLimits(
+                asks=http.sync_queue,
+                patients_at_once=http.sync_patients,
+                settle_seconds=http.settle_seconds,
+                settle_most_seconds=http.settle_most_seconds,
+            )
+        )
+        self.pulse = Pulse(parts.parts.clock.now())
+        self.loop = Loop(
+            parts.parts,
+            parts.options,
+            LoopOptions(interval_seconds=self.settings.poll.interval_seconds),
+            stopped=self._stopped,
+            tell=tell,
+            inbox=self.inbox,
+            pulse=self.pulse,
+            refresh=parts.refresh,
+        )
+        self._http: HttpServer | None = None
+
+    def run(self) -> None:
+        """Run passes, and answer while they run, until stopped.
+
+        Raises: ConfigError when the address or the certificate cannot be used, or HTTP ended by itself.
+        """
+        if self.settings.http.address is None:
+            self.loop.run()
+            return
+        with self.answering():
+            self.loop.run()
+        if not self.stop.is_set():
+            raise ConfigError(["http: the server ended by itself; the log says why"])
+
+    @contextmanager
+    def answering(self) -> Iterator[HttpServer]:
+        """Answer over HTTP for as long as the block lasts."""
+        from adapter.web.server import HttpServer, Tls, listen
+
+        http = self.settings.http
+        address = Address.of(http.address or DEFAULT_ADDRESS)
+        listening = listen(address.host, address.port)
+        tls = Tls(str(http.cert_file), str(http.key_file) if http.key_file else None)
+        try:
+            self._http = HttpServer(self.app(), listening, tls if http.cert_file else None)
+            self._http.start()
+        except ConfigError:
+            listening.close()
+            raise
+        log.info("http_started", host=self._http.address[0], port=self._http.address[1])
+        try:
+            yield self._http
+        finally:
+            self._http.stop()
+
+    def app(self) -> Starlette:
+        """Put the application together."""
+        from adapter.web.app import create_app
+
+        return create_app(self.routes(), access_of(self.settings.http))
+
+    def routes(self) -> tuple[Route, ...]:
+        """Give the table of routes."""
+        from adapter.fhir.strict_json import read_json
+        from adapter.web.health import Health
+        from adapter.web.openapi import described
+        from adapter.web.sync_route import SyncRoute
+
+        parts, http = self._adapter.parts, self.settings.http
+        health = Health(
+            self.pulse,
+            parts.store,
+            parts.clock,
+            interval_seconds=self.settings.poll.interval_seconds,
+            stopping=self.stop.is_set,
+        )
+        sync = SyncRoute(
+            self.inbox, parts.store, read_json, http.sync_patients, http.sync_wait_seconds
+        )
+        return described((*health.routes(), *sync.routes()), adapter.__version__)
+
+    def _stopped(self) -> bool:
+        """Whether to stop: it was asked for, or nobody can reach us any more."""
+        return self.stop.is_set() or (self._http is not None and not self._http.lives)
+
+
+def access_of(http: HttpSettings) -> Access:
+    """Translate the settings into who may use what."""
+    from adapter.web.access import Access, Role
+
+    given = {
+        Role.WATCH: http.watch_token,
+        Role.DERIVE: http.derive_token,
+        Role.SYNC: http.sync_token,
+    }
+    tokens = {role: secret.get_secret_value() for role, secret in given.items() if secret}
+    host = Address.of(http.address or DEFAULT_ADDRESS).host
+    return Access(tokens, is_loopback=is_loopback(host))

@@ -1,0 +1,134 @@
+"""Serves the application from a thread, so that the thread that was started runs passes and takes the signals."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from dataclasses import dataclass
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+
+from adapter.errors import ConfigError
+
+STOP_SECONDS: Final = 5
+"""How long requests under way may take once a stop was asked for."""
+CONNECTIONS: Final = 500
+"""More than these at once are answered with 503 by the server itself."""
+IDLE_SECONDS: Final = 75
+"""How long a connection may say nothing between two requests; longer than most proxies keep theirs."""
+
+
+@dataclass(frozen=True)
+class Tls:
+    """PEM files of a server certificate; the key may be in the first."""
+
+    cert_file: str
+    key_file: str | None = None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a bound TCP socket, on a free port for 0; raises ConfigError when it cannot be had."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ConfigError(
+            [f"http.address: {host} is no address here ({error.strerror})"]
+        ) from error
+    family, kind, _, _, address = found[0]
+    # asyncio turns Nagle's delay off only for sockets that name TCP; it costs 40 ms an answer.
+    listening = socket.socket(family, kind, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        listening.close()
+        raise ConfigError(
+            [f"http.address: port {port} on {host} cannot be had ({error.strerror})"]
+        ) from error
+    return listening
+
+
+class HttpServer:
+    """Answers on a bound socket from `start` to `stop`."""
+
+    def __init__(self, app: Starlette, listening: socket.socket, tls: Tls | None = None) -> None:
+        """Take over the socket; raises ConfigError when the certificate cannot be used."""
+        self._socket = listening
+        if tls is not None:
+            _try(tls)
+        self._server = _ReadyServer(_config(app, tls))
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listening],), name="http", daemon=True
+        )
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, as bound."""
+        host, port = self._socket.getsockname()[:2]
+        return host, port
+
+    @property
+    def lives(self) -> bool:
+        """Whether it answers, or is about to."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin to answer; raises ConfigError when it cannot, for instance for a certificate that is none."""
+        self._thread.start()
+        while not self._server.ready.wait(0.05):
+            if not self._thread.is_alive():
+                raise ConfigError(
+                    ["http: the server did not start; is the certificate a PEM file?"]
+                )
+
+    def stop(self) -> None:
+        """Finish the requests under way, then stop."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+
+class _ReadyServer(uvicorn.Server):
+    """Tells another thread when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def _try(tls: Tls) -> None:
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            tls.cert_file, tls.key_file
+        )
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            [
+                "http.cert_file, http.key_file: are no certificate and key in PEM that belong together"
+            ]
+        ) from error
+
+
+def _config(app: Starlette, tls: Tls | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,  # a path may name a resource
+        log_config=None,  # the process decides what is logged
+        server_header=False,
+        proxy_headers=False,  # nothing here depends on who a proxy says the client is
+        lifespan="off",
+        ws="none",
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        ssl_certfile=tls.cert_file if tls else None,
+        ssl_keyfile=tls.key_file if tls else None,
+    )

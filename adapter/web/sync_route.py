@@ -1,0 +1,291 @@
+"""POST /sync: somebody names patients, and hears what changed.
+
+The patients are put into the durable queue before anything is answered: when this process is killed, or another one
+writes, the next pass looks at them. So asking again is always safe, and never needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeGuard
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from adapter.errors import AdapterError, InputError, ServerError, StoreError, TemporaryServerError
+from adapter.ports import JsonReader, StateStore
+from adapter.sync.inbox import AnotherWrites, Ask, Inbox, InboxClosed, InboxFull
+from adapter.sync.report import PassReport
+from adapter.web.access import Role
+from adapter.web.answers import NOTICE, Refused, json_answer
+from adapter.web.limits import read_body
+from adapter.web.routes import Route
+
+BODY_BYTES: Final = 64 * 1024
+KEPT: Final = 1000
+"""Requests whose outcome can be asked for later."""
+_REFERENCE = re.compile(r"(Patient/)?[A-Za-z0-9\-.]{1,64}")  # FHIR R4, datatypes: id
+_WAIT = re.compile(r"\bwait=(\d{1,4})\b")  # RFC 7240, section 4.3
+_KEY = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass
+class SyncRoute:
+    """The route and the requests it remembers. `patients`: most in one request; `wait_seconds`: for an answer."""
+
+    inbox: Inbox
+    store: StateStore
+    read_json: JsonReader
+    patients: int
+    wait_seconds: float
+    _asked: OrderedDict[str, Ask] = field(default_factory=OrderedDict)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Give the rows of this room."""
+        at_once = 2 * self.inbox.limits.asks
+        return (
+            Route(
+                "/sync",
+                ("POST",),
+                Role.SYNC,
+                self.post,
+                "Look at some patients now: gather, decide, write the difference, tell what changed.",
+                at_once=at_once,
+                operation=_POST,
+            ),
+            Route(
+                "/sync/{key}",
+                ("GET",),
+                Role.SYNC,
+                self.look,
+                "What became of an earlier request that was not waited for.",
+                at_once=at_once,
+                operation=_LOOK,
+            ),
+        )
+
+    async def post(self, request: Request) -> Response:
+        """Queue the patients, wait for the pass over them, and tell what it did."""
+        patients = self._patients(await read_body(request, BODY_BYTES))
+        try:
+            ask = self.inbox.ask(patients)
+        except InboxFull as full:
+            raise Refused(
+                429,
+                "queue-full",
+                "As many requests wait as may; come again.",
+                {"Retry-After": str(full.retry_after_seconds)},
+            ) from None
+        except InboxClosed:
+            raise _STOPPING from None
+        try:
+            await run_in_threadpool(self.store.enqueue, patients, reason="asked")
+        except StoreError:
+            ask.report.cancel()
+            raise Refused(
+                503, "state-store", "The request cannot be kept now.", {"Retry-After": "30"}
+            ) from None
+        self._remember(ask)
+        return await self._told(ask, self._patience(request))
+
+    async def look(self, request: Request) -> Response:
+        """Tell what became of a request, without waiting."""
+        key = request.path_params["key"]
+        ask = self._asked.get(key) if _KEY.fullmatch(key) else None
+        if ask is None:
+            raise Refused(404, "not-found", "No such request is remembered; ask again.")
+        return await self._told(ask, 0.0)
+
+    async def _told(self, ask: Ask, seconds: float) -> Response:
+        waiting = asyncio.shield(asyncio.wrap_future(ask.report))
+        try:
+            report = await asyncio.wait_for(waiting, seconds) if seconds else _now(ask)
+        except TimeoutError:
+            return _accepted(ask, "waiting", "It waits for its turn.")
+        except AnotherWrites:
+            return _accepted(
+                ask, "queued", "Another process writes, and looks at it in its next pass."
+            )
+        except InboxClosed:
+            raise _STOPPING from None
+        except AdapterError as error:
+            raise _failed(error) from None
+        return json_answer(answer(report, ask.patients))
+
+    def _patience(self, request: Request) -> float:
+        """Seconds to wait: as configured, less when the client prefers so (RFC 7240)."""
+        prefer = request.headers.get("prefer", "").lower()
+        if "respond-async" in prefer:
+            return 0.001
+        asked = _WAIT.search(prefer)
+        return min(self.wait_seconds, float(asked[1])) if asked else self.wait_seconds
+
+    def _patients(self, body: bytes) -> tuple[str, ...]:
+        try:
+            content = self.read_json(body)
+        except InputError as error:
+            raise Refused(400, error.code, "The body is not one JSON object.") from None
+        named = content.get("patients", content.get("patient"))
+        listed = [named] if isinstance(named, str) else named
+        if set(content) - {"patient", "patients"} or len(content) != 1 or not _are_ids(listed):
+            raise Refused(
+                400,
+                "patients",
+                'Send {"patient": "ID"} or {"patients": ["ID", …]}, with ids as FHIR has them.',
+            )
+        if len(listed) > self.patients:
+            raise Refused(413, "too-many-patients", f"Name {self.patients} patients at most.")
+        found = (one if one.startswith("Patient/") else f"Patient/{one}" for one in listed)
+        return tuple(dict.fromkeys(found))
+
+    def _remember(self, ask: Ask) -> None:
+        self._asked[ask.key] = ask
+        while len(self._asked) > KEPT:
+            self._asked.popitem(last=False)
+
+
+def answer(report: PassReport, patients: Sequence[str]) -> dict[str, Any]:
+    """Tell what a pass did about some patients: every sample, what was set aside, what is refused.
+
+    `changed` counts the samples whose derived result was written; the same request again changes nothing. Ids,
+    categories and reason codes only.
+    """
+    wanted = frozenset(patients)
+    rows = [row for row in report.rows if row.patient in wanted]
+    derived = {row.derived.rpartition("/")[2] for row in rows}
+    return {
+        "status": report.outcome.value,
+        "notice": NOTICE,
+        "changed": sum(row.action.value != "skip" for row in rows),
+        "samples": [
+            {
+                "patient": row.patient,
+                "sample": row.sample,
+                "derived": row.derived,
+                "category": row.category,
+                "before": row.before,
+                "action": row.action.value,
+                "rule": row.rule,
+                "review": row.review,
+                "reasons": list(row.reasons),
+                "sources": list(row.sources),
+            }
+            for row in rows
+        ],
+        "setAside": [
+            {"observation": one.observation, "outcome": one.outcome, "reason": one.reason}
+            for one in report.set_aside
+            if one.subject in wanted
+        ],
+        "parked": {key: reason for key, reason in report.parked.items() if key in derived},
+        "warnings": [one for one in report.warnings if _concerns(one, wanted)],
+    }
+
+
+def _concerns(warning: str, patients: frozenset[str]) -> bool:
+    """Whether a warning is about these patients, or about nobody; one pass may serve several callers."""
+    named = set(re.findall(r"Patient/[A-Za-z0-9\-.]{1,64}", warning))
+    return not named or bool(named & patients)
+
+
+def _are_ids(listed: object) -> TypeGuard[list[str]]:
+    return (
+        isinstance(listed, list)
+        and bool(listed)
+        and all(isinstance(one, str) and _REFERENCE.fullmatch(one) for one in listed)
+    )
+
+
+def _now(ask: Ask) -> PassReport:
+    if not ask.report.done():
+        raise TimeoutError
+    return ask.report.result(0)
+
+
+def _accepted(ask: Ask, status: str, sentence: str) -> Response:
+    return json_answer(
+        {"status": status, "message": sentence, "request": ask.key},
+        status=202,
+        headers={"Location": f"/sync/{ask.key}", "Retry-After": "5"},
+    )
+
+
+def _failed(error: AdapterError) -> Refused:
+    """Say what became of a request whose pass failed: the patients are still queued."""
+    queued = "The patients stay queued; the next pass looks at them."
+    if isinstance(error, TemporaryServerError):
+        seconds = str(int(error.retry_after_seconds or 30))
+        return Refused(
+            503, "fhir-server", f"The FHIR server is away. {queued}", {"Retry-After": seconds}
+        )
+    if isinstance(error, ServerError):
+        return Refused(502, "fhir-server", f"The FHIR server refuses. {queued}")
+    return Refused(503, "adapter", f"The pass ended early. {queued}", {"Retry-After": "30"})
+
+
+_STOPPING = Refused(503, "stopping", "The adapter is stopping; come again.", {"Retry-After": "10"})
+
+_ANSWER: Final = {
+    "description": "What a pass did about these patients. " + NOTICE,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["status", "notice", "changed", "samples", "setAside", "parked"],
+                "properties": {
+                    "status": {"enum": ["done", "observed", "braked", "stopped"]},
+                    "notice": {"type": "string"},
+                    "changed": {"type": "integer", "minimum": 0},
+                    "samples": {"type": "array", "items": {"type": "object"}},
+                    "setAside": {"type": "array", "items": {"type": "object"}},
+                    "parked": {"type": "object", "additionalProperties": {"type": "string"}},
+                    "warnings": {"type": "array", "items": {"type": "string"}},
+                },
+            }
+        }
+    },
+}
+_ACCEPTED: Final = {
+    "description": "Queued; Location says where its outcome will stand.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["status", "request"],
+                "properties": {
+                    "status": {"enum": ["waiting", "queued"]},
+                    "request": {"type": "string"},
+                },
+            }
+        }
+    },
+}
+_LOOK: Final = {
+    "parameters": [{"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}],
+    "responses": {"200": _ANSWER, "202": _ACCEPTED},
+}
+_POST: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                    "additionalProperties": False,
+                    "properties": {
+                        "patient": {"type": "string"},
+                        "patients": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                    },
+                }
+            }
+        },
+    },
+    "responses": {"200": _ANSWER, "202": _ACCEPTED},
+}

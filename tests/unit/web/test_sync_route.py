@@ -1,0 +1,198 @@
+"""POST /sync as a job of the EHR uses it: names patients, hears what changed.
+
+Protects that asking is idempotent, authenticated and bounded, and that nothing asked for is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import requests
+
+from adapter.sandbox.server import Sandbox
+from adapter.store import open_store
+from tests.unit.web.running import Running, categories, put, running
+from tests.workloads.content import result
+
+
+def asked(served: Running, content: Any, **options: Any) -> dict[str, Any]:
+    answer = served.post("/sync", "sync", json=content, **options)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def test_a_patient_is_looked_at_and_the_change_is_told(served: Running) -> None:
+    served.put_result("anna", "1+")
+    answer = asked(served, {"patient": "anna"})
+    assert answer["changed"] == 1
+    [sample] = answer["samples"]
+    assert sample["patient"] == "Patient/anna"
+    assert (sample["category"], sample["action"], sample["before"]) == ("low", "create", None)
+    assert served.categories() == {"anna": "low"}
+    assert "Not verified by a pathologist" in answer["notice"]
+
+
+def test_asking_again_changes_nothing(served: Running) -> None:
+    served.put_result("anna", "1+")
+    asked(served, {"patient": "Patient/anna"})
+    writes = served.sandbox.writes
+    again = asked(served, {"patients": ["Patient/anna", "anna"]})
+    assert again["changed"] == 0
+    assert [sample["action"] for sample in again["samples"]] == ["skip"]
+    assert served.sandbox.writes == writes
+
+
+def test_a_correction_is_told_with_what_stood_before(served: Running) -> None:
+    served.put_result("anna", "1+")
+    asked(served, {"patient": "anna"})
+    put(served.sandbox, result("ihc", "3+", of="anna", sample="s-anna"))
+    [sample] = asked(served, {"patient": "anna"})["samples"]
+    assert (sample["before"], sample["category"]) == ("low", "positive")
+
+
+def test_nobody_elses_samples_are_told(served: Running) -> None:
+    served.put_result("anna", "1+")
+    served.put_result("berta", "3+")
+    answer = asked(served, {"patient": "berta"})
+    assert {sample["patient"] for sample in answer["samples"]} == {"Patient/berta"}
+
+
+def test_a_result_that_cannot_be_read_is_told_with_its_reason(served: Running) -> None:
+    served.put_result("anna", "1+")
+    spoilt = result("ihc", "1+", of="anna", sample="s-anna")
+    spoilt["valueCodeableConcept"] = {"text": "seen by the tumour board"}
+    put(served.sandbox, spoilt)
+    answer = asked(served, {"patient": "anna"})
+    assert [one["observation"] for one in answer["setAside"]] == ["Observation/s-anna-ihc"]
+    assert answer["setAside"][0]["reason"]
+
+
+def test_a_patient_without_results_is_answered_too(served: Running) -> None:
+    assert asked(served, {"patient": "nobody"})["samples"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"patient": 7}',
+        b'{"patients": []}',
+        b'{"patient": "a", "patients": ["b"]}',
+        b'{"patient": "a", "patient": "b"}',
+        b'{"patient": "../../Device/x"}',
+        b'{"patient": "a/_history/1"}',
+        b'{"patient": "Observation/a"}',
+        b'{"patients": ["a", null]}',
+        b'{"patient": "a", "more": 1}',
+        '{"patient": "Ä"}'.encode(),
+        b'{"patient": "' + b"a" * 65 + b'"}',
+    ],
+)
+def test_a_body_that_names_no_patients_is_refused_and_not_quoted(
+    standing: Running, body: bytes
+) -> None:
+    answer = standing.post("/sync", "sync", data=body)
+    assert answer.status_code == 400
+    assert set(answer.json()) == {"error", "message"}
+    assert "Device" not in answer.text
+
+
+def test_more_patients_than_allowed_are_refused(tmp_path: Path) -> None:
+    with running(tmp_path, http__sync_patients=2) as served:
+        answer = served.post("/sync", "sync", json={"patients": ["a", "b", "c"]})
+        assert (answer.status_code, answer.json()["error"]) == (413, "too-many-patients")
+
+
+def test_a_body_beyond_its_limit_is_refused_before_it_has_arrived(standing: Running) -> None:
+    def endless() -> Any:
+        for _ in range(10_000):
+            yield b" " * 1024
+
+    try:
+        answer = standing.post("/sync", "sync", data=endless())
+    except requests.ConnectionError:
+        return  # the answer was given, and the line closed, while this side was still talking
+    assert answer.status_code == 413
+
+
+def test_a_flood_is_bounded_told_when_to_come_again_and_served(tmp_path: Path) -> None:
+    with running(tmp_path, http__sync_queue=5) as served:
+        names = [f"p{number}" for number in range(20)]
+        for name in names:
+            served.put_result(name, "1+")
+
+        def insist(name: str) -> int:
+            refusals = 0
+            while True:
+                answer = served.post("/sync", "sync", json={"patient": name})
+                if answer.status_code == 200:
+                    return refusals
+                assert answer.status_code == 429
+                assert int(answer.headers["Retry-After"]) >= 1
+                refusals += 1
+                time.sleep(0.05)
+
+        with ThreadPoolExecutor(20) as clients:
+            list(clients.map(insist, names))
+        assert served.categories() == dict.fromkeys(names, "low")
+
+
+def test_who_does_not_wait_can_look_later(served: Running) -> None:
+    served.put_result("anna", "1+")
+    answer = served.post(
+        "/sync", "sync", json={"patient": "anna"}, headers={"Prefer": "respond-async"}
+    )
+    place = answer.headers.get("Location", "")
+    deadline = time.monotonic() + 20
+    while answer.status_code == 202 and time.monotonic() < deadline:
+        time.sleep(0.05)
+        answer = served.get(place, "sync")
+    assert answer.json()["samples"][0]["category"] == "low"
+    assert served.get("/sync/" + "0" * 32, "sync").status_code == 404
+    assert served.get("/sync/nothing", "sync").status_code == 404
+
+
+def test_what_was_asked_for_is_done_after_a_restart(tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        with running(tmp_path, sandbox=sandbox) as served:
+            served.put_result("anna", "1+")
+            # Another process holds the lease, so that this one only queues what is asked.
+            with open_store(f"sqlite:///{tmp_path / 'state.sqlite'}") as store:
+                store.release_lease(served.service.loop.lease.holder)
+                now = served.service.loop.parts.clock.now()
+                assert store.acquire_lease("another", now=now, seconds=1000) is not None
+            answer = served.post("/sync", "sync", json={"patient": "anna"})
+            assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+        with open_store(f"sqlite:///{tmp_path / 'state.sqlite'}") as store:
+            assert "Patient/anna" in store.queued(10)
+            store.release_lease("another")
+        with running(tmp_path, sandbox=sandbox):
+            assert categories(sandbox) == {"anna": "low"}
+
+
+def test_a_server_that_is_away_is_told_and_the_patient_stays_queued(tmp_path: Path) -> None:
+    with Sandbox() as sandbox, running(tmp_path, sandbox=sandbox) as served:
+        served.put_result("anna", "1+")
+        sandbox.stop()
+        answer = served.post("/sync", "sync", json={"patient": "anna"}, timeout=120)
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        with open_store(f"sqlite:///{tmp_path / 'state.sqlite'}") as store:
+            assert "Patient/anna" in store.queued(10)
+
+
+def test_the_answer_says_what_its_description_says(served: Running) -> None:
+    served.put_result("anna", "1+")
+    answer = asked(served, {"patient": "anna"})
+    described = served.get("/openapi.json", "watch").json()
+    schema = described["paths"]["/sync"]["post"]["responses"]["200"]["content"]["application/json"]
+    jsonschema.validate(answer, schema["schema"])
+    assert json.dumps(described)
