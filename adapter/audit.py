@@ -40,6 +40,8 @@ class AuditAction(StrEnum):
     DOCTOR_RUN = "doctor-run"
     MAPPINGS_RELOADED = "mappings-reloaded"
     MAPPINGS_REFUSED = "mappings-refused"
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
     SERVICE_STARTED = "service-started"
     SERVICE_STOPPED = "service-stopped"
     TRAIL_BEGUN = "trail-begun"

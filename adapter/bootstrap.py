@@ -266,6 +266,7 @@ def open_adapter(
     stop: Event,
     *,
     watched: Callable[[FhirServer], FhirServer] = lambda server: server,
+    scopes: Sequence[str] = (),
 ) -> Iterator[Adapter]:
     """Put a whole adapter together, and close its connections at the end of the block.
 
@@ -273,6 +274,7 @@ def open_adapter(
         settings: where to read and write, and how.
         stop: ends every wait early once it is set.
         watched: wraps each server, so that somebody can show how far a pass is.
+        scopes: what the source is asked for by a command that does no pass; empty for what passes need.
 
     Raises:
         ConfigError, MappingError, StoreError: before anything is asked of a server.
@@ -292,7 +294,7 @@ def open_adapter(
         settings, incremental = with_measured(settings, store)
         options = options_of(settings, incremental=incremental)
         creates = server_chooses_ids(settings, store, options.send)
-        auths = auths_of(settings, clock, creates=creates)
+        auths = auths_of(settings, clock, creates=creates, scopes=scopes)
         traffic = Traffic()
         meter = traffic.meter("source")
         source = opened.enter_context(server_of(settings.source, clock, auths["source"], meter))

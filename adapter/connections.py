@@ -40,7 +40,9 @@ def server_of(
     return RestFhirServer(config, read_json=read_json, clock=clock, auth=auth, meter=meter)
 
 
-def auths_of(settings: Settings, clock: Clock, *, creates: bool = False) -> dict[str, Auth]:
+def auths_of(
+    settings: Settings, clock: Clock, *, creates: bool = False, scopes: Sequence[str] = ()
+) -> dict[str, Auth]:
     """Make the ways to authorise: for "source", and for "target" where that is another one.
 
     Each asks for no more than the mode needs on that server.
@@ -49,6 +51,7 @@ def auths_of(settings: Settings, clock: Clock, *, creates: bool = False) -> dict
         settings: of both servers, and the mode.
         clock: says when an assertion ends.
         creates: the target does not let clients choose ids.
+        scopes: what the source is asked for by a command that does no pass; empty for what passes need.
 
     Raises: ConfigError when a credential cannot be used.
 
@@ -57,7 +60,7 @@ def auths_of(settings: Settings, clock: Clock, *, creates: bool = False) -> dict
 
     observe, is_one = settings.mode == "observe", _is_one_server(settings)
     asked = needed(source=True, target=is_one, observe=observe, creates=creates)
-    auths = {"source": auth_of(settings.source, clock, asked)}
+    auths = {"source": auth_of(settings.source, clock, scopes or asked)}
     if not is_one:
         asked = needed(source=False, target=True, observe=observe, creates=creates)
         auths["target"] = auth_of(settings.target, clock, asked)

@@ -21,6 +21,7 @@ from adapter.cli import (
     passes,
     sandboxing,
     setting_up,
+    subscribing,
     table,
     torturing,
     verifying,
@@ -94,6 +95,15 @@ app.add_typer(_audit, name="audit")
 command(_audit)(auditing.show)
 command(_audit)(auditing.verify)
 command(_audit)(auditing.head)
+
+_subscribe = typer.Typer(
+    help="The server's Subscriptions that wake the poller: make them, show them, take them away.",
+    no_args_is_help=True,
+)
+app.add_typer(_subscribe, name="subscribe")
+command(_subscribe)(subscribing.create)
+command(_subscribe)(subscribing.show)
+command(_subscribe)(subscribing.remove)
 
 command(app)(setting_up.config)
 command(app)(doctor.doctor)

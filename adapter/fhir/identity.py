@@ -62,6 +62,11 @@ def device_id(version: str) -> str:
     return f"her2-adapter-{re.sub(r'[^A-Za-z0-9.-]', '-', version)}"[:64]
 
 
+def subscription_id(namespace: str, number: int) -> str:
+    """Make the id of a Subscription of ours: a namespace has few, and each keeps its number."""
+    return _uuid8(["subscription", namespace, str(number)])
+
+
 def content_hash(resource: JsonObject) -> str:
     """Hash a source: SHA-256 (hex) of canonical JSON without meta, text, contained narrative.
 

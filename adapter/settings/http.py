@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from adapter.settings.section import ExistingFile, LongSecret, Seconds, Section, is_loopback
+from adapter.settings.webhook import WebhookSettings
 
 DEFAULT_ADDRESS = "127.0.0.1:8765"
 """Where `run --http` listens when nobody says where."""
@@ -75,6 +76,7 @@ class HttpSettings(Section):
     sync_wait_seconds: Seconds = 30.0
     settle_seconds: Seconds = 1.0
     settle_most_seconds: Seconds = 10.0
+    webhook: WebhookSettings = WebhookSettings()
     address: Annotated[str, AfterValidator(_address)] | None = None
 
     @field_validator("key_file")
@@ -90,10 +92,12 @@ class HttpSettings(Section):
         if address is None or is_loopback(Address.of(address).host):
             return address
         given = info.data
-        if all(name in given and given[name] is None for name in _TOKENS):
+        webhook = given.get("webhook")
+        has_none = all(name in given and given[name] is None for name in _TOKENS)
+        if has_none and webhook is not None and webhook.secret is None:
             raise ValueError(
                 "is open to other machines, and nobody would be asked who they are; "
-                "set http.watch_token, http.derive_token or http.sync_token"
+                "set http.watch_token, http.derive_token, http.sync_token or http.webhook.secret"
             )
         if given.get("cert_file", "") is None and given.get("allow_http") is False:
             raise ValueError(

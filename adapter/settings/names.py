@@ -36,7 +36,9 @@ SETTINGS_KEYS: tuple[str, ...] = tuple(FIELDS)
 SECRET_KEYS: frozenset[str] = frozenset(
     key
     for key in FIELDS
-    if key.endswith((".token", "_token", "_secret", ".password", ".header_value", ".audit_key"))
+    if key.endswith(
+        (".token", "_token", ".secret", "_secret", ".password", ".header_value", ".audit_key")
+    )
 ) | {"store.url"}
 """The settings that are, or may hold, a secret: each has a variable `…_FILE` too."""
 

@@ -18,6 +18,9 @@ FROM_SOURCE: Final = (
 )
 """To read results and what is around them."""
 
+FOR_SUBSCRIPTIONS: Final = ("system/Observation.rs", "system/Subscription.cruds")
+"""To manage our Subscriptions, and to try which searches their criteria may use; no pass asks for it."""
+
 _OURS: Final = ("Observation", "Provenance", "Device")
 """What the adapter writes, and reads again to compare."""
 
