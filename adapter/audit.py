@@ -38,6 +38,7 @@ class AuditAction(StrEnum):
     ERASED = "erased"
     WITHDRAWAL_RUN = "withdrawal-run"
     DOCTOR_RUN = "doctor-run"
+    GO_LIVE_REPORT = "go-live-report"
     MAPPINGS_RELOADED = "mappings-reloaded"
     MAPPINGS_REFUSED = "mappings-refused"
     SUBSCRIBED = "subscribed"

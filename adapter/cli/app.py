@@ -12,6 +12,7 @@ from adapter.cli import (
     doctor,
     erasing,
     explaining,
+    golive,
     listing,
     mapping_diff,
     mapping_package,
@@ -26,6 +27,7 @@ from adapter.cli import (
     torturing,
     verifying,
 )
+from adapter.cli.documents import PageOutput
 from adapter.cli.shared import Version, command
 
 app = typer.Typer(
@@ -107,6 +109,7 @@ command(_subscribe)(subscribing.remove)
 
 command(app)(setting_up.config)
 command(app)(doctor.doctor)
+command(app, "go-live-report", outputs=PageOutput)(golive.go_live_report)
 command(app)(sandboxing.sandbox)
 command(app)(demonstrating.demo)
 command(app, outputs=torturing.TortureOutput)(torturing.torture)

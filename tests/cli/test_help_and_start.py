@@ -33,7 +33,7 @@ ALL = sorted(commands(typer.main.get_command(app)))
 def test_the_commands_are_those_that_are_promised() -> None:
     promised = (
         "sync run classify derive explain verify table mappings status unmapped parked withdraw audit brake "
-        "erase config doctor sandbox demo torture subscribe"
+        "erase config doctor sandbox demo torture subscribe go-live-report"
     )
 
     assert {path[0] for path in ALL} == set(promised.split())

@@ -216,6 +216,10 @@ def test_no_canary_of_a_patient_and_no_secret_leaves(
         house.run("parked", "list")
         house.run("status")
         house.run("status", "--check")
+        for form in ("table", "ndjson"):
+            assert house.run("go-live-report", "-o", form) == 0
+        files = [word for end in ("html", "md", "json") for word in ("--to", f"report.{end}")]
+        assert house.run("go-live-report", *files) == 0
         name = _derived(url)
         assert house.run("explain", name, keeps_stdout=True) == 0
         assert house.run("verify", name) in (0, 5)

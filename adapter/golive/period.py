@@ -1,0 +1,227 @@
+"""What the recorded passes of a period say: how many, how they ended, how fresh the results were, what they asked.
+
+Pure; the passes are taken one by one, because weeks of them are tens of thousands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from adapter.ports import PassRecord
+from adapter.sync.loop import FAILED
+from adapter.sync.report import PassKind, PassOutcome
+from adapter.traffic import MILLISECONDS, RECEIVED, REQUESTS, SENT, requests_in
+
+_ERROR: Final = "error."
+GOOD: Final = frozenset({PassOutcome.DONE.value, PassOutcome.OBSERVED.value})
+_LOOKS_AT_ALL: Final = frozenset({PassKind.INCREMENTAL.value, PassKind.SWEEP.value})
+"""Kinds of passes after which nothing is left unseen; one over named patients makes nobody else fresh."""
+SHORTEST_SECONDS: Final = 1.0
+"""A pass counts as this long at least, where a rate is worked out."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The longest time from the end of one good pass to the end of the next."""
+
+    seconds: float
+    begun: datetime
+    ended: datetime
+
+
+@dataclass(frozen=True)
+class KindOfPass:
+    """The passes of one kind that did not fail. Seconds by nearest rank; `requests`: of those that counted them."""
+
+    kind: str
+    passes: int
+    patients: int
+    seconds_p50: float
+    seconds_p95: float
+    seconds_longest: float
+    requests: int
+
+
+@dataclass(frozen=True)
+class Busiest:
+    """The pass that asked most in a second, on average over the pass."""
+
+    started_at: datetime
+    requests: int
+    per_second: float
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of the servers.
+
+    `counted`: passes that counted requests; those of an older version did not. `requests`: (server, interaction,
+    fate) → number. `sent_bytes`, `received_bytes`, `server_seconds`: by server; seconds from sending to the end of
+    the answer.
+    """
+
+    counted: int = 0
+    requests: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    sent_bytes: Mapping[str, int] = field(default_factory=dict)
+    received_bytes: Mapping[str, int] = field(default_factory=dict)
+    server_seconds: Mapping[str, float] = field(default_factory=dict)
+    busiest: Busiest | None = None
+
+    @property
+    def total(self) -> int:
+        """All requests."""
+        return sum(self.requests.values())
+
+
+@dataclass(frozen=True)
+class Period:
+    """What was observed. `outcomes`, `failures`: passes by outcome, and those that failed by class of error."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
+    kinds: tuple[KindOfPass, ...] = ()
+    writes: int = 0
+    patients: int = 0
+    longest_gap: Gap | None = None
+    last_good: datetime | None = None
+    asked: Asked = field(default_factory=Asked)
+
+    @property
+    def passes(self) -> int:
+        """All passes."""
+        return sum(self.outcomes.values())
+
+    @property
+    def failed(self) -> int:
+        """Passes that an error ended."""
+        return self.outcomes.get(FAILED, 0)
+
+    @property
+    def days(self) -> float:
+        """From the start of the first pass to the end of the last; 0 without a pass."""
+        if self.since is None or self.until is None:
+            return 0.0
+        return (self.until - self.since).total_seconds() / 86_400
+
+
+def period_of(passes: Iterable[PassRecord]) -> Period:
+    """Add up the passes of a period, which come oldest first."""
+    count = _Count()
+    for one in passes:
+        count.add(one)
+    return count.period()
+
+
+@dataclass
+class _Count:
+    """A period as it is read."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    last_good: datetime | None = None
+    longest: Gap | None = None
+    counted: int = 0
+    busiest: Busiest | None = None
+    outcomes: Counter[str] = field(default_factory=Counter)
+    sums: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    of_kind: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, one: PassRecord) -> None:
+        seconds = max(0.0, (one.ended_at - one.started_at).total_seconds())
+        requests = requests_in(one.counts)
+        self.since = min(self.since or one.started_at, one.started_at)
+        self.until = max(self.until or one.ended_at, one.ended_at)
+        self.outcomes[one.outcome] += 1
+        self.sums.update(one.counts)
+        if one.outcome != FAILED:
+            self.seconds[one.kind].append(seconds)
+            self.of_kind[one.kind, "patients"] += one.counts.get("patients", 0)
+            self.of_kind[one.kind, "requests"] += requests
+        if one.outcome in GOOD and one.kind in _LOOKS_AT_ALL:
+            self._note_good(one.ended_at)
+        if requests:
+            self.counted += 1
+            rate = requests / max(seconds, SHORTEST_SECONDS)
+            if self.busiest is None or rate > self.busiest.per_second:
+                self.busiest = Busiest(one.started_at, requests, rate)
+
+    def _note_good(self, ended: datetime) -> None:
+        if self.last_good is not None:
+            gap = Gap((ended - self.last_good).total_seconds(), self.last_good, ended)
+            if self.longest is None or gap.seconds > self.longest.seconds:
+                self.longest = gap
+        self.last_good = ended
+
+    def period(self) -> Period:
+        failures = {
+            name.removeprefix(_ERROR): number
+            for name, number in sorted(self.sums.items())
+            if name.startswith(_ERROR)
+        }
+        return Period(
+            since=self.since,
+            until=self.until,
+            outcomes=dict(sorted(self.outcomes.items())),
+            failures=failures,
+            kinds=tuple(self._kind(kind) for kind in sorted(self.seconds)),
+            writes=self.sums["writes"],
+            patients=sum(n for (_, what), n in self.of_kind.items() if what == "patients"),
+            longest_gap=self.longest,
+            last_good=self.last_good,
+            asked=asked_in(self.sums, counted=self.counted, busiest=self.busiest),
+        )
+
+    def _kind(self, kind: str) -> KindOfPass:
+        seconds = sorted(self.seconds[kind])
+        return KindOfPass(
+            kind,
+            passes=len(seconds),
+            patients=self.of_kind[kind, "patients"],
+            seconds_p50=percentile(seconds, 50),
+            seconds_p95=percentile(seconds, 95),
+            seconds_longest=seconds[-1],
+            requests=self.of_kind[kind, "requests"],
+        )
+
+
+def asked_in(
+    counts: Mapping[str, int], *, counted: int = 1, busiest: Busiest | None = None
+) -> Asked:
+    """Read what was asked of the servers from the counts of one pass, or of several added up."""
+    requests: dict[tuple[str, str, str], int] = {}
+    for name, number in sorted(counts.items()):
+        first, *more = name.split(".")
+        if first == REQUESTS and len(more) == 3:
+            requests[more[0], more[1], more[2]] = number
+    return Asked(
+        counted=counted,
+        requests=requests,
+        sent_bytes=_by_server(counts, SENT),
+        received_bytes=_by_server(counts, RECEIVED),
+        server_seconds={
+            role: number / 1000 for role, number in _by_server(counts, MILLISECONDS).items()
+        },
+        busiest=busiest,
+    )
+
+
+def _by_server(counts: Mapping[str, int], first: str) -> dict[str, int]:
+    begins = f"{first}."
+    return {
+        name.removeprefix(begins): number
+        for name, number in sorted(counts.items())
+        if name.startswith(begins)
+    }
+
+
+def percentile(ascending: Sequence[float], percent: int) -> float:
+    """Give the smallest value that this many percent do not exceed (nearest rank); `ascending` is not empty."""
+    return ascending[max(0, math.ceil(percent / 100 * len(ascending)) - 1)]
