@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 import structlog
@@ -25,6 +25,11 @@ log = structlog.get_logger(__name__)
 
 REST_SECONDS: Final = 2.0
 """So long a changed folder must stay as it is before it is read: who saves two files saves them one after another."""
+
+AGAIN_AFTER: Final = timedelta(minutes=10)
+"""What was refused is tried again after so long without a change too: a full table of open files is no defect of it."""
+RESTLESS_LOOKS: Final = 10
+"""So many changes in a row while it was read are told as a defect: some tool writes the folder without end."""
 
 TAKEN: Final = "in-force"
 BACK: Final = "as-before"
@@ -74,6 +79,9 @@ class Reloading:
         self.load = load
         self._parts = parts
         self._seen = seen
+        self._again_at: datetime | None = None
+        self._refused = ""
+        self._restless = 0
         self._in_force = MappingsInForce(_versions(parts), parts.clock.now())
 
     @property
@@ -83,25 +91,28 @@ class Reloading:
 
     def __call__(self) -> Parts | None:
         """As `Refresh` says."""
-        seen = self._seen
-        if seen is not None and not seen.unreadable and self.folders.marks() == seen.marks:
+        again = self._again_at is not None and self._parts.clock.now() >= self._again_at
+        if not again and self._is_seen_cheaply():
             return None
         look = self.folders.look()
-        if seen is not None and look.content == seen.content:
+        if not again and self._seen is not None and look.content == self._seen.content:
             self._seen = look  # touched, or put there once more
             return None
         if not self._has_waited():
             return None
         try:
-            parts = self._read(look)
+            found: Parts | MappingError = self._read(look)
         except MappingError as error:
-            if self.folders.look() == look:
-                self._refuse(look, error)
-            return None
+            found = error
         if self.folders.look() != look:
-            log.info("mappings_still_changing")
+            self._note_unrest()
             return None
-        return self._take(look, parts)
+        self._restless = 0
+        if isinstance(found, MappingError):
+            self._refuse(found.defects, look.content)
+            self._seen, self._again_at = look, self._parts.clock.now() + AGAIN_AFTER
+            return None
+        return self._take(look, found)
 
     def note(self) -> None:
         """As `Refresh` says; warns when another adapter on this state decided with other mappings."""
@@ -111,6 +122,21 @@ class Reloading:
         if before.versions != self._in_force.versions:
             log.warning(
                 "other_mappings_before", holder=before.by, mappings=self._in_force.versions[-1]
+            )
+
+    def _is_seen_cheaply(self) -> bool:
+        """Tell from names, sizes and times alone that nothing changed; what could not be read is read again."""
+        seen = self._seen
+        return seen is not None and not seen.unreadable and self.folders.marks() == seen.marks
+
+    def _note_unrest(self) -> None:
+        """Try again before the next pass; who never gets it read has to hear of it."""
+        self._restless += 1
+        log.info("mappings_still_changing", attempt=self._restless)
+        if self._restless >= RESTLESS_LOOKS:
+            names = ", ".join(map(str, self.folders.folders))
+            self._refuse(
+                (f"{names}: $: never stays as it is for as long as it takes to read it",), ""
             )
 
     def _read(self, look: Look) -> Parts:
@@ -144,21 +170,24 @@ class Reloading:
             self._record(parts, AuditAction.MAPPINGS_RELOADED, BACK, {})
             self._in_force = replace(before, refused=(), refused_at=None)
             log.info("mappings_as_before", mappings=versions[-1])
-        self._seen = look
+        self._seen, self._again_at = look, None
         return parts if is_other else None
 
-    def _refuse(self, look: Look, error: MappingError) -> None:
-        """Leave in force what is, and say so once for what lies there now."""
-        count = len(error.defects)
+    def _refuse(self, defects: tuple[str, ...], content: str) -> None:
+        """Leave in force what is, and say so once for each content and what is wrong with it."""
+        before, clock = self._in_force, self._parts.clock
+        if (defects, content) == (before.refused, self._refused):
+            return
+        count = len(defects)
         self._record(self._parts, AuditAction.MAPPINGS_REFUSED, REFUSED, {"defects": count})
-        since = self._in_force.refused_at or self._parts.clock.now()
-        self._in_force = replace(self._in_force, refused=error.defects, refused_at=since)
-        self._seen = look
+        since = before.refused_at or clock.now()
+        self._in_force = replace(before, refused=defects, refused_at=since)
+        self._refused = content
         log.warning(
             "mappings_refused",
             count=count,
             files=self._in_force.refused_places,
-            mappings=self._in_force.versions[-1],
+            mappings=before.versions[-1],
         )
 
     def _record(self, parts: Parts, action: AuditAction, outcome: str, facts: Facts) -> None:

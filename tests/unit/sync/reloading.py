@@ -52,7 +52,7 @@ class Running:
         interval: float = INTERVAL,
         **settings: str,
     ) -> None:
-        self.site, self.folder, self.interval = site, folder, interval
+        self.site, self.folder = site, folder
         given = {"source.url": "https://fhir.test/r4", "policy.site_mappings": str(folder)}
         self.settings = load_settings(None, {**given, **settings})
         folders = SiteFolders(overlays_of(self.settings))
@@ -76,11 +76,15 @@ class Running:
         return parts
 
     def stopped(self) -> bool:
-        return self.site.clock.sleeps.count(self.interval) >= self._rounds
+        return self._rests() >= self._rounds
+
+    def _rests(self) -> int:
+        """Count the waits between two passes, and not those for a folder to rest."""
+        return sum(seconds >= INTERVAL for seconds in self.site.clock.sleeps)
 
     def run(self, rounds: int = 1) -> list[PassReport]:
         """Run some rounds and stop; returns the reports of those passes that ended well."""
-        self._rounds = self.site.clock.sleeps.count(self.interval) + rounds
+        self._rounds = self._rests() + rounds
         before = len(self.reports)
         self.loop.run()
         return self.reports[before:]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from structlog.testing import capture_logs
 from adapter.audit import AuditEvent
 from adapter.errors import MappingError, StoreError, TemporaryServerError
 from adapter.fhir.identity import category_of
-from adapter.sync.cycle import PassKind, PassOutcome, SyncOptions
+from adapter.sync.cycle import Parts, PassKind, PassOutcome, SyncOptions
 from adapter.sync.in_force import MAPPINGS, kept
 from adapter.sync.options import BrakeLimits
 from adapter.sync.reloading import REST_SECONDS
@@ -187,6 +188,77 @@ def test_each_other_broken_content_is_said_and_the_first_instant_stays(folder: P
     rows = [e for e in one.site.store.trail if e.action == "mappings-refused"]
     assert one.refresh.in_force.refused_at == rows[0].at
     assert rows[0].facts["defects"] == 1
+
+
+def test_another_content_with_the_same_defect_is_said_too(folder: Path) -> None:
+    one = running(folder)
+    break_it(folder)
+    one.run(2)
+    with (folder / "site.toml").open("a") as file:
+        file.write("\n# is it right now?\n")
+    one.run(2)
+
+    assert actions(one) == [("mappings-refused", "defects")] * 2
+
+
+def test_what_was_refused_without_a_defect_of_its_own_is_tried_again(folder: Path) -> None:
+    one = running(folder)
+    read, refused = one.refresh.load, ["0.json: $: cannot be read as JSON: Too many open files"]
+
+    def no_more_files() -> Parts:
+        raise MappingError(refused)
+
+    one.refresh.load = no_more_files
+    add_word(folder)
+    one.run(15)
+    assert actions(one) == [("mappings-refused", "defects")]
+    one.refresh.load = read
+    one.run(10)
+
+    assert one.site.categories()["berta"] == "low"
+    assert one.refresh.in_force.refused == ()
+
+
+def test_a_folder_that_never_rests_is_told_once_and_taken_when_it_does(folder: Path) -> None:
+    one = running(folder)
+    add_word(folder)
+    one.while_reading = lambda: add_word(folder)
+    assert set(kinds(one, 9)) == {PassKind.INCREMENTAL}
+    assert one.refresh.in_force.refused == ()
+    one.run(5)
+    [defect] = one.refresh.in_force.refused
+    assert defect.endswith("never stays as it is for as long as it takes to read it")
+    assert actions(one) == [("mappings-refused", "defects")]
+    one.while_reading = lambda: None
+
+    assert kinds(one) == [PassKind.SWEEP]
+    assert one.refresh.in_force.refused == ()
+
+
+def test_a_folder_is_changed_whole_by_turning_a_link(folder: Path, tmp_path: Path) -> None:
+    link = tmp_path / "current"
+    link.symlink_to(folder)
+    one = running(link)
+    add_word(site_toml(tmp_path / "next", version="2.0.0"))
+    (tmp_path / "turned").symlink_to(tmp_path / "next")
+    (tmp_path / "turned").replace(link)
+
+    assert kinds(one) == [PassKind.SWEEP]
+    assert one.refresh.in_force.versions[1].startswith("2.0.0+")
+
+
+@pytest.mark.parametrize("name", ["", "site.toml"])
+def test_what_may_not_be_read_leaves_the_old_in_force(folder: Path, name: str) -> None:
+    one = running(folder)
+    add_word(folder)
+    (folder / name).chmod(0)
+    with as_nobody():
+        assert one.run(2)
+        assert one.loop.parts is one.parts
+        assert any("Permission denied" in defect for defect in one.refresh.in_force.refused)
+    (folder / name).chmod(0o700)
+
+    assert kinds(one) == [PassKind.SWEEP]
 
 
 def test_what_is_repaired_is_taken(folder: Path) -> None:
@@ -448,10 +520,24 @@ def test_two_adapters_with_other_mappings_do_not_take_turns(
         each.loop.lease.give_back = lambda: None  # type: ignore[method-assign]
     for _ in range(4):
         assert len(one.run()) == 1
+        next_pass = site.clock.now()
         assert other.run() == []
-        site.clock.advance(-interval)
+        site.clock.instant = next_pass
 
     assert site.categories() == {"anna": "ultralow"}
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Go on as an account that permissions hold for, where this one is root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def _failing_once() -> Callable[[Any], bool]:
