@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from adapter.sync.report import PassReport
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from adapter.offline.operation import DerivedBundle
     from adapter.web.access import Access
     from adapter.web.routes import Route
     from adapter.web.server import HttpServer
@@ -108,6 +110,8 @@ class Service:
     def routes(self) -> tuple[Route, ...]:
         """Give the table of routes."""
         from adapter.fhir.strict_json import read_json
+        from adapter.terminology.systems import BASE
+        from adapter.web.derive_operation import DeriveOperation
         from adapter.web.health import Health
         from adapter.web.openapi import described
         from adapter.web.sync_route import SyncRoute
@@ -123,7 +127,19 @@ class Service:
         sync = SyncRoute(
             self.inbox, parts.store, read_json, http.sync_patients, http.sync_wait_seconds
         )
-        return described((*health.routes(), *sync.routes()), adapter.__version__)
+        derive = DeriveOperation(
+            self.derived, http.derive_megabytes * 1024 * 1024, BASE, adapter.__version__
+        )
+        rows = (*health.routes(), *sync.routes(), *derive.routes())
+        return described(rows, adapter.__version__)
+
+    def derived(self, body: bytes, *, complete: bool | None) -> DerivedBundle:
+        """Answer a Bundle by the rules of this moment; for any thread. Raises: InputError."""
+        from adapter.offline.operation import Rules, derive_bundle
+
+        parts = self.loop.parts  # the loop may have taken others since the last call
+        context = replace(parts.context, now=parts.clock.now())
+        return derive_bundle(body, Rules(parts.catalogue, context, parts.links), complete=complete)
 
     def _stopped(self) -> bool:
         """Whether to stop: it was asked for, or nobody can reach us any more."""

@@ -17,22 +17,21 @@ from uuid import NAMESPACE_URL, uuid5
 from adapter.errors import InputError
 from adapter.fhir.record.derive import DeriveContext
 from adapter.fhir.references import reference_to
-from adapter.fhir.shapes import string
+from adapter.fhir.shapes import objects, string
 from adapter.fhir.strict_json import JsonObject, canonical, read_json, write_json
 from adapter.her2.model import Link
 from adapter.offline.answers import NO_RESULT, Answers, answer
 from adapter.offline.reading import Defect, defects_inside
 from adapter.offline.record import Derived, derived_collection, derived_transaction
 from adapter.terminology.catalogue import Catalogue
-from adapter.terminology.systems import REASON_SYSTEM
 
 MOST_PLACES: Final = 100
 """An OperationOutcome names so many parts of the input at most, and says how many more there are."""
 
 _SAFE: Final = {
     "own-without-version": "a derived Observation has no meta.versionId; give it as the server returns it",
-    "not-complete": "the Bundle does not hold everything: an entry cannot be read, or a derived Observation names a "
-    "source that is not there; without complete=true it can be answered",
+    "not-complete": "the Bundle does not hold everything: it has a next page, an entry cannot be read, or a derived "
+    "Observation names a source that is not there; without complete=true it can be answered",
 }
 """Code → what is said instead of the sentence of the command, which names resources."""
 
@@ -76,7 +75,7 @@ def derive_bundle(body: bytes, rules: Rules, *, complete: bool | None = None) ->
     """
     bundle, is_complete = _asked(body, complete)
     defects = tuple(defects_inside(bundle))
-    if is_complete and defects:
+    if is_complete and (defects or _has_next_page(bundle)):
         raise InputError(_SAFE["not-complete"], code="not-complete")
     answers = answer([bundle], rules.catalogue, rules.context.policy, links=rules.links)
     derived = _derived(answers, rules.context, is_complete=is_complete)
@@ -123,6 +122,10 @@ def _from_parameters(
     return bundle, complete
 
 
+def _has_next_page(bundle: JsonObject) -> bool:
+    return any(string(link, "relation") == "next" for link in objects(bundle.get("link")))
+
+
 def _derived(answers: Answers, context: DeriveContext, *, is_complete: bool) -> Derived:
     if not is_complete:
         return derived_collection(answers, context)
@@ -158,7 +161,7 @@ def _issue(severity: str, kind: str, sentence: str, found: tuple[str, list[str]]
     return {
         "severity": severity,
         "code": kind,
-        "details": {"coding": [{"system": REASON_SYSTEM, "code": code}]},
+        "details": {"text": code},
         "diagnostics": sentence,
         **({"expression": places} if places else {}),
     }

@@ -70,7 +70,7 @@ class HttpSettings(Section):
     cert_file: ExistingFile | None = None
     key_file: ExistingFile | None = None
     allow_http: bool = False
-    derive_megabytes: int = Field(default=16, ge=1, le=1024)
+    derive_megabytes: int = Field(default=4, ge=1, le=1024)
     sync_queue: int = Field(default=100, ge=1, le=10_000)
     sync_patients: int = Field(default=100, ge=1, le=10_000)
     sync_wait_seconds: Seconds = 30.0

@@ -21,8 +21,6 @@ ANSWER_SYSTEM: Final = f"{BASE}/CodeSystem/her2-answer"
 SITE_SYSTEM: Final = f"{BASE}/CodeSystem/her2-site"
 WORD_SYSTEM: Final = f"{BASE}/CodeSystem/her2-word"
 PROVENANCE_KEY_SYSTEM: Final = f"{BASE}/CodeSystem/provenance-key"
-REASON_SYSTEM: Final = f"{BASE}/CodeSystem/reason"
-"""Reason codes in OperationOutcomes; never in a record, so no resource of the mappings defines them."""
 SUBSCRIPTION_SYSTEM: Final = f"{BASE}/CodeSystem/subscription"
 
 # Identifier systems

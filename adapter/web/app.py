@@ -56,12 +56,15 @@ def create_app(
         for row in routes
     ]
 
-    async def not_routed(_: Request, error: Exception) -> Response:
+    async def not_routed(request: Request, error: Exception) -> Response:
+        is_fhir = request.url.path.startswith("/fhir/")
         status = error.status_code if isinstance(error, HTTPException) else 500
         watcher("", status)
         if status == 405:
-            return refusal(Refused(405, "method", "This route takes other methods."), as_fhir=False)
-        return refusal(_REFUSALS[Verdict.NOT_OFFERED], as_fhir=False)
+            return refusal(
+                Refused(405, "method", "This route takes other methods."), as_fhir=is_fhir
+            )
+        return refusal(_REFUSALS[Verdict.NOT_OFFERED], as_fhir=is_fhir)
 
     app = Starlette(routes=rows, exception_handlers={HTTPException: not_routed})
     app.router.redirect_slashes = False  # a redirect would quote the Host header of a stranger

@@ -134,7 +134,7 @@ def test_a_bad_result_is_named_by_its_place_and_the_others_are_decided(rules: Ru
     [issue] = issues(given)
     assert (issue["severity"], issue["code"]) == ("warning", "processing")
     assert issue["expression"] == [f"Bundle.entry[{len(low())}].resource"]
-    assert issue["details"]["coding"][0]["code"]
+    assert issue["details"]["text"]
     assert len(resources(given, "Observation")) >= 1
     assert (given.counts["used"], given.counts["unreadable"]) == (2, 1)
     assert CANARY not in given.content.decode()
@@ -170,7 +170,7 @@ def test_a_sample_without_a_valid_record_is_told(rules: Rules) -> None:
     given = derive_bundle(LOW, spoilt)
 
     assert resources(given, "Observation") == []
-    assert [one["details"]["coding"][0]["code"] for one in issues(given)] == ["left-out"]
+    assert [one["details"]["text"] for one in issues(given)] == ["left-out"]
     assert given.counts["left-out"] == 1
 
 
@@ -298,6 +298,14 @@ def test_what_is_not_complete_is_refused_without_naming_anything(rules: Rules, c
 
 def test_a_bundle_that_cannot_be_read_whole_is_not_complete(rules: Rules) -> None:
     assert refusal(rules, posted(bundle(*low(), {"id": "x"})), complete=True).code == "not-complete"
+
+
+def test_one_page_of_several_is_not_complete(rules: Rules) -> None:
+    page = bundle(*low(), kind="searchset")
+    page["link"] = [{"relation": "self", "url": "x"}, {"relation": "next", "url": "y"}]
+
+    assert refusal(rules, posted(page), complete=True).code == "not-complete"
+    assert derive_bundle(posted(page), rules).counts["derived"] == 1
 
 
 def test_what_stands_already_is_not_written_again(rules: Rules) -> None:

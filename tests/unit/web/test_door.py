@@ -23,11 +23,14 @@ TABLE = {
     ("GET", "/openapi.json"): Role.WATCH,
     ("POST", "/sync"): Role.SYNC,
     ("GET", "/sync/{key}"): Role.SYNC,
+    ("POST", "/fhir/$her2-derive"): Role.DERIVE,
+    ("GET", "/fhir/metadata"): Role.DERIVE,
+    ("GET", "/fhir/OperationDefinition/her2-derive"): Role.DERIVE,
 }
 """Every route × role; a new route has to be written down here too."""
 
 _SHOWN = (None, *TOKENS, "wrong", TOKENS["watch"][:-1], TOKENS["watch"] + "x", "ä" * 40)
-_SECRETS = ("Traceback", "adapter/", "site-packages", ".py", *TOKENS.values())
+_SECRETS = ("Traceback", "/adapter/", "site-packages", ".py", *TOKENS.values())
 
 
 def rows(served: Running) -> dict[tuple[str, str], Role]:
