@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check format lint types imports lock benchmark tcga prove guards torture docs package sbom audit clean
+.PHONY: help demo test check format lint types imports lock benchmark throughput tcga prove guards torture docs package sbom audit clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -39,6 +39,9 @@ lock: $(VENV)/.dev ## Write the hash-locked dependency sets anew
 
 benchmark: $(VENV)/.dev ## The adapter beside the bare HTTP exchange, on a real HAPI server
 	@$(RUN)/python -m benchmarks.live
+
+throughput: $(VENV)/.dev ## Bundles answered over HTTP on one core: how many a second, with how much memory
+	@$(RUN)/python -m benchmarks.derive_operation
 
 tcga: $(VENV)/.dev ## TCGA-BRCA, where HER2_TCGA_FILE is at hand: docs/tcga-brca.md anew
 	@$(RUN)/python -m tests.registries.tcga --write docs/tcga-brca.md
