@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from adapter.fhir.record.derive import DeriveContext
     from adapter.her2.model import Link, Policy
-    from adapter.ports import FhirServer, StateStore
+    from adapter.ports import FhirServer, PatientList, StateStore
     from adapter.settings import Settings
     from adapter.sync.cycle import Parts
     from adapter.sync.options import SyncOptions
@@ -202,6 +202,7 @@ def options_of(settings: Settings, *, incremental: bool = True) -> SyncOptions:
     """Translate the settings into what `sync` asks for; `incremental` as `measurements` gave it."""
     from adapter.sync.options import (
         BrakeLimits,
+        DiscoverBy,
         LaboratorySweep,
         ReadLimits,
         SendLimits,
@@ -219,6 +220,7 @@ def options_of(settings: Settings, *, incremental: bool = True) -> SyncOptions:
             laboratory_sweep=LaboratorySweep(poll.laboratory_sweep),
             narratives=settings.narratives == "suggest",
             incremental=incremental,
+            discovery=DiscoverBy(poll.discovery),
         ),
         send=SendLimits(
             batch_cases=target.batch_cases,
@@ -238,6 +240,17 @@ def options_of(settings: Settings, *, incremental: bool = True) -> SyncOptions:
         ),
         observe=settings.mode == "observe",
     )
+
+
+def list_of(settings: Settings, source: FhirServer) -> PatientList | None:
+    """Give the list of patients that the settings name; None where whom to look at is known otherwise."""
+    from adapter.patient_file import PatientsOfFile
+    from adapter.sync.reading.group import PatientsOfGroup
+
+    poll = settings.poll
+    if poll.group is not None:
+        return PatientsOfGroup(source, poll.group)
+    return None if poll.patients_file is None else PatientsOfFile(poll.patients_file)
 
 
 def actor() -> str:
@@ -314,6 +327,7 @@ def open_adapter(
             links=links,
             actor=actor(),
             traffic=traffic,
+            listed=list_of(settings, reads),
         )
         refresh = Reloading(
             parts,

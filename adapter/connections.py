@@ -59,7 +59,8 @@ def auths_of(
     from adapter.sync.permissions import needed
 
     observe, is_one = settings.mode == "observe", _is_one_server(settings)
-    asked = needed(source=True, target=is_one, observe=observe, creates=creates)
+    group = settings.poll.group is not None
+    asked = needed(source=True, target=is_one, observe=observe, creates=creates, group=group)
     auths = {"source": auth_of(settings.source, clock, scopes or asked)}
     if not is_one:
         asked = needed(source=False, target=True, observe=observe, creates=creates)

@@ -15,6 +15,7 @@
     │       ├── ForeignOrigin        a link or redirect leaves the configured server; never followed
     │       ├── VersionConflict      409, or 412 on If-Match: read again, plan again
     │       └── AmbiguousMatch       412 because several resources match: repair
+    ├── ListUnusable                 the list of patients is not there, empty or cut: try again later, exit 3
     ├── BrakeEngaged                 a pass would change or withdraw too much; an operator decides, exit 5
     └── StoreError                   the state store cannot be read or written
         └── LeaseLost                another adapter holds the lease: stop writing now
@@ -134,6 +135,10 @@ class VersionConflict(PermanentServerError):
 
 class AmbiguousMatch(PermanentServerError):
     """A conditional write matches several resources (412)."""
+
+
+class ListUnusable(AdapterError):
+    """The list of patients cannot be read, or names nobody; no result changes because of it."""
 
 
 class BrakeEngaged(AdapterError):

@@ -43,7 +43,7 @@ _HASH = re.compile(  # what we make ourselves: a UUID, or a hash in hexadecimal
 )
 _VERSION_ID = re.compile(rf"(W/)?[0-9]{{1,6}}|{_HASH.pattern}")
 _RESOURCE_TYPES = (
-    "Bundle|Condition|Device|DiagnosticReport|Encounter|Observation|Organization|Patient|Provenance|"
+    "Bundle|Condition|Device|DiagnosticReport|Encounter|Group|Observation|Organization|Patient|Provenance|"
     "ServiceRequest|Specimen"
 )
 _REFERENCE = re.compile(

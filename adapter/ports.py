@@ -135,6 +135,22 @@ class FhirServer(Protocol):
 
 
 @dataclass(frozen=True)
+class ListedPatients:
+    """Whom a list names ("Patient/<id>"), each once and sorted; `warnings`: what of it could not be used, in words."""
+
+    patients: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class PatientList(Protocol):
+    """Whom to look at where the server cannot be asked what changed; kept by somebody else, and read anew each time."""
+
+    def read(self) -> ListedPatients:
+        """Read it as it is now; raises ListUnusable where it names nobody, ServerError as the port above says."""
+        ...
+
+
+@dataclass(frozen=True)
 class ParkedCase:
     """A case that the server refuses for good, kept until it is retried or its sources change.
 

@@ -9,6 +9,7 @@ from adapter.errors import (
     BrakeEngaged,
     ConfigError,
     InputError,
+    ListUnusable,
     MappingError,
     ServerError,
     StoreError,
@@ -28,6 +29,7 @@ _CODES: Final[tuple[tuple[type[AdapterError], int], ...]] = (
     (InputError, WRONG_USAGE),
     (MappingError, WRONG_USAGE),
     (ServerError, NOT_REACHABLE),
+    (ListUnusable, NOT_REACHABLE),
     (StoreError, NOT_REACHABLE),  # as a server: nothing is lost, run again
     (BrakeEngaged, NEEDS_OPERATOR),
 )

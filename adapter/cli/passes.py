@@ -80,24 +80,29 @@ def sync(  # noqa: PLR0913 - each parameter is an option of the command
     is not written again.
     """
     from adapter.bootstrap import open_adapter
+    from adapter.cli.discovery_text import discovery_sentence
     from adapter.cli.pass_report import print_pass
     from adapter.cli.site_text import overlay_sentences
     from adapter.sync.cycle import Cycle, Interrupts, PassOptions
 
     conditions = fail_on(fail_on_list)
+    settings = shared.settings(quiet=True)
+    is_by_list = settings.poll.discovery != "changes"
+    if since and is_by_list:
+        raise typer.BadParameter("--since asks what changed, and poll.discovery is another way")
     asked = PassOptions(
         patients=_patients(patient, patients),
         since=instant(since) if since else None,
         backfill=backfill,
         dry_run=dry_run,
+        full_sweep=is_by_list,  # somebody who runs a pass by hand wants it now
     )
-    settings = shared.settings(quiet=True)
     with (
         stop_on_signals() as stop,
         shown_progress() as watched,
         open_adapter(settings, stop.event, watched=watched) as adapter,
     ):
-        say(*overlay_sentences(adapter))
+        say(discovery_sentence(adapter.settings), *overlay_sentences(adapter))
         interrupts = Interrupts(stopped=stop.is_set)
         report = Cycle(adapter.parts, adapter.options, interrupts=interrupts).run_pass(asked)
     print_pass(report, shared.form)
@@ -163,6 +168,7 @@ def _tell_start(adapter: Adapter) -> None:
     """Tell in the log what runs, and on a console every setting that is not its default."""
     import structlog
 
+    from adapter.cli.discovery_text import discovery_sentence, log_discovery
     from adapter.cli.site_text import log_overlay, overlay_sentences
     from adapter.settings import describe
 
@@ -176,8 +182,9 @@ def _tell_start(adapter: Adapter) -> None:
         url=adapter.parts.source.base_url,
     )
     log_overlay(adapter)
+    log_discovery(settings)
     if settings.log.format == "console":
-        say(*overlay_sentences(adapter))
+        say(discovery_sentence(settings), *overlay_sentences(adapter))
         rows = describe(settings)
         say(
             *(

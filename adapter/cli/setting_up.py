@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.cli.exit_codes import DONE
-from adapter.cli.printing import Block, print_blocks, say
+from adapter.cli.printing import Block, number_of, print_blocks, say
 from adapter.cli.shared import Shared
 from adapter.errors import StoreError
 
@@ -56,6 +56,7 @@ def config(shared: Shared, check: CheckServers = False) -> int:
 def _checked(settings: Settings) -> Iterator[str]:
     """Say what the parts are and what a server lacks; raises what a start would raise."""
     from adapter.bootstrap import open_adapter
+    from adapter.cli.discovery_text import discovery_sentence
     from adapter.cli.granted_text import granted_sentences
     from adapter.cli.site_text import overlay_sentences
     from adapter.sync.reading.searches import Searches
@@ -69,10 +70,15 @@ def _checked(settings: Settings) -> Iterator[str]:
         yield from _servers(adapter)
         yield from granted_sentences(adapter.auths)
         searches = Searches.of(parts, adapter.options.read)
+        yield discovery_sentence(settings)
+        if parts.listed is not None:
+            listed = parts.listed.read()
+            yield f"The list names {number_of(len(listed.patients), 'patient')}"
+            yield from listed.warnings
         searches.prepare()
         yield from searches.warnings
         if not searches.proved:
-            yield "The server holds no HER2 result, so its searches could not be tried"
+            yield "No HER2 result was found there, so the searches could not be tried"
     yield "All good"
 
 

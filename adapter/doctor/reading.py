@@ -58,11 +58,16 @@ def forms(searches: Searches) -> Iterator[Finding]:
     said = "; ".join(searches.warnings)
     if not searches.proved:
         yield not_measured(
-            Topic.FORMS, said or "the server holds no HER2 result that they could be tried on"
+            Topic.FORMS, said or "no HER2 result was found there that they could be tried on"
         )
         return
     used = ", ".join([*searches.forms.code_params, *searches.forms.name_params])
     yield measured(Topic.FORMS, said or f"by {used}: proved on a result", works=not said)
+    if searches.by_patient:
+        yield not_measured(
+            Topic.LAST_UPDATED, "poll.discovery does not ask the source what changed"
+        )
+        return
     words = "finds what changed" if searches.incremental else "does not find what changed"
     yield measured(Topic.LAST_UPDATED, words, works=searches.incremental)
 

@@ -39,7 +39,7 @@ def answers_around(parts: Parts, reference: str, limits: ReadLimits) -> Answers:
     if patient is None:
         raise InputError(f"{reference} names no patient of this server", code="no-patient")
     searches = Searches.of(parts, limits)
-    searches.prepare()
+    searches.prepare([patient])
     gatherer = Gatherer(searches, parts.store, parts.clock, limits)
     documents = [found]
     for gathered in gatherer.patients([patient]):
@@ -72,7 +72,9 @@ def gathered_patients(
     searches = replace(Searches.of(parts, limits), wanted=wanted)
     searches.prepare()
     found: dict[str, None] = {}
-    for page in searches.results(alone=True):
+    if searches.by_patient:
+        found.update(dict.fromkeys(parts.listed.read().patients if parts.listed else ()))
+    for page in () if searches.by_patient else searches.results(alone=True):
         subjects = (patient_of(one, parts.source.base_url) for one in page.matches)
         found.update(dict.fromkeys(one for one in subjects if one))
         if len(found) >= patients:

@@ -80,7 +80,6 @@ class Replayer:
         Raises: ServerError as the port says.
 
         """
-        self.searches.prepare()
         stored = self.parts.target.read(reference)
         if stored is None:
             return Verdict(reference, Agreement.CANNOT, "not-found")
@@ -182,6 +181,7 @@ class _Attempt:
         parts = self.of.parts
         base_url = parts.source.base_url
         patient = patient_of(self.stored, base_url)
+        self.of.searches.prepare([patient] if patient else [])
         gatherer = Gatherer(self.of.searches, parts.store, parts.clock, self.of.limits)
         found = gatherer.patients([patient] if patient else [])
         now = next((one for one in found if patient in one.patients), None)

@@ -17,7 +17,6 @@ from adapter.settings.model import (
     LogSettings,
     OutputSettings,
     PolicySettings,
-    PollSettings,
     ServerSettings,
     Settings,
     StoreSettings,
@@ -31,6 +30,7 @@ from adapter.settings.names import (
     VARIABLES,
     variable_of,
 )
+from adapter.settings.poll import PollSettings
 from adapter.settings.section import is_loopback
 
 __all__ = [

@@ -25,11 +25,11 @@ from pydantic_settings import (
 
 from adapter.errors import ConfigError
 from adapter.settings.http import HttpSettings
+from adapter.settings.poll import PollSettings
 from adapter.settings.section import (
     ExistingFile,
     ExistingFolder,
     LongSecret,
-    Seconds,
     Section,
     SomeSeconds,
     is_loopback,
@@ -251,16 +251,6 @@ class TargetSettings(ServerSettings):
     batch_cases: int = Field(default=25, ge=1, le=100)
     cases_per_minute: int | None = Field(default=None, ge=1)
     keep_target_version: bool = True
-
-
-class PollSettings(Section):
-    """How often the source is asked, how far back each time, and how much is read."""
-
-    interval_seconds: SomeSeconds = 60.0
-    overlap_seconds: Seconds = 600.0
-    sweep_hours: float = Field(default=24.0, gt=0, le=8784, allow_inf_nan=False)
-    absence_confirm_seconds: Seconds = 600.0
-    laboratory_sweep: Literal["auto", "on", "off"] = "auto"
 
 
 class PolicySettings(Section):

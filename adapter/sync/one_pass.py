@@ -20,7 +20,7 @@ from adapter.sync.deciding import Decider
 from adapter.sync.details import Details
 from adapter.sync.facts import count_of
 from adapter.sync.link_watch import LinkWatch
-from adapter.sync.options import PassOptions, SyncOptions
+from adapter.sync.options import DiscoverBy, PassOptions, SyncOptions
 from adapter.sync.parts import Interrupts, Parts
 from adapter.sync.planning.brakes import (
     RELEASED,
@@ -37,11 +37,12 @@ from adapter.sync.reading.discover import RESULTS, Recent
 from adapter.sync.reading.landmarks import remember, remembered
 from adapter.sync.reading.pool import Gathered
 from adapter.sync.reading.searches import Searches
-from adapter.sync.references import version_of
+from adapter.sync.references import mark_of
 from adapter.sync.releasing import BrakeBook
 from adapter.sync.report import PassOutcome, PassReport
 from adapter.sync.scope import DERIVED_COUNT, LAST_SWEEP, SINCE, SWEPT_WITH, Scope, Scoping
 from adapter.sync.tally import Tally
+from adapter.sync.walk import Walking
 from adapter.sync.writing.bundle import BundleMaker
 from adapter.sync.writing.delivery import Attempts, Delivery
 from adapter.sync.writing.fenced import FencedServer
@@ -119,7 +120,8 @@ class OnePass:
 
     def run(self) -> PassReport:
         """Run it; raises as Cycle.run_pass."""
-        self.searches.prepare()
+        if self.options.read.discovery is DiscoverBy.CHANGES:
+            self.searches.prepare()
         if self.may_write:
             self._note_what_was_asked()
             self.interrupts.guard()
@@ -129,16 +131,18 @@ class OnePass:
                 self.delivery, self.store, self.ladder, self.auditor
             )
         scope = self._scope()
-        self.edits.woken_by = scope.discovered.versions
+        self.edits.woken_by = scope.discovered.marks
         held_none = scope.sweep is not None and not any(
             map(self.decider.is_ours, scope.sweep.own())
         )
         self.load = replace(self.load, first_contact=held_none)
         self.decider.trusts_search = held_none
-        self._warn_of_narrowed_scope(scope)
+        if scope.sweep is not None:
+            self._warn_of_narrowed_scope(sum(map(self.decider.is_ours, scope.sweep.own())))
         self._warn(
             f"{one} is gone or older than it was: everything is read again" for one in scope.lost
         )
+        self._warn(scope.warnings)
         with Lanes(self.options.send.writers) as lanes:
             for gathered in scope.chunks:
                 if self.interrupts.stopped():
@@ -147,7 +151,9 @@ class OnePass:
                 if self.load.first_contact and self.backfills and self.may_write:
                     self._write_pending(lanes)
             self._prune_worklist(scope)
-            self._warn(self.links.never_found() if scope.sweep is not None else ())
+            if scope.is_walk:
+                self._warn_of_narrowed_scope(self.load.existing)
+            self._warn(self.links.never_found() if scope.sees_everybody else ())
             brake = self._judge(scope)
             outcome = self._write(brake, lanes)
         if self.may_write and not (brake.engaged and self.load.first_contact):
@@ -155,7 +161,17 @@ class OnePass:
         return self._report(scope, outcome, brake)
 
     def _scope(self) -> Scope:
-        parts = self.parts
+        parts, observe = self.parts, self.options.observe
+        if self.options.read.discovery is not DiscoverBy.CHANGES:
+            walking = Walking(
+                searches=self.searches,
+                store=parts.store,
+                clock=parts.clock,
+                limits=self.options.read,
+                listed=parts.listed,
+                basis=self.basis,
+            )
+            return walking.choose(self.asked, self.recent, observe=observe)
         scoping = Scoping(
             searches=self.searches,
             store=parts.store,
@@ -164,18 +180,16 @@ class OnePass:
             may_remember=self.may_write,
             basis=self.basis,
         )
-        return scoping.choose(self.asked, self.recent, observe=self.options.observe)
+        return scoping.choose(self.asked, self.recent, observe=observe)
 
-    def _warn_of_narrowed_scope(self, scope: Scope) -> None:
-        """Say when a sweep sees far less of ours than stood before: an account may see less than it did."""
+    def _warn_of_narrowed_scope(self, seen: int) -> None:
+        """Say when everybody has far less of ours than stood before: an account may see less than it did."""
         before = count_of(self.store, DERIVED_COUNT)
-        if scope.sweep is not None and before:
-            seen = sum(map(self.decider.is_ours, scope.sweep.own()))
-            if 2 * seen < before:
-                self.tally.warn(
-                    f"only {seen} of about {before} derived results are shown: check what the "
-                    "adapter's account may read"
-                )
+        if 2 * seen < before:
+            self.tally.warn(
+                f"only {seen} of about {before} derived results are shown: check what the "
+                "adapter's account may read"
+            )
 
     def _note_what_was_asked(self) -> None:
         if self.asked.backfill:
@@ -255,7 +269,8 @@ class OnePass:
         limits = self.options.brakes
         existing = self.load.existing
         if scope.sweep is None:
-            existing = max(existing, count_of(self.store, DERIVED_COUNT))
+            if not scope.is_walk:
+                existing = max(existing, count_of(self.store, DERIVED_COUNT))
             is_first = self.load.creations > limits.first_pass and self._holds_none_of_ours()
             self.load = replace(self.load, existing=existing, first_contact=is_first)
         first = judge_first_contact(self.load, limits, allowed=self.backfills)
@@ -330,10 +345,12 @@ class OnePass:
             store.set_setting(LAST_SWEEP, self.started_at.isoformat())
         if scope.is_whole:
             store.set_setting(SWEPT_WITH, self.basis)
+        for name, fact in scope.facts.items():
+            store.set_setting(name, fact)
         for patient in finished:
-            self.recent.remember(scope.discovered.versions.get(patient, {}))
+            self.recent.remember(scope.discovered.marks.get(patient, {}))
         strays = scope.discovered.without_patient.values()
-        self.recent.remember({reference_to(one): version_of(one) or "" for one in strays})
+        self.recent.remember({reference_to(one): mark_of(one) for one in strays})
         self.recent.remember({one.reference: one.version for one in landed.values()})
 
     def _unpark(self, scope: Scope) -> None:

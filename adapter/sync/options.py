@@ -21,17 +21,30 @@ class LaboratorySweep(StrEnum):
     OFF = "off"
 
 
+class DiscoverBy(StrEnum):
+    """How it is known whom to look at.
+
+    CHANGES: by asking the source what changed. PATIENTS: by a list, each of them in turn. REQUESTS: by those who ask.
+    """
+
+    CHANGES = "changes"
+    PATIENTS = "patients"
+    REQUESTS = "requests"
+
+
 @dataclass(frozen=True)
 class ReadLimits:
     """How the source is read.
 
     `overlap_seconds`: how far behind the watermark every discovery starts, because a row can become
-    visible after a later one was served. `sweep_hours`: at most so long between two full sweeps.
+    visible after a later one was served. `sweep_hours`: at most so long between two full sweeps, or
+    between two walks over the list of patients.
     `absence_confirm_seconds`: a source that cannot be read counts as gone only when it could not
     be read twice, at least so far apart. `laboratory_sweep`: see LaboratorySweep; it holds for
     sweeps, for what changed and for patients alike, or a result would come and go between passes.
     `narratives`: whether reports are searched for HER2 statements, as suggestions for the worklist.
     `incremental`: False where the doctor saw that what changed is not found: then every pass is a sweep.
+    `discovery`: see DiscoverBy.
     """
 
     page_size: int = 500
@@ -42,11 +55,14 @@ class ReadLimits:
     laboratory_sweep: LaboratorySweep = LaboratorySweep.AUTO
     narratives: bool = False
     incremental: bool = True
+    discovery: DiscoverBy = DiscoverBy.CHANGES
 
     @property
     def basis(self) -> str:
         """What decides which results and reports are found at all; a change of it asks for a sweep."""
-        return f"laboratory={self.laboratory_sweep} narratives={self.narratives}"
+        said = f"laboratory={self.laboratory_sweep} narratives={self.narratives}"
+        is_usual = self.discovery is DiscoverBy.CHANGES
+        return said if is_usual else f"{said} discovery={self.discovery}"
 
 
 @dataclass(frozen=True)

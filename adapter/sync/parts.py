@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from adapter.fhir.record.derive import DeriveContext
 from adapter.her2.model import Link
 from adapter.her2.policy import choices
-from adapter.ports import Clock, FhirServer, StateStore
+from adapter.ports import Clock, FhirServer, PatientList, StateStore
 from adapter.terminology.catalogue import Catalogue
 from adapter.traffic import Traffic
 
@@ -18,7 +18,8 @@ class Parts:
     """What passes work with. `context.now` and `base_urls` are replaced by those of each pass.
 
     `links`: samples that a person joined, from the site's overlay. `actor`: who the audit trail says did it, the
-    account and host of this process. `traffic`: what was asked of the servers so far.
+    account and host of this process. `traffic`: what was asked of the servers so far. `listed`: the list of
+    patients, where discovery goes by one.
     """
 
     source: FhirServer
@@ -30,6 +31,7 @@ class Parts:
     links: tuple[Link, ...] = ()
     actor: str = "adapter"
     traffic: Traffic = field(default_factory=Traffic)
+    listed: PatientList | None = None
 
     @property
     def basis(self) -> str:

@@ -26,7 +26,12 @@ _OURS: Final = ("Observation", "Provenance", "Device")
 
 
 def needed(
-    *, source: bool, target: bool, observe: bool = False, creates: bool = False
+    *,
+    source: bool,
+    target: bool,
+    observe: bool = False,
+    creates: bool = False,
+    group: bool = False,
 ) -> tuple[str, ...]:
     """Give the scopes to ask one server for, each once.
 
@@ -35,9 +40,12 @@ def needed(
         target: ours are read there, and written.
         observe: nothing is written.
         creates: the server does not let clients choose ids.
+        group: a FHIR Group of the source says whom to look at.
 
     """
     asked = list(FROM_SOURCE) if source else []
+    if source and group:
+        asked.append("system/Group.r")
     if target:
         asked += [f"system/{kind}.rs" for kind in _OURS]
     if target and not observe:

@@ -8,16 +8,27 @@ references are relative to the source.
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 
 from adapter.fhir.identity import relative_reference
 from adapter.fhir.references import reference_to, with_references
 from adapter.fhir.shapes import child, string
+from adapter.fhir.strict_json import canonical
 from adapter.ports import JsonObject
 
 
 def version_of(resource: JsonObject) -> str | None:
     """Read meta.versionId, an opaque string; None when the server gives none."""
     return string(child(resource, "meta"), "versionId") or None
+
+
+def mark_of(resource: JsonObject) -> str:
+    """Give what tells one state of a resource from another: its version, and a hash of all but its meta.
+
+    There are servers that give no version, and such that change a result under the version it had.
+    """
+    said = {key: value for key, value in resource.items() if key != "meta"}
+    return f"{version_of(resource) or ''} {sha256(canonical(said)).hexdigest()}"
 
 
 def patient_of(resource: JsonObject, base_url: str) -> str | None:

@@ -21,6 +21,8 @@ class PassKind(StrEnum):
 
     INCREMENTAL = "incremental"
     SWEEP = "sweep"
+    WALK = "walk"
+    """Everybody on the list of patients, one by one."""
     PATIENTS = "patients"
     WITHDRAWAL = "withdrawal"
 

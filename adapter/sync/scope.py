@@ -6,7 +6,7 @@ server. The planner picks between gathering by patient and a sweep by count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,7 +23,7 @@ from adapter.sync.reading.sweep import Sweep, read_everything
 from adapter.sync.report import PassKind
 
 LAST_SWEEP: Final = "last-sweep"
-"""Setting: when everything was last read, as an ISO instant."""
+"""Setting: when everything, or everybody on the list, was last read, as an ISO instant."""
 SWEPT_WITH: Final = "swept-with"
 """Setting: what the answers of that sweep were given with, as OnePass.basis."""
 SINCE: Final = "since"
@@ -44,7 +44,8 @@ class Scope:
     """What a pass looks at; `sweep` is there when everything is read.
 
     `is_whole`: it looks at everything that this site looks at, be it from the day it began with.
-    `lost`: what was there before and is gone or older now, so that everything is read.
+    `lost`: what was there before and is gone or older now, so that everything is read. `is_walk`: it looks at
+    everybody on the list of patients. `facts`: settings to keep when it has ended well.
     """
 
     kind: PassKind
@@ -55,6 +56,14 @@ class Scope:
     marks_sweep: bool = False
     is_whole: bool = False
     lost: tuple[str, ...] = ()
+    is_walk: bool = False
+    warnings: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sees_everybody(self) -> bool:
+        """Whether it looks at everybody whom this site looks at, whatever changed."""
+        return self.sweep is not None or self.is_walk
 
     def landmarks(self, before: Landmarks) -> Landmarks:
         """Give what is remembered of this pass: all that a sweep saw, else what is newer than before."""
@@ -89,7 +98,7 @@ class Scoping:
         """
         gatherer = Gatherer(self.searches, self.store, self.clock, self.limits)
         if asked.patients is not None:
-            return Scope(PassKind.PATIENTS, gatherer.patients(_references(asked.patients)))
+            return Scope(PassKind.PATIENTS, gatherer.patients(references_of(asked.patients)))
         queued = self.store.queued(self.store.queue_length())
         since = asked.since
         lost: tuple[str, ...] = ()
@@ -182,6 +191,6 @@ def _chunks(
     yield from gatherer.patients(patients)
 
 
-def _references(patients: Sequence[str]) -> list[str]:
+def references_of(patients: Sequence[str]) -> list[str]:
     """Take "Patient/abc" and "abc" alike."""
     return [one if one.startswith("Patient/") else f"Patient/{one}" for one in patients]

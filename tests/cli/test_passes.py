@@ -11,6 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from adapter.cli.exit_codes import NOT_REACHABLE, WRONG_USAGE
 from adapter.sandbox.server import Sandbox
 from tests.cli.conftest import ROOT, Run, Start, fetch, load, wait_until
 from tests.unit.terminology.mapping_sets import site_toml
@@ -230,3 +231,38 @@ def test_a_reader_that_goes_away_is_no_defect(start: Start) -> None:
     assert process.returncode == 130
     assert process.stderr.read() == ""
     process.stderr.close()
+
+
+def test_a_pass_says_by_what_it_knows_whom_to_look_at(
+    run: Run, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    load(sandbox)
+    sandbox.habits.choose({"patient-required": True, "no-last-updated": True})
+    (tmp_path / "list.txt").write_text("ihc-3-plus\nihc-0\n", "utf-8")
+    listed = {"HER2_POLL__DISCOVERY": "patients", "HER2_POLL__PATIENTS_FILE": "list.txt"}
+    checked = run("config", "--check", HER2_FHIR_URL=sandbox.base_url, **listed)
+    ended = run("sync")
+
+    assert (checked.code, ended.code) == (0, 0)
+    assert "The list names 2 patients" in checked.err
+    said = "Discovery: the patients of the file list.txt, each read every 24 h"
+    assert said in checked.err
+    assert said in ended.err
+    subjects = {line["subject"] for line in ended.lines if line["kind"] == "case"}
+    assert subjects == {"Patient/ihc-3-plus", "Patient/ihc-0"}
+    assert "full sweep" not in ended.err
+    again = run("sync")
+    assert "0 versions written" in again.err
+    assert run("sync", "--since", "2024-01-01").code == WRONG_USAGE
+    (tmp_path / "list.txt").write_text("", "utf-8")
+    gone = run("sync")
+    assert (gone.code, "nothing is withdrawn" in gone.err) == (NOT_REACHABLE, True)
+
+
+def test_by_requests_a_pass_without_any_looks_at_nobody(run: Run, sandbox: Sandbox) -> None:
+    load(sandbox)
+    ended = run("sync", HER2_FHIR_URL=sandbox.base_url, HER2_POLL__DISCOVERY="requests")
+    assert "only the patients that somebody asks for" in ended.err
+    assert ended.lines == []
+    asked = run("sync", "--patient", "ihc-3-plus")
+    assert [line["subject"] for line in asked.lines] == ["Patient/ihc-3-plus"]

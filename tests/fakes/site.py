@@ -10,7 +10,7 @@ from adapter.fhir.identity import category_of, is_own
 from adapter.fhir.record.derive import DeriveContext
 from adapter.her2.model import Link, Policy
 from adapter.her2.policy import ASCO_CAP_2023
-from adapter.ports import JsonObject
+from adapter.ports import JsonObject, PatientList
 from adapter.sync.cycle import Cycle, Interrupts, Parts, PassOptions, PassReport, SyncOptions
 from adapter.terminology.catalogue import Catalogue, load_catalogue
 from adapter.traffic import Traffic
@@ -55,6 +55,7 @@ class Site:
         self.interrupts = Interrupts()
         self.traffic = Traffic()
         self.links: tuple[Link, ...] = ()
+        self.listed: PatientList | None = None
         self.restart()
 
     @property
@@ -69,6 +70,7 @@ class Site:
             self.context,
             links=self.links,
             traffic=self.traffic,
+            listed=self.listed,
         )
 
     def restart(self) -> None:

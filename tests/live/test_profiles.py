@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,20 @@ def _run_until_quiet(adapter: AdapterUnderTest) -> None:
     raise AssertionError(f"{PASSES} passes do not come to rest; {failed} failed")
 
 
+def _discovery(profile: str, laboratory: Laboratory, folder: Path) -> dict[str, Any]:
+    """Give the settings of a site: where nobody can ask what changed, everybody on a list is read at each pass."""
+    if profile != "epic":
+        return {}
+    file = folder / "patients.txt"
+    names = ("low", "open", "both")
+    file.write_text("\n".join(map(laboratory.patient, names)), encoding="utf-8")
+    return {
+        "poll__discovery": "patients",
+        "poll__patients_file": str(file),
+        "poll__sweep_hours": 1e-6,
+    }
+
+
 @pytest.mark.parametrize("profile", [one.name for one in PROFILES])
 def test_under_every_profile_what_stands_is_what_the_oracle_asks_for(
     profile: str, tmp_path: Path
@@ -57,7 +72,9 @@ def test_under_every_profile_what_stands_is_what_the_oracle_asks_for(
         sandbox.habits.switch(
             {name: AT_ONCE[name] for name in AT_ONCE if name in sandbox.habits.on}
         )
-        adapter = AdapterUnderTest(sandbox.base_url, tmp_path / "state.sqlite")
+        adapter = AdapterUnderTest(
+            sandbox.base_url, tmp_path / "state.sqlite", **_discovery(profile, laboratory, tmp_path)
+        )
         try:
             _run_until_quiet(adapter)
             with _good_for_a_moment(sandbox):

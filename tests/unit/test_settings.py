@@ -710,3 +710,45 @@ def test_a_client_key_without_its_certificate_is_refused(tmp_path: Path) -> None
     flags = {"source.url": URL, "source.client_key_file": str(tmp_path / "key.pem")}
     (problem,) = problems(flags=flags)
     assert problem.endswith("is given without client_cert_file; set both")
+
+
+LISTS = {
+    "neither": ({"poll.discovery": "patients"}, ("poll.group: is missing",)),
+    "both": (
+        {"poll.discovery": "patients", "poll.patients_file": __file__, "poll.group": "Group/1"},
+        ("poll.group (flag): is given beside poll.patients_file",),
+    ),
+    "file-for-changes": (
+        {"poll.patients_file": __file__},
+        ("poll.patients_file (flag): is given, but poll.discovery is changes",),
+    ),
+    "both-for-requests": (
+        {"poll.discovery": "requests", "poll.patients_file": __file__, "poll.group": "Group/1"},
+        ("poll.patients_file (flag): is given, but", "poll.group (flag): is given, but"),
+    ),
+    "no-such-file": (
+        {"poll.discovery": "patients", "poll.patients_file": "/nowhere/at-all"},
+        ("poll.patients_file (flag): names no file",),
+    ),
+    "no-group": (
+        {"poll.discovery": "patients", "poll.group": "Patient/1"},
+        ("poll.group (flag): must be a reference such as Group/123",),
+    ),
+    "no-way": ({"poll.discovery": "list"}, ("poll.discovery (flag): must be one of",)),
+}
+
+
+@pytest.mark.parametrize(("flags", "said"), LISTS.values(), ids=LISTS)
+def test_lists_of_patients_that_fit_no_way_of_discovery_are_named_at_once(
+    flags: Mapping[str, Any], said: tuple[str, ...]
+) -> None:
+    found = problems(flags=flags)
+    assert len(found) == len(said)
+    assert all(one.startswith(beginning) for one, beginning in zip(found, said, strict=True))
+
+
+@pytest.mark.parametrize(
+    "flags", [{"poll__patients_file": __file__}, {"poll__group": "Group/her2-patients"}]
+)
+def test_one_list_is_enough(flags: Mapping[str, Any]) -> None:
+    assert load(poll__discovery="patients", **flags).poll.discovery == "patients"

@@ -89,6 +89,28 @@ class SilentUnknowns(Habit):
         return found
 
 
+class PatientRequired(Habit):
+    """Nobody can ask about everybody."""
+
+    name = "patient-required"
+    does = (
+        "a search of what belongs to a patient (results, specimens, reports, conditions, orders) is refused with 400 "
+        "unless it says patient, subject, _id or identifier"
+    )
+    seen = (
+        "Epic and Oracle Health (open.epic.com, Observation.Search; docs.oracle.com, Observation)"
+    )
+
+    def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:
+        """Refuse what names nobody."""
+        kind = request.path.partition("/")[0]
+        if is_search(request) and kind in _OF_PATIENTS:
+            names = {name.partition(":")[0] for name, _ in pairs_of(request)}
+            if not names & _NAMES_SOMEBODY:
+                return plain_response(400, outcome("required", "a patient is required"))
+        return answer(request)
+
+
 class NoLastUpdated(Habit):
     """Nobody can ask what changed."""
 
@@ -120,6 +142,12 @@ class NoLastUpdated(Habit):
             return {**resource, "searchParam": kept}
 
         return with_resources(statement, without)
+
+
+_OF_PATIENTS = frozenset(
+    {"Observation", "Specimen", "DiagnosticReport", "Condition", "ServiceRequest"}
+)
+_NAMES_SOMEBODY = frozenset({"patient", "subject", "_id", "identifier"})
 
 
 def _names_time(name: str, value: str) -> bool:
@@ -160,6 +188,7 @@ HABITS: tuple[type[Habit], ...] = (
     LyingSelfLinks,
     SilentUnknowns,
     DroppedParameters,
+    PatientRequired,
     NoLastUpdated,
     CappedCount,
 )

@@ -66,9 +66,10 @@ PROFILES: tuple[Profile, ...] = (
     ),
     _profile(
         "epic",
-        "a server like Epic's: it chooses the ids, and nobody can ask what changed",
+        "a server like Epic's: it chooses the ids, and nobody can ask what changed, or about everybody",
         "smart-fetch docs/since.md; open.epic.com",
         {
+            "patient-required": "",
             "no-last-updated": "refused",
             "no-meta": "server",
             "outcome-entries": "warning",

@@ -18,7 +18,7 @@ from adapter.ports import Clock, JsonObject, SearchPage, StateStore
 from adapter.sync.reading.landmarks import Landmark
 from adapter.sync.reading.search_params import at_or_after
 from adapter.sync.reading.searches import Searches
-from adapter.sync.references import patient_of, version_of
+from adapter.sync.references import mark_of, patient_of, version_of
 
 RESULTS: Final = "Observation"
 OWN: Final = "derived"
@@ -26,28 +26,30 @@ NARRATIVES: Final = "narrative"
 WAKING_TYPES: Final = ("DiagnosticReport", "Specimen", "Patient")
 """A change of one of these can change which results belong together, or whose they are."""
 
-Versions = Mapping[str, str]
-"""Reference → versionId."""
+Marks = Mapping[str, str]
+"""Reference → what `mark_of` gives of the resource; of what we wrote ourselves, its versionId."""
 
 
 @dataclass
 class Recent:
-    """Result versions that are dealt with, so that the overlap wakes nobody twice.
+    """States of results that are dealt with, so that the overlap wakes nobody twice.
 
     Lives in the process only: it is empty at start, dropped on any error, and a full sweep never
-    asks it.
+    asks it. `listed`: whom the list of patients named last; `walked_at`: when everybody on it was read.
     """
 
     dealt_with: dict[str, str] = field(default_factory=dict)
+    listed: frozenset[str] = frozenset()
+    walked_at: datetime | None = None
 
     def knows(self, resource: JsonObject) -> bool:
-        """Whether this very version was dealt with."""
-        version = version_of(resource)
-        return version is not None and self.dealt_with.get(reference_to(resource)) == version
+        """Whether this very state was dealt with: its version and its content, so that neither is relied on alone."""
+        known = self.dealt_with.get(reference_to(resource))
+        return known is not None and known in (version_of(resource), mark_of(resource))
 
-    def remember(self, versions: Versions) -> None:
-        """Note versions as dealt with; only after what they ask for is confirmed on the server."""
-        self.dealt_with.update(versions)
+    def remember(self, marks: Marks) -> None:
+        """Note states as dealt with; only after what they ask for is confirmed on the server."""
+        self.dealt_with.update(marks)
 
     def keep_only(self, references: Iterable[str]) -> None:
         """Forget what the present overlap no longer shows."""
@@ -59,14 +61,14 @@ class Recent:
 class Discovered:
     """What a discovery found.
 
-    `patients`: to be looked at. `versions`: patient → the versions that woke it, to be remembered
+    `patients`: to be looked at. `marks`: patient → the states that woke it, to be remembered
     once it is dealt with. `without_patient`: results that name no patient of this server.
     `watermarks`: where each discovery may move to, once everything found is queued. `landmarks`:
     the newest result, and the newest of ours, that it saw.
     """
 
     patients: set[str] = field(default_factory=set)
-    versions: dict[str, dict[str, str]] = field(default_factory=dict)
+    marks: dict[str, dict[str, str]] = field(default_factory=dict)
     without_patient: dict[str, JsonObject] = field(default_factory=dict)
     watermarks: dict[str, datetime] = field(default_factory=dict)
     landmarks: dict[str, Landmark] = field(default_factory=dict)
@@ -74,9 +76,7 @@ class Discovered:
     def wake(self, patient: str, resource: JsonObject) -> None:
         """Note that a resource says this patient may have changed."""
         self.patients.add(patient)
-        version = version_of(resource)
-        if version is not None:
-            self.versions.setdefault(patient, {})[reference_to(resource)] = version
+        self.marks.setdefault(patient, {})[reference_to(resource)] = mark_of(resource)
 
 
 @dataclass

@@ -16,10 +16,10 @@ from adapter.fhir.identity import is_own
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import objects, string
 from adapter.ports import Clock, JsonObject, StateStore
-from adapter.sync.options import ReadLimits
+from adapter.sync.options import DiscoverBy, ReadLimits
 from adapter.sync.reading.pool import Gathered, Pool, referenced
 from adapter.sync.reading.search_params import within_budget
-from adapter.sync.reading.searches import Searches
+from adapter.sync.reading.searches import FORBIDDEN, Searches
 from adapter.sync.references import patient_of
 
 REFUSED_STATUSES: Final = frozenset({400, 404, 410, 422})
@@ -51,19 +51,26 @@ class Gatherer:
         wanted, seen = set(patients), set(patients)
         while wanted:
             others: set[str] = set()
-            for together in within_budget(sorted(wanted), self.limits.patients_at_once):
+            for together in within_budget(sorted(wanted), self._at_most):
                 for gathered in self._together(together.split(",")):
                     yield gathered
                     others |= gathered.others
             wanted = others - seen
             seen |= wanted
 
+    @property
+    def _at_most(self) -> int:
+        """How many patients one search names."""
+        limit = self.searches.patients_at_once
+        wanted = self.limits.patients_at_once
+        return wanted if limit is None else min(wanted, limit)
+
     def _together(self, patients: list[str]) -> Iterator[Gathered]:
         """Gather some patients at once; where the server refuses that, find the one it refuses."""
         try:
             gathered = self._at_once(patients)
         except PermanentServerError as error:
-            if error.status not in REFUSED_STATUSES:
+            if error.status not in self._refused_statuses:
                 raise
             if len(patients) == 1:
                 yield Gathered(frozenset(patients), unread=str(error))
@@ -73,6 +80,12 @@ class Gatherer:
             yield from self._together(patients[middle:])
         else:
             yield from gathered
+
+    @property
+    def _refused_statuses(self) -> frozenset[int]:
+        """Statuses that may be about one patient: of a list somebody's record may be protected, and not everybody's."""
+        is_by_list = self.limits.discovery is not DiscoverBy.CHANGES
+        return REFUSED_STATUSES | {FORBIDDEN} if is_by_list else REFUSED_STATUSES
 
     def _at_once(self, patients: list[str]) -> list[Gathered]:
         pool, together = Pool(), ",".join(patients)

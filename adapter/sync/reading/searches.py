@@ -7,26 +7,30 @@ in words. Nothing here decides what a result means.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from adapter.errors import PermanentServerError
+from adapter.errors import NotAuthorised, PermanentServerError
 from adapter.fhir.identity import is_own, relative_reference
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, string
-from adapter.ports import Clock, FhirServer, JsonObject, SearchPage, SearchParams
-from adapter.sync.options import LaboratorySweep, ReadLimits
+from adapter.ports import Clock, FhirServer, JsonObject, PatientList, SearchPage, SearchParams
+from adapter.sync.options import DiscoverBy, LaboratorySweep, ReadLimits
 from adapter.sync.parts import Parts
 from adapter.sync.reading.forms import LABORATORY, FormChoice, Forms
 from adapter.sync.reading.search_params import Params, at_or_after, last_updated, within_budget
 from adapter.sync.reading.slices import WholeSearch
 from adapter.sync.reading.trial import Trial
 from adapter.sync.reading.wanted import Wanted
+from adapter.sync.references import patient_of
 from adapter.terminology.systems import ADAPTER_SYSTEM, CASE_IDENTIFIER_SYSTEM
 
 EVER: Final = "ge1970-01-01T00:00:00.000Z"
 """A `_lastUpdated` that leaves nothing out."""
+MOST_TRIED: Final = 10
+"""Of so many patients of a list the results are looked for, to prove the searches on one of them."""
+FORBIDDEN: Final = 403
 INCLUDES: Final[Params] = [
     ("_include", "Observation:specimen"),
     ("_revinclude", "DiagnosticReport:result"),
@@ -47,7 +51,9 @@ class Searches:
 
     `patient_param`, `forms` and `own_params` change when a proof fails; None for `patient_param`
     means that results cannot be asked by patient, so that every pass is a sweep. So does `may_poll`
-    when it is False, whatever the proofs say.
+    when it is False, whatever the proofs say. `patients_at_once`: so many one search may name, None for
+    any number. `by_patient`: discovery does not ask the source, which may refuse a search of no patient;
+    `listed` then tells whom it may be asked for.
     """
 
     source: FhirServer
@@ -58,10 +64,13 @@ class Searches:
     laboratory: LaboratorySweep = LaboratorySweep.AUTO
     reads_narratives: bool = False
     may_poll: bool = True
+    by_patient: bool = False
+    listed: PatientList | None = None
     incremental: bool = True
     own_incremental: bool = True
     own_by_source: bool = False
     patient_param: str | None = "patient"
+    patients_at_once: int | None = None
     forms: Forms = field(default_factory=Forms)
     own_params: Params = field(
         default_factory=lambda: [("identifier", f"{CASE_IDENTIFIER_SYSTEM}|")]
@@ -82,14 +91,26 @@ class Searches:
             laboratory=limits.laboratory_sweep,
             reads_narratives=limits.narratives,
             may_poll=limits.incremental,
+            by_patient=limits.discovery is not DiscoverBy.CHANGES,
+            listed=parts.listed,
         )
 
-    def prepare(self) -> None:
+    def prepare(self, patients: Sequence[str] = ()) -> None:
         """Choose the forms by what the server says it has, then prove them once.
 
         Nothing can be proved on a server without a HER2 result: it is tried again at the next pass.
+
+        Args:
+            patients: whom the searches are for, where one that names no patient may be refused: they are proved
+                on results of theirs; none for those on the list.
+
+        Raises: ServerError as the port says, ListUnusable.
+
         """
         if self.proved:
+            return
+        if self.by_patient:
+            self._prepare_for(patients or (self.listed.read().patients if self.listed else ()))
             return
         self.warnings.clear()
         self.incremental = self.may_poll
@@ -102,6 +123,58 @@ class Searches:
         of_patient = self._prove_results(choice.samples[0]) if choice.samples else []
         self.forms = choice.choose(unproved, of_patient)
         self.proved = bool(choice.samples)
+
+    def _prepare_for(self, patients: Sequence[str]) -> None:
+        """Prove the searches on a result of one of these patients.
+
+        Where none of the first few has one the searches are used unproved, one patient at a time, and others
+        are tried at the next pass.
+        """
+        self.warnings.clear()
+        self.incremental = False
+        self.patients_at_once = 1
+        known = self._ask_capability()
+        self.prove_own()
+        tried = (
+            (patient, name) for patient in patients[:MOST_TRIED] for name in ("patient", "subject")
+        )
+        unproved: tuple[FormChoice, Forms] | None = None
+        for patient, name in tried:
+            trial = Trial(self.source, ((name, patient),))
+            choice = FormChoice(trial, self.wanted, known, self.laboratory, self._warn)
+            try:
+                forms = choice.find_samples()
+            except NotAuthorised as error:
+                if error.status != FORBIDDEN:
+                    raise
+                continue  # a protected record: another patient may show it
+            unproved = unproved or (choice, forms)
+            # A server that leaves the parameter out in silence shows somebody else's result.
+            if any(patient_of(one, self.source.base_url) == patient for one in choice.samples):
+                self.patient_param = name
+                self.forms = choice.choose(forms, [(name, patient)])
+                if self._takes_several(choice.samples[0], name, patient, patients):
+                    self.patients_at_once = None
+                self.proved = True
+                return
+        self.forms = Forms(tokens=self.wanted.tokens)
+        if unproved is not None:
+            choice, forms = unproved
+            self.forms = choice.choose(forms, [])
+
+    def _takes_several(
+        self, sample: JsonObject, name: str, patient: str, patients: Sequence[str]
+    ) -> bool:
+        """Tell whether a search that names two patients finds the results of either, in any order."""
+        other = next((one for one in patients if one != patient), None)
+        by_id, trial = ("_id", str(sample["id"])), Trial(self.source)
+        try:
+            return other is not None and all(
+                trial.finds([by_id, (name, together)])
+                for together in (f"{patient},{other}", f"{other},{patient}")
+            )
+        except NotAuthorised:
+            return False  # the other's record may be protected
 
     def results(
         self,
@@ -142,7 +215,7 @@ class Searches:
                 if fresh or spoiled:
                     matches = tuple(fresh.values())
                     yield replace(page, matches=matches, included=(), unusable=spoiled)
-                    yield from () if alone else self._around(fresh)
+                    yield from () if alone else self._around(fresh, restriction)
 
     def narratives(
         self,
@@ -203,10 +276,12 @@ class Searches:
         if self.forms.laboratory:
             yield [LABORATORY, *restriction, self._count]
 
-    def _around(self, fresh: dict[str, JsonObject]) -> Iterator[SearchPage]:
+    def _around(
+        self, fresh: dict[str, JsonObject], restriction: SearchParams
+    ) -> Iterator[SearchPage]:
         """Ask for what is around some results; they themselves are at hand already."""
         for ids in within_budget(str(one["id"]) for one in fresh.values()):
-            for page in self._with_includes([("_id", ids), self._count]):
+            for page in self._with_includes([("_id", ids), *restriction, self._count]):
                 yield replace(
                     page, matches=tuple(one for one in page.matches if reference_to(one) in fresh)
                 )

@@ -19,7 +19,7 @@ EDITS: Final = "foreign-edits"
 
 
 class ForeignEdits:
-    """Counts the edits of others; `woken_by`: patient → versions that woke it in this pass."""
+    """Counts the edits of others; `woken_by`: patient → what woke it in this pass."""
 
     def __init__(self, store: StateStore, now: datetime, within_hours: float) -> None:
         self._store = store

@@ -296,3 +296,29 @@ def test_patients_found_before_a_failure_are_not_lost_when_the_watermark_has_mov
     site.settle()
     assert set(site.categories()) == {"anna", "berta", "clara", "dora"}
     site.assert_sound()
+
+
+def test_a_result_that_changed_under_its_version_wakes_its_patient() -> None:
+    site = settled_site()
+    ihc = site.laboratory.ihc("berta", "1+")
+    site.settle()
+    present = site.server.versions[ihc][-1]
+    assert present is not None
+    site.server.versions[ihc][-1] = {**present, "valueCodeableConcept": {"text": "3+"}}
+    report = site.run()
+    assert (report.kind, report.actions) == (PassKind.INCREMENTAL, {"update": 1})
+    assert site.categories()["berta"] == "positive"
+
+
+def test_a_result_without_a_version_wakes_its_patient_once() -> None:
+    site = settled_site()
+    site.server.show = _without_version
+    site.laboratory.ihc("berta", "1+")
+    site.settle()
+    assert site.run().patients == 0
+
+
+def _without_version(resource: JsonObject) -> JsonObject:
+    is_source = "derivedFrom" not in resource and resource["resourceType"] == "Observation"
+    meta = {key: value for key, value in resource["meta"].items() if key != "versionId"}
+    return {**resource, "meta": meta} if is_source else resource

@@ -85,6 +85,28 @@ def test_no_last_updated_is_refused_or_ignored_and_not_promised(
         assert "_lastUpdated" not in [parameter["name"] for parameter in one["searchParam"]]
 
 
+def test_where_a_patient_is_required_a_search_of_everybody_is_refused(
+    sandbox: Sandbox, fhir: Client, woman: Json, two: tuple[str, str]
+) -> None:
+    sandbox.habits.choose({"patient-required": True})
+    for kind in ("Observation", "DiagnosticReport", "Specimen"):
+        refused = fhir.search(kind, ("_count", "1"))
+        assert (refused.status_code, issue(refused)["code"]) == (400, "required")
+    assert refused_of_everybody(fhir, ("code", "85319-2"))
+    for asked in (
+        ("patient", woman["id"]),
+        ("subject", f"Patient/{woman['id']}"),
+        ("_id", ",".join(two)),
+    ):
+        assert sorted(ids(fhir.search("Observation", asked).json())) == sorted(two)
+    assert fhir.search("Patient", ("_count", "1")).status_code == 200
+    assert fhir.get(f"Observation/{two[0]}").status_code == 200
+
+
+def refused_of_everybody(fhir: Client, asked: tuple[str, str]) -> bool:
+    return bool(fhir.search("Observation", asked).status_code == 400)
+
+
 def test_a_capped_count_makes_small_pages_and_echoes_what_was_asked(
     sandbox: Sandbox, fhir: Client, woman: Json, two: tuple[str, str]
 ) -> None:

@@ -1,0 +1,131 @@
+"""Which patients a pass looks at where nobody can ask the source what changed: by a list, or on request alone.
+
+Everybody on the list is read from time to time, and who is new on it at once; in between only the queue is looked
+at. Nothing here compares versions or times: what a patient's results say now is held against what stands.
+A patient who leaves the list is looked at no more, and keeps what stands: absence from a list says nothing of
+a result. Why: docs/adr/0024-a-list-instead-of-changes.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from adapter.errors import PermanentServerError
+from adapter.ports import Clock, ListedPatients, PatientList, StateStore
+from adapter.sync.facts import instant_of, json_of
+from adapter.sync.options import PassOptions, ReadLimits
+from adapter.sync.reading.discover import Recent
+from adapter.sync.reading.gather import Gatherer
+from adapter.sync.reading.pool import Gathered
+from adapter.sync.reading.searches import Searches
+from adapter.sync.report import PassKind
+from adapter.sync.scope import LAST_SWEEP, SWEPT_WITH, Scope, references_of
+
+log = structlog.get_logger(__name__)
+
+LISTED: Final = "listed"
+"""Setting: a hash of the list that was read last, and the length that the next one is held against, as JSON."""
+
+
+@dataclass(frozen=True)
+class Walking:
+    """Chooses the scope; `listed`: None where requests alone say whom to look at, `basis` as for Scoping."""
+
+    searches: Searches
+    store: StateStore
+    clock: Clock
+    limits: ReadLimits
+    listed: PatientList | None
+    basis: str
+
+    def choose(self, asked: PassOptions, recent: Recent, *, observe: bool) -> Scope:
+        """Find the patients of a pass.
+
+        Raises: ListUnusable where the list names nobody; ServerError as the port says.
+        """
+        if asked.patients is not None:
+            return self._scope(PassKind.PATIENTS, references_of(asked.patients))
+        queued = self.store.queued(self.store.queue_length())
+        if self.listed is None:
+            return self._scope(PassKind.INCREMENTAL, queued, queued)
+        read = self.listed.read()
+        everybody = frozenset(read.patients)
+        unseen = everybody - recent.listed
+        if not recent.listed and json_of(self.store, LISTED).get("hash") == _hash(read):
+            unseen = frozenset()
+        is_due = self._is_due(asked, recent, observe=observe)
+        is_walk = is_due or unseen == everybody
+        shrunk = tuple(self._shrunk(read, asked))
+        if not asked.dry_run:
+            recent.listed = everybody
+            recent.walked_at = self.clock.now() if is_walk else recent.walked_at
+        patients = {*queued, *(everybody if is_walk else unseen)}
+        kind = PassKind.WALK if is_walk else PassKind.INCREMENTAL
+        scope = self._scope(kind, sorted(patients), queued)
+        scope.marks_sweep = scope.is_whole = scope.is_walk = is_walk
+        scope.warnings = (*read.warnings, *shrunk)
+        scope.facts = {LISTED: self._said(read, is_accepted=not shrunk or _is_by_hand(asked))}
+        return scope
+
+    def _scope(
+        self, kind: PassKind, patients: Sequence[str], queued: tuple[str, ...] = ()
+    ) -> Scope:
+        if patients:
+            self.searches.prepare(patients)
+        gatherer = Gatherer(self.searches, self.store, self.clock, self.limits)
+        return Scope(kind, _unless_all_are_denied(gatherer.patients(patients)), queued=queued)
+
+    def _is_due(self, asked: PassOptions, recent: Recent, *, observe: bool) -> bool:
+        if asked.full_sweep or asked.backfill or asked.since is not None:
+            return True
+        now = self.clock.now()
+        if observe:  # nothing is kept of a pass that may not write
+            last = recent.walked_at
+        elif self.store.setting(SWEPT_WITH) != self.basis:
+            return True
+        else:
+            last = instant_of(self.store, LAST_SWEEP, until=now)
+        return last is None or now - last >= timedelta(hours=self.limits.sweep_hours)
+
+    def _shrunk(self, read: ListedPatients, asked: PassOptions) -> Iterator[str]:
+        """Say that a list is less than half as long as it was, until somebody runs a pass by hand."""
+        before = json_of(self.store, LISTED).get("length")
+        if not isinstance(before, int) or 2 * len(read.patients) >= before:
+            return
+        log.warning("list_shrank", count=len(read.patients), total=before)
+        yield (
+            f"the list names {len(read.patients)} patients, and named {before}: who left it is not looked at any "
+            "more, and what stands of them stays as it is"
+            + ("" if _is_by_hand(asked) else "; `her2-adapter sync` accepts the shorter list")
+        )
+
+    def _said(self, read: ListedPatients, *, is_accepted: bool) -> str:
+        before = json_of(self.store, LISTED).get("length")
+        length = len(read.patients) if is_accepted else before
+        return json.dumps({"hash": _hash(read), "length": length})
+
+
+def _is_by_hand(asked: PassOptions) -> bool:
+    return asked.full_sweep or asked.backfill
+
+
+def _hash(read: ListedPatients) -> str:
+    return hashlib.sha256("\n".join(read.patients).encode()).hexdigest()
+
+
+def _unless_all_are_denied(chunks: Iterator[Gathered]) -> Iterator[Gathered]:
+    """Give them on; one patient may be denied and the others read, but a pass that is denied everybody has failed."""
+    denied, was_read = "", False
+    for gathered in chunks:
+        was_read = was_read or not gathered.unread
+        denied = denied or gathered.unread
+        yield gathered
+    if denied and not was_read:
+        raise PermanentServerError(f"no patient could be read: {denied}")
