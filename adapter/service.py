@@ -16,7 +16,14 @@ import structlog
 import adapter
 from adapter.bootstrap import Adapter
 from adapter.errors import ConfigError
-from adapter.settings import DEFAULT_ADDRESS, Address, HttpSettings, Settings, is_loopback
+from adapter.settings import (
+    DEFAULT_ADDRESS,
+    Address,
+    HttpSettings,
+    Settings,
+    WebhookSettings,
+    is_loopback,
+)
 from adapter.sync.inbox import Inbox, InboxLimits
 from adapter.sync.loop import Loop, LoopOptions
 from adapter.sync.pulse import Pulse
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from adapter.web.access import Access
     from adapter.web.routes import Route
     from adapter.web.server import HttpServer
+    from adapter.web.webhook import Webhook
 
 log = structlog.get_logger(__name__)
 
@@ -130,7 +138,9 @@ class Service:
         derive = DeriveOperation(
             self.derived, http.derive_megabytes * 1024 * 1024, BASE, adapter.__version__
         )
-        rows = (*health.routes(), *sync.routes(), *derive.routes())
+        webhook = webhook_of(http.webhook, self.inbox.wake)
+        notified = webhook.routes() if webhook else ()
+        rows = (*health.routes(), *sync.routes(), *derive.routes(), *notified)
         return described(rows, adapter.__version__)
 
     def derived(self, body: bytes, *, complete: bool | None) -> DerivedBundle:
@@ -144,6 +154,15 @@ class Service:
     def _stopped(self) -> bool:
         """Whether to stop: it was asked for, or nobody can reach us any more."""
         return self.stop.is_set() or (self._http is not None and not self._http.lives)
+
+
+def webhook_of(settings: WebhookSettings, wake: Callable[[], None]) -> Webhook | None:
+    """Make the webhook, which calls `wake`; None without a secret, so that it is not offered."""
+    from adapter.web.webhook import Secrets, Webhook
+
+    given = (settings.secret, settings.earlier_secret)
+    known = tuple(one.get_secret_value().encode() for one in given if one is not None)
+    return Webhook(Secrets(settings.header_name, known), wake) if settings.secret else None
 
 
 def access_of(http: HttpSettings) -> Access:

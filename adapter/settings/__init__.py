@@ -32,6 +32,7 @@ from adapter.settings.names import (
 )
 from adapter.settings.poll import PollSettings
 from adapter.settings.section import is_loopback
+from adapter.settings.webhook import WebhookSettings
 
 __all__ = [
     "CONFIG_VARIABLE",
@@ -53,6 +54,7 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "TargetSettings",
+    "WebhookSettings",
     "describe",
     "is_loopback",
     "load_settings",

@@ -63,6 +63,13 @@ class WebhookSettings(Section):
     earlier_secret: _Secret | None = None
     header_name: Annotated[str, AfterValidator(_header_name)] = "X-Webhook-Secret"
 
+    @field_validator("earlier_secret")
+    @classmethod
+    def _has_a_later_one(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if secret is not None and info.data.get("secret", secret) is None:
+            raise ValueError("is given without secret; set both, or the earlier one as secret")
+        return secret
+
     @field_validator("endpoint")
     @classmethod
     def _is_encrypted(cls, url: str | None, info: ValidationInfo) -> str | None:

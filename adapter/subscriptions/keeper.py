@@ -98,10 +98,10 @@ class Keeper:
 
     def establish(self, hook: Hook, criteria: Sequence[str]) -> tuple[Standing, ...]:
         """Create what is missing, update what differs, and take away what is not wanted any more."""
-        standing = {reference_to(one): one for one in self._standing()}
+        found = self._found()
+        standing = {name: one for name, one in found.items() if is_ours(one, self.namespace)}
         done: list[Standing] = []
-        taken = frozenset(standing)
-        free = (number for number in count() if self._own(number) not in taken)
+        free = (number for number in count() if self._own(number) not in found)
         open_criteria = list(dict.fromkeys(criteria))
         for one in list(standing.values()):  # each keeps its criteria, where these are still wanted
             if string(one, "criteria") in open_criteria:
@@ -136,6 +136,10 @@ class Keeper:
         return tuple(found)
 
     def _standing(self) -> list[JsonObject]:
+        return [one for one in self._found().values() if is_ours(one, self.namespace)]
+
+    def _found(self) -> dict[str, JsonObject]:
+        """Find by reference whatever has our tag or an id of ours; somebody may have taken it over."""
         found: dict[str, JsonObject] = {}
         own = tag(self.namespace)
         try:
@@ -150,7 +154,7 @@ class Keeper:
                 raise  # else the server searches no tags: what has an id of ours is found by that
         read = self.server.read_all(self._own(number) for number in range(MOST))
         found.update({reference: one for reference, one in read.items() if one is not None})
-        return [one for one in found.values() if is_ours(one, self.namespace)]
+        return found
 
     def _own(self, number: int) -> str:
         return f"Subscription/{subscription_id(self.namespace, number)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -16,16 +16,30 @@ BODY_SECONDS: Final = 30.0
 
 
 async def read_body(request: Request, limit: int, *, seconds: float = BODY_SECONDS) -> bytes:
-    """Read a body of at most `limit` bytes; raises Refused with 413 as soon as it is longer, 408 when it is late.
+    """Read a body of at most `limit` bytes; raises Refused as `take_body`, and 415 when it is encoded."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused(415, "content-encoding", "Send the body as it is, without Content-Encoding.")
+    pieces: list[bytes] = []
+    await take_body(request, limit, pieces.append, seconds=seconds)
+    return b"".join(pieces)
 
-    It is counted while it arrives: what a client announces is not believed.
+
+async def take_body(
+    request: Request,
+    limit: int,
+    take: Callable[[bytes], object],
+    *,
+    seconds: float = BODY_SECONDS,
+) -> None:
+    """Give on a body of at most `limit` bytes, piece by piece as it arrives; none of it is kept.
+
+    Raises: Refused with 413 as soon as it is longer, 408 when it is late, 400 when it is cut. It is counted while it
+        arrives: what a client announces is not believed.
+
     """
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced) > limit:
         raise too_long(limit)
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refused(415, "content-encoding", "Send the body as it is, without Content-Encoding.")
-    pieces: list[bytes] = []
     length = 0
     try:
         async with asyncio.timeout(seconds):
@@ -33,12 +47,11 @@ async def read_body(request: Request, limit: int, *, seconds: float = BODY_SECON
                 length += len(piece)
                 if length > limit:
                     raise too_long(limit)
-                pieces.append(piece)
+                take(piece)
     except TimeoutError:
         raise Refused(408, "body-late", f"The body had not arrived after {seconds:g} s.") from None
     except ClientDisconnect:
         raise Refused(400, "body-cut", "The body ended before its end.") from None
-    return b"".join(pieces)
 
 
 def too_long(limit: int) -> Refused:

@@ -180,6 +180,17 @@ def test_those_of_others_and_of_another_namespace_are_left_alone(server: Habitua
     assert len(keeper(server, "test").show()) == 1
 
 
+def test_what_was_retagged_by_somebody_is_left_alone(server: Habitual) -> None:
+    """It has an id of ours and not our tag any more: somebody has taken it over."""
+    keeper(server).establish(hook(), [CRITERIA])
+    changed(server, lambda one: {**one, "meta": {"tag": [{"system": "x", "code": "mine"}]}})
+
+    assert keeper(server).show() == ()
+    assert keeper(server).remove() == ()
+    assert done(keeper(server).establish(hook(), [CRITERIA])) == [Done.CREATED]
+    assert len(stored(server)) == 2
+
+
 def test_where_nothing_is_deleted_it_is_switched_off_without_its_secret(server: Habitual) -> None:
     keeper(server).establish(hook(), [CRITERIA])
     server.refuses = lambda one: 405 if one.method == "DELETE" else None

@@ -19,5 +19,6 @@ def served(tmp_path: Path) -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One service for all tests of a file that change nothing."""
-    with running(tmp_path_factory.mktemp("standing")) as one:
+    secret = {"http__webhook__secret": f"notify-{'x' * 32}"}
+    with running(tmp_path_factory.mktemp("standing"), **secret) as one:
         yield one

@@ -26,6 +26,10 @@ TABLE = {
     ("POST", "/fhir/$her2-derive"): Role.DERIVE,
     ("GET", "/fhir/metadata"): Role.DERIVE,
     ("GET", "/fhir/OperationDefinition/her2-derive"): Role.DERIVE,
+    ("POST", "/webhook"): Role.NOTIFY,
+    ("PUT", "/webhook"): Role.NOTIFY,
+    ("POST", "/webhook/{rest:path}"): Role.NOTIFY,
+    ("PUT", "/webhook/{rest:path}"): Role.NOTIFY,
 }
 """Every route × role; a new route has to be written down here too."""
 
@@ -48,9 +52,13 @@ def test_every_route_lets_in_its_role_and_nobody_else(
     standing: Running, method: str, path: str, shown: str | None
 ) -> None:
     role = TABLE[method, path]
-    answer = standing.ask(method, path.replace("{key}", "0" * 32), shown)
+    place = path.replace("{key}", "0" * 32).replace("{rest:path}", "Observation/1")
+    answer = standing.ask(method, place, shown)
     if role is Role.OPEN:
         assert answer.status_code == 200
+    elif role is Role.NOTIFY:  # it answers everybody alike, and no token of another role wakes
+        assert (answer.status_code, answer.content) == (202, b"")
+        assert standing.service.inbox.wakes == 0
     elif shown == role.value:
         assert answer.status_code not in (401, 403)
     elif shown in TOKENS:
