@@ -131,6 +131,7 @@ class Service:
             parts.clock,
             interval_seconds=self.settings.poll.interval_seconds,
             stopping=self.stop.is_set,
+            attention=self._attention,
         )
         sync = SyncRoute(
             self.inbox, parts.store, read_json, http.sync_patients, http.sync_wait_seconds
@@ -150,6 +151,11 @@ class Service:
         parts = self.loop.parts  # the loop may have taken others since the last call
         context = replace(parts.context, now=parts.clock.now())
         return derive_bundle(body, Rules(parts.catalogue, context, parts.links), complete=complete)
+
+    def _attention(self) -> dict[str, str]:
+        """Say what a person has to look at beside what the passes tell."""
+        refusal = self._adapter.refresh.in_force.refusal
+        return {"mappings": refusal} if refusal else {}
 
     def _stopped(self) -> bool:
         """Whether to stop: it was asked for, or nobody can reach us any more."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from adapter.cli.printing import number_of
-
 if TYPE_CHECKING:
     from adapter.ports import StateStore
 
@@ -18,25 +16,8 @@ def mapping_facts(store: StateStore) -> dict[str, Any]:
     from adapter.sync.in_force import kept
 
     now = kept(store)
-    refused = None
-    if now is not None and now.refused_at is not None:
-        refused = (
-            f"the overlay on the disk is invalid since {now.refused_at.isoformat(timespec='seconds')}, "
-            f"{number_of(now.defects, 'defect')}; in force: {' '.join(now.versions)}"
-        )
     return {
         "mappings": " ".join(now.versions) if now else None,
         "mappings_since": now.loaded_at.isoformat(timespec="seconds") if now else None,
-        "mappings_refused": refused,
+        "mappings_refused": (now.refusal or None) if now else None,
     }
-
-
-def mapping_trouble(facts: dict[str, Any]) -> list[str]:
-    """Say what an operator has to do, where mappings were refused."""
-    refused = facts["mappings_refused"]
-    if refused is None:
-        return []
-    return [
-        f"{refused[:1].upper()}{refused[1:]}. `her2-adapter mappings check FOLDER` names every defect; "
-        "what is repaired is taken before the next pass, and a restart needs it repaired"
-    ]

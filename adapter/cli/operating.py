@@ -59,7 +59,7 @@ def status(shared: Shared, check: Check = False) -> int:
     a health check.
     """
     from adapter.bootstrap import open_state
-    from adapter.cli.in_force_text import mapping_facts, mapping_trouble
+    from adapter.cli.in_force_text import mapping_facts
     from adapter.cli.signing import signature_facts
 
     settings = shared.settings(quiet=True)
@@ -81,7 +81,7 @@ def status(shared: Shared, check: Check = False) -> int:
     print_blocks(shared.form, blocks)
     if not check:
         return DONE
-    troubles = [*_troubles(facts, fresh_within), *mapping_trouble(facts)]
+    troubles = _troubles(facts, fresh_within)
     say(*troubles)
     return NEEDS_OPERATOR if troubles else DONE
 
@@ -145,6 +145,8 @@ def _troubles(facts: dict[str, Any], fresh_within: timedelta) -> list[str]:
             f"Stale: no pass has ended well since {since}; expected within "
             f"{fresh_within.total_seconds():.0f} s"
         )
+    if facts["mappings_refused"]:
+        troubles.append(facts["mappings_refused"])
     return troubles
 
 

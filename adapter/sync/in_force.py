@@ -29,6 +29,11 @@ class MappingsInForce:
     refused_at: datetime | None = None
 
     @property
+    def refusal(self) -> str:
+        """One sentence while the disk holds what was refused, "" while it does not."""
+        return _refusal(self.versions, len(self.refused), self.refused_at)
+
+    @property
     def refused_places(self) -> tuple[str, ...]:
         """Where the defects are, as "file: JSON path", each once: without a word of what the files say."""
         places = (": ".join(defect.split(": ")[:2]) for defect in self.refused)
@@ -47,6 +52,11 @@ class KeptMappings:
     by: str
     defects: int = 0
     refused_at: datetime | None = None
+
+    @property
+    def refusal(self) -> str:
+        """As `MappingsInForce.refusal`."""
+        return _refusal(self.versions, self.defects, self.refused_at)
 
 
 def keep(store: StateStore, one: MappingsInForce, by: str) -> KeptMappings | None:
@@ -82,4 +92,15 @@ def kept(store: StateStore) -> KeptMappings | None:
         str(said.get("by", "")),
         defects if isinstance(defects, int) else 0,
         instant_in(said.get("refused_at")),
+    )
+
+
+def _refusal(versions: tuple[str, ...], defects: int, since: datetime | None) -> str:
+    if since is None:
+        return ""
+    number = "1 defect" if defects == 1 else f"{defects} defects"
+    return (
+        f"The overlay on the disk is invalid since {since.isoformat(timespec='seconds')}, {number}; "
+        f"in force: {' '.join(versions)}. `her2-adapter mappings check FOLDER` names every defect; what is repaired "
+        "is taken before the next pass, and a restart needs it repaired."
     )

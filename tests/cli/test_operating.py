@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from adapter.ports import ParkedCase, PassRecord, StateStore
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
+from adapter.sync.in_force import MappingsInForce, keep
 from adapter.sync.measured import MeasuredSource, Measurement, remember
 from adapter.sync.releasing import BRAKE
 from tests.cli.conftest import Run, fetch, load
@@ -58,6 +60,29 @@ def test_status_check_ends_in_5_when_stale_or_braked(
     assert ended.code == code
     assert told in ended.err
     assert run("status").code == 0
+
+
+def test_status_check_ends_in_5_while_a_changed_overlay_is_refused(
+    run: Run, tmp_path: Path
+) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    good = MappingsInForce(("1.0.0+a", "1.2.0+b"), now)
+    refused = replace(good, refused=("site.toml: version: missing",), refused_at=now)
+    told = {}
+    for name, one in {"good": good, "refused": refused}.items():
+        with state(tmp_path) as store:
+            store.record_pass(passed(1))
+            keep(store, one, "her2@host")
+        told[name] = run("status", "--check")
+
+    assert (told["good"].code, told["refused"].code) == (0, 5)
+    assert told["good"].lines[0]["mappings"] == "1.0.0+a 1.2.0+b"
+    assert told["good"].lines[0]["mappings_refused"] is None
+    sentence = told["refused"].lines[0]["mappings_refused"]
+    assert (
+        "invalid since 2026-03-01T00:00:00+00:00, 1 defect; in force: 1.0.0+a 1.2.0+b." in sentence
+    )
+    assert sentence in told["refused"].err
 
 
 def test_status_tells_queue_parked_brake_and_the_last_passes(run: Run, tmp_path: Path) -> None:

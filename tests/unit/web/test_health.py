@@ -17,6 +17,7 @@ from adapter.sync.pulse import Pulse
 from adapter.sync.report import PassKind, PassOutcome
 from adapter.web.health import Health, unseen_seconds
 from tests.fakes.site import Site
+from tests.unit.terminology.mapping_sets import site_toml
 from tests.unit.web.running import Running, running, until
 
 
@@ -140,6 +141,23 @@ def test_an_engaged_brake_wants_a_person(tmp_path: Path) -> None:
         until(lambda: any(one.needs_operator for one in served.reports))
         answer = served.get("/readyz", "watch").json()
         assert "brake" in answer["attention"]
+
+
+def test_a_refused_overlay_wants_a_person_and_answers_stay_those_of_the_old(tmp_path: Path) -> None:
+    folder = site_toml(tmp_path / "lab")
+    with running(tmp_path, policy__site_mappings=folder) as served:
+        assert "mappings" not in served.get("/readyz", "watch").json()["attention"]
+        site_toml(folder, '[policy]\nzero_plus = "x"')
+        served.service.inbox.wake()
+        until(lambda: "mappings" in served.get("/readyz", "watch").json()["attention"])
+        answer = served.get("/readyz", "watch").json()
+        in_force = served.service.loop.parts.catalogue.overlay_versions[0]
+        assert answer["ready"] is True
+        assert f"{in_force}. " in answer["attention"]["mappings"]
+        site_toml(folder, '[policy]\nzero_plus = "zero"')
+        served.service.inbox.wake()
+        until(lambda: "mappings" not in served.get("/readyz", "watch").json()["attention"])
+        assert served.service.loop.parts.context.policy.zero_plus == "zero"
 
 
 def test_health_and_readiness_over_http(served: Running) -> None:
