@@ -14,6 +14,7 @@ from adapter.sandbox.habits import (
     parameters,
     refusing,
     searching,
+    spoiling,
     stating,
     time,
     transport,
@@ -24,6 +25,7 @@ from adapter.sandbox.habits.habit import Habit
 
 THEMES: Mapping[str, tuple[type[Habit], ...]] = {
     "Transport": transport.HABITS,
+    "The text of JSON": spoiling.HABITS,
     "Refusing for a while": refusing.HABITS,
     "Elsewhere, or later": later.HABITS,
     "Denying": denying.HABITS,

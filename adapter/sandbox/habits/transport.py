@@ -172,61 +172,6 @@ class WrongContentTypes(Sometimes):
         return replace(found, headers={**found.headers, "Content-Type": _types[self.kind]})
 
 
-class DuplicateKeys(Sometimes):
-    """Two readers, two meanings."""
-
-    name = "duplicate-keys"
-    does = (
-        "one answer in OFTEN has resources with two status (entered-in-error first) or two subject keys; readers keep "
-        "the first, the last, or refuse"
-    )
-    seen = "LinuxForHealth FHIR issue 1155 (stored under the second patient)"
-    takes = "OFTEN[:status|subject]"
-    kinds = ("status", "subject")
-
-    def spoiled(self, request: FhirRequest, answer: Answer) -> FhirResponse:
-        """Repeat a key."""
-        found = answer(request)
-        first = {
-            "status": '"status":"entered-in-error",',
-            "subject": '"subject":{"reference":"Patient/someone-else"},',
-        }[self.kind]
-        start = '{"resourceType":"Observation",'
-        return replace(found, body=found.body.replace(start, start + first))
-
-
-_broken = {
-    "nan": '"valueNaN":NaN,',
-    "infinity": '"valueLarge":1e400,',
-    "surrogate": '"note":[{"text":"\\ud800"}],',
-    "control": '"note":[{"text":"\\u0000"}],',
-    "depth": '"extension":' + "[" * 3000 + "]" * 3000 + ",",
-    "digits": '"valueInteger":' + "9" * 5000 + ",",
-    "cut": None,
-}
-
-
-class BrokenJson(Sometimes):
-    """JSON that some readers take."""
-
-    name = "broken-json"
-    does = (
-        "one answer in OFTEN holds NaN, 1e400, half a surrogate pair, a NUL, 3,000 levels of nesting, 5,000 digits, or "
-        "ends in its middle (cut)"
-    )
-    seen = "Python's reader takes the first four; HealthClawGuardrails issue 312 (depth); CVE-2024-27454"
-    takes = f"OFTEN[:{'|'.join(_broken)}]"
-    kinds = tuple(_broken)
-
-    def spoiled(self, request: FhirRequest, answer: Answer) -> FhirResponse:
-        """Break it."""
-        found = answer(request)
-        insert = _broken[self.kind]
-        if insert is None:
-            return replace(found, body=found.body[: len(found.body) // 2])
-        return replace(found, body=found.body.replace("{", "{" + insert, 1))
-
-
 HABITS: tuple[type[Habit], ...] = (
     SlowDrip,
     LostResponses,
@@ -234,6 +179,4 @@ HABITS: tuple[type[Habit], ...] = (
     GzipBombs,
     TruncatedBodies,
     WrongContentTypes,
-    DuplicateKeys,
-    BrokenJson,
 )

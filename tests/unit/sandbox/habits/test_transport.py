@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from adapter.sandbox.server import Sandbox
-from tests.unit.sandbox.client import Client, Json, observation, patient, reference
+from tests.unit.sandbox.client import Client, observation, patient
 
 
 def received(fhir: Client, path: str, *headers: str) -> bytes:
@@ -98,52 +98,6 @@ def test_wrong_content_types_label_the_same_body_otherwise(
     assert good.headers["Content-Type"].startswith("application/fhir+json")
     assert labelled.headers["Content-Type"].startswith(label)
     assert labelled.json() == good.json()
-
-
-def keys_in(text: str) -> list[str]:
-    """Return every key of every object in a JSON text, repeated ones too."""
-    keys: list[str] = []
-    json.loads(text, object_pairs_hook=lambda pairs: keys.extend(name for name, _ in pairs))
-    return keys
-
-
-@pytest.mark.parametrize("key", ["status", "subject"])
-def test_duplicate_keys_stand_in_single_resources_and_in_pages(
-    sandbox: Sandbox, fhir: Client, woman: Json, key: str
-) -> None:
-    stored = fhir.stored(observation(subject=reference(woman)))
-    sandbox.habits.choose({"duplicate-keys": f"1:{key}"})
-
-    for path in (f"Observation/{stored['id']}", f"Observation?patient={woman['id']}"):
-        text = fhir.get(path).text
-        assert keys_in(text).count(key) == 2
-        wrong = {"status": "entered-in-error", "subject": "Patient/someone-else"}[key]
-        assert wrong in text
-
-
-@pytest.mark.parametrize(
-    ("kind", "sign"),
-    [
-        ("nan", "NaN"),
-        ("infinity", "1e400"),
-        ("surrogate", '"\\ud800"'),
-        ("control", '"\\u0000"'),
-        ("depth", "[" * 3000),
-        ("digits", "9" * 5000),
-    ],
-)
-def test_broken_json_holds_what_some_readers_take(
-    sandbox: Sandbox, fhir: Client, new_id: str, kind: str, sign: str
-) -> None:
-    fhir.put(observation(id=new_id))
-    sandbox.habits.choose({"broken-json": f"1:{kind}"})
-
-    assert sign in fhir.get(f"Observation/{new_id}").text
-    sandbox.habits.choose({"broken-json": "1:cut"})
-    cut = fhir.get(f"Observation/{new_id}")
-    assert int(cut.headers["Content-Length"]) == len(cut.content)
-    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
-        json.loads(cut.text)
 
 
 def test_two_habits_below_http_do_not_undo_each_other(
