@@ -32,12 +32,17 @@ def server_of(
 
     `auth`: how requests are authorised; None for what the settings say. `meter`: is told of every request.
     """
-    from adapter.fhir.strict_json import read_json
+    from adapter.fhir.refused_alone import read_bundle
     from adapter.transport.fhir_server import RestFhirServer
 
     auth = auth or auth_of(settings, clock)
-    config = _config_of(settings)
-    return RestFhirServer(config, read_json=read_json, clock=clock, auth=auth, meter=meter)
+    return RestFhirServer(
+        _config_of(settings),
+        read_json=read_bundle,
+        clock=clock,
+        auth=auth,
+        meter=meter,
+    )
 
 
 def auths_of(

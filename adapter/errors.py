@@ -7,6 +7,7 @@
     ├── MappingError                 every defect of the mappings, with file and JSON path; start fails
     ├── ServerError                  the FHIR server, or the way to it
     │   ├── TemporaryServerError     timeout, DNS, 408, 425, 429, 5xx: try again later
+    │   │   ├── ResourceRefused      one resource is no strict JSON: whatever needs it waits
     │   │   └── UnknownOutcome       a write was sent and nobody knows whether it landed: read again
     │   │       └── PartlyCarriedOut a transaction landed in part: the server has no real ones
     │   └── PermanentServerError     other 4xx: park the case, the pass goes on
@@ -95,6 +96,10 @@ class TemporaryServerError(ServerError):
 
 class SearchExpired(TemporaryServerError):
     """The server does not know the next page any more, although it gave the address of it."""
+
+
+class ResourceRefused(TemporaryServerError):
+    """The server holds a resource that is no strict JSON; `code` says why. It can be corrected there at any time."""
 
 
 class UnknownOutcome(TemporaryServerError):

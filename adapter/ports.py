@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from adapter.audit import AuditEvent, AuditTrail
 
@@ -18,7 +18,10 @@ JsonObject = dict[str, Any]
 """A JSON object as parsed; FHIR keys as FHIR spells them."""
 
 JsonReader = Callable[[bytes], JsonObject]
-"""Reads one JSON object strictly; raises InputError with a stable code on anything doubtful."""
+"""Reads one JSON object strictly; raises InputError with a stable code on anything doubtful.
+
+That of a FHIR server may put a RefusedResource in place of one resource in a searchset or batch-response.
+"""
 
 SearchParams = Sequence[tuple[str, str]]
 """Search parameters in order; a repeated name means AND, a comma inside a value OR."""
@@ -52,13 +55,42 @@ class Capability:
 
 
 @dataclass(frozen=True)
+class RefusedResource:
+    """A resource that is no strict JSON and was refused alone: what of it is beyond doubt, and why.
+
+    `known`: its resourceType, its id and the reference of its subject, as a resource that says no more. `code`: a
+    stable reason code (docs/limits.md). `mentions`: the references that stand anywhere in it, as written.
+    """
+
+    known: JsonObject
+    code: str
+    mentions: frozenset[str] = frozenset()
+
+
+REFUSED_ALONE: Final = frozenset(
+    {
+        "duplicate-key",
+        "lone-surrogate",
+        "not-a-number",
+        "nul-character",
+        "number-out-of-range",
+        "too-deep",
+    }
+)
+"""Codes of what can be wrong inside one resource; any other spoils the whole answer."""
+
+Read = JsonObject | RefusedResource | None
+"""What reading one resource gave; None where the server answers 404 or 410."""
+
+
+@dataclass(frozen=True)
 class SearchPage:
     """One page of a searchset: matches and included resources, and what the server warned of.
 
     `unusable`: matches that nothing may be decided from: without a valid id, or shortened by the server.
     `warnings` are shortened OperationOutcome texts of warning or information severity.
     `server_time`: the Date header as UTC, or None. `total`: all matches of the search, where the
-    server says how many.
+    server says how many. `refused`: resources that are no strict JSON, of any type: matches or included.
     """
 
     matches: tuple[JsonObject, ...]
@@ -67,6 +99,7 @@ class SearchPage:
     server_time: datetime | None = None
     total: int | None = None
     unusable: tuple[JsonObject, ...] = ()
+    refused: tuple[RefusedResource, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,11 +140,14 @@ class FhirServer(Protocol):
         ...
 
     def read(self, reference: str) -> JsonObject | None:
-        """Read "Type/id" or "Type/id/_history/v"; None when the server answers 404 or 410."""
+        """Read "Type/id" or "Type/id/_history/v"; None when the server answers 404 or 410.
+
+        Raises: ResourceRefused when it is there and no strict JSON.
+        """
         ...
 
-    def read_all(self, references: Iterable[str]) -> dict[str, JsonObject | None]:
-        """Read many by one batch Bundle or singly; same meaning as `read` for each."""
+    def read_all(self, references: Iterable[str]) -> dict[str, Read]:
+        """Read many by one batch Bundle or singly, as `read`; one that is refused stops no other."""
         ...
 
     def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
@@ -326,8 +362,11 @@ class StateStore(AuditTrail, Protocol):
         """
         ...
 
-    def prune_worklist(self, before: datetime) -> None:
-        """Forget entries that were last seen before this instant: a sweep that saw everything did not see them."""
+    def prune_worklist(self, before: datetime, *, keep: Iterable[str] = ()) -> None:
+        """Forget entries that were last seen before this instant: a sweep that saw everything did not see them.
+
+        What is listed about the patients of `keep` stays: they could not be looked at.
+        """
         ...
 
     def worklist(self) -> tuple[ListedEntry, ...]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         EntryOutcome,
         FhirServer,
         JsonObject,
+        Read,
         SearchPage,
         SearchParams,
         SingleWrite,
@@ -36,7 +37,7 @@ class Watched(PassedOn):
         self._told(1, 0)
         return found
 
-    def read_all(self, references: Iterable[str]) -> dict[str, JsonObject | None]:
+    def read_all(self, references: Iterable[str]) -> dict[str, Read]:
         """Read many, and tell how many."""
         found = self.server.read_all(references)
         self._told(len(found), 0)

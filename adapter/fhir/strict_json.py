@@ -123,6 +123,23 @@ def canonical(value: Any) -> bytes:
 
 def _first_value(data: bytes, *, max_bytes: int, max_depth: int) -> tuple[JsonObject, bool]:
     """Parse the first JSON object of a document; tell whether more than blanks follow it."""
+    value, rest = first_value(data, _DECODER, max_bytes=max_bytes, max_depth=max_depth)
+    if not isinstance(value, dict):
+        raise InputError("JSON, but not an object", code="not-an-object")
+    if _SUSPECT_ESCAPE.search(data):
+        _check_texts(value)
+    return value, rest
+
+
+def first_value(
+    data: bytes, decoder: json.JSONDecoder, *, max_bytes: int, max_depth: int
+) -> tuple[Any, bool]:
+    """Parse what a document begins with; tell whether more than blanks follow it.
+
+    The decoder decides what becomes of keys and numbers.
+
+    Raises InputError as `read_json` for whatever is no JSON, too large or too deep.
+    """
     _check_bytes(data, max_bytes)
     if _nesting(data) > max_depth:
         raise InputError(f"nested more than {max_depth} levels deep", code="too-deep")
@@ -132,17 +149,13 @@ def _first_value(data: bytes, *, max_bytes: int, max_depth: int) -> tuple[JsonOb
         # Not chained: the decoder's error carries the whole document.
         raise InputError(f"byte {error.start} is not UTF-8", code="not-utf8") from None
     try:
-        value, end = _DECODER.raw_decode(text)
+        value, end = decoder.raw_decode(text)
     except json.JSONDecodeError as error:
         # Not chained, for the same reason.
         message = f"not JSON at line {error.lineno} column {error.colno}"
         raise InputError(message, code="malformed-json") from None
     except RecursionError:
         raise InputError("nested too deep to be read", code="too-deep") from None
-    if not isinstance(value, dict):
-        raise InputError("JSON, but not an object", code="not-an-object")
-    if _SUSPECT_ESCAPE.search(data):
-        _check_texts(value)
     return value, bool(text[end:].strip(_BLANKS))
 
 
@@ -176,10 +189,16 @@ def _check_texts(value: Any) -> None:
             pending.extend(item.values())
         elif isinstance(item, list):
             pending.extend(item)
-        elif isinstance(item, str) and (found := _FORBIDDEN.search(item)):
-            if found.group() == "\x00":
-                raise InputError("a text holds a NUL character", code="nul-character")
-            raise InputError("a text holds half of a surrogate pair", code="lone-surrogate")
+        elif isinstance(item, str):
+            check_text(item)
+
+
+def check_text(text: str) -> None:
+    """Refuse NUL and halves of surrogate pairs in one text; raises InputError as `read_json`."""
+    if found := _FORBIDDEN.search(text):
+        if found.group() == "\x00":
+            raise InputError("a text holds a NUL character", code="nul-character")
+        raise InputError("a text holds half of a surrogate pair", code="lone-surrogate")
 
 
 def _object_of_unique_keys(pairs: list[tuple[str, Any]]) -> JsonObject:
@@ -189,13 +208,15 @@ def _object_of_unique_keys(pairs: list[tuple[str, Any]]) -> JsonObject:
     return made
 
 
-def _read_integer(literal: str) -> int:
+def read_integer(literal: str) -> int:
+    """Read a whole number; raises InputError (number-out-of-range)."""
     if len(literal) > MAX_INTEGER_DIGITS + 1 or len(literal.lstrip("-")) > MAX_INTEGER_DIGITS:
         raise _out_of_range(f"has more than {MAX_INTEGER_DIGITS} digits")
     return int(literal)
 
 
-def _read_decimal(literal: str) -> Decimal | int:
+def read_decimal(literal: str) -> Decimal | int:
+    """Read a number with a fraction or an exponent, digits kept; raises InputError (number-out-of-range)."""
     if len(literal) > MAX_DIGITS:
         raise _out_of_range(f"is written with more than {MAX_DIGITS} characters")
     try:
@@ -218,8 +239,8 @@ def _refuse_constant(_: str) -> None:
 
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_object_of_unique_keys,
-    parse_float=_read_decimal,
-    parse_int=_read_integer,
+    parse_float=read_decimal,
+    parse_int=read_integer,
     parse_constant=_refuse_constant,
 )
 

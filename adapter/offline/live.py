@@ -43,6 +43,9 @@ def answers_around(parts: Parts, reference: str, limits: ReadLimits) -> Answers:
     gatherer = Gatherer(searches, parts.store, parts.clock, limits)
     documents = [found]
     for gathered in gatherer.patients([patient]):
+        if gathered.unread and patient in gathered.patients:
+            # Without all that there is, the answer could be another than the passes will give.
+            raise InputError(f"{patient}: {gathered.unread}", code="patient-not-readable")
         documents += documents_of(gathered)
     by_name = {reference_to(one): one for one in documents}
     return answer(

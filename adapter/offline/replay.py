@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from adapter.errors import ResourceRefused
 from adapter.fhir.identity import category_of, content_hash, is_own
 from adapter.fhir.record.derive import DeriveContext, derive, record_id, sources_used
 from adapter.fhir.record.provenance import policies_of
@@ -65,6 +66,10 @@ class Replayer:
         self.searches.prove_own()
         seen: set[str] = set()
         for page in self.searches.own():
+            # No strict JSON: whether it is of this policy and stands cannot be told, but it is not left out.
+            unread = {reference_to(one.known) for one in page.refused} - seen
+            seen |= unread
+            yield from sorted(unread)
             for one in page.matches:
                 name = reference_to(one)
                 if name not in seen and self._is_ours(one) and one.get("status") != WITHDRAWN:
@@ -80,7 +85,10 @@ class Replayer:
         Raises: ServerError as the port says.
 
         """
-        stored = self.parts.target.read(reference)
+        try:
+            stored = self.parts.target.read(reference)
+        except ResourceRefused:
+            return Verdict(reference, Agreement.CANNOT, "patient-not-readable")
         if stored is None:
             return Verdict(reference, Agreement.CANNOT, "not-found")
         verdict = Verdict(
@@ -95,6 +103,8 @@ class Replayer:
             attempt.run()
         except _CannotTell as reason:
             attempt.verdict = replace(attempt.verdict, reason=str(reason))
+        except ResourceRefused:
+            attempt.verdict = replace(attempt.verdict, reason="patient-not-readable")
         return replace(attempt.verdict, notes=tuple(dict.fromkeys(attempt.notes)))
 
     def _is_ours(self, resource: JsonObject) -> bool:
@@ -195,7 +205,11 @@ class _Attempt:
         whole = Pool()
         for resource in now.related:
             whole.add_related(resource, base_url)
-        return gatherer.assembled(frozenset({patient}), Pool({**results, **sources}), whole)
+        part = Pool({**results, **sources})
+        (completed,) = gatherer.completed(frozenset({patient}), part, whole)
+        if completed.unread:
+            raise _CannotTell("patient-not-readable")
+        return completed
 
     def _desired(
         self, sources: dict[str, JsonObject], gathered: Gathered, context: DeriveContext

@@ -96,16 +96,17 @@ class AsideTables(Database):
             if added:
                 connection.execute(self._insert(table), added)
 
-    def prune_worklist(self, before: datetime) -> None:
-        """Forget entries that were last seen before this instant."""
+    def prune_worklist(self, before: datetime, *, keep: Iterable[str] = ()) -> None:
+        """Forget entries that were last seen before this instant, but those about the patients of `keep`."""
+        subject = schema.worklist.c.subject
         old = schema.worklist.c.last_seen < before
         with self._reading() as connection:
-            is_there = connection.execute(
-                select(schema.worklist.c.kind).where(old).limit(1)
-            ).first()
-        if is_there:
+            found = connection.execute(select(subject).where(old).distinct()).scalars()
+            gone = sorted(set(found) - {rows.storable(one) for one in keep})
+        if gone:
             with self._writing() as connection:
-                connection.execute(delete(schema.worklist).where(old))
+                for chunk in chunks(gone):
+                    connection.execute(delete(schema.worklist).where(old, subject.in_(chunk)))
 
     def worklist(self) -> tuple[ListedEntry, ...]:
         """Return the worklist: by kind, then longest listed first, then by reference."""

@@ -14,11 +14,11 @@ from enum import StrEnum
 from itertools import count
 from typing import Final
 
-from adapter.errors import NotAuthorised, PermanentServerError, VersionConflict
+from adapter.errors import NotAuthorised, PermanentServerError, ResourceRefused, VersionConflict
 from adapter.fhir.identity import subscription_id
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, string
-from adapter.ports import Clock, FhirServer, JsonObject, SingleWrite
+from adapter.ports import Clock, FhirServer, JsonObject, RefusedResource, SingleWrite
 from adapter.subscriptions.hook import (
     REQUESTED,
     Hook,
@@ -153,7 +153,12 @@ class Keeper:
             if error.status not in (400, 422, 501):
                 raise  # else the server searches no tags: what has an id of ours is found by that
         read = self.server.read_all(self._own(number) for number in range(MOST))
-        found.update({reference: one for reference, one in read.items() if one is not None})
+        for reference, one in read.items():
+            if isinstance(one, RefusedResource):
+                # It stands all the same: another in its place would be a second one.
+                raise ResourceRefused(f"{reference} is no strict JSON ({one.code})", code=one.code)
+            if one is not None:
+                found[reference] = one
         return found
 
     def _own(self, number: int) -> str:

@@ -6,13 +6,13 @@ creation cannot be held to a version. Reads the target, writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from adapter.fhir.identity import case_identifier
 from adapter.fhir.record.derive import DeriveContext
 from adapter.her2.model import Link
-from adapter.ports import JsonObject
+from adapter.ports import JsonObject, RefusedResource
 from adapter.sync.planning.ownership import is_ours
 from adapter.sync.planning.plan import WITHDRAWN, Action, Planned, plan
 from adapter.sync.planning.reconcile import Reconciled, reconcile
@@ -28,13 +28,15 @@ from adapter.terminology.catalogue import Catalogue
 class Decided:
     """The decisions for some patients; `existing`: active derived results of ours that stand for them.
 
-    `hidden`: how many of ours stood without a search showing them.
+    `hidden`: how many of ours stood without a search showing them. `held_back`: patients of whom one of ours stands
+    that is no strict JSON; nothing is planned for them.
     """
 
     reconciled: Reconciled
     planned: Sequence[Planned]
     existing: int
     hidden: int = 0
+    held_back: Mapping[str, Sequence[RefusedResource]] = field(default_factory=dict)
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Decider:
             links=self.links,
         )
         planned = plan(reconciled.desired, reconciled.standing, self.context)
-        hidden = self._hidden([one.key for one in planned if one.action is Action.CREATE])
+        hidden, refused = self._hidden([one.key for one in planned if one.action is Action.CREATE])
         if hidden:
             standing = replace(reconciled.standing, derived=(*ours, *hidden))
             planned = plan(reconciled.desired, standing, self.context)
@@ -83,7 +85,12 @@ class Decider:
             standing = replace(standing, unproved=unproved)
             planned = plan(reconciled.desired, standing, self.context)
         existing = sum(one.get("status") != WITHDRAWN for one in standing.derived)
-        return Decided(reconciled, planned, existing, len(hidden))
+        held_back: dict[str, list[RefusedResource]] = {}
+        for one in planned:
+            if one.key in refused:
+                held_back.setdefault(one.patient, []).append(refused[one.key])
+        planned = tuple(one for one in planned if one.patient not in held_back)
+        return Decided(reconciled, planned, existing, len(hidden), held_back)
 
     def _unproved(self, quiet: Sequence[str], derived: Sequence[JsonObject]) -> frozenset[str]:
         """Name what stands as it ought to, but without the Provenance of its present version.
@@ -95,20 +102,24 @@ class Decider:
         looked_at = [one for one in derived if {str(one["id"]), case_identifier(one)} & set(quiet)]
         return unproved_of(looked_at, self.lookup, self.context)
 
-    def _hidden(self, keys: Sequence[str]) -> tuple[JsonObject, ...]:
-        """Read what a search did not show of what is to be created."""
+    def _hidden(
+        self, keys: Sequence[str]
+    ) -> tuple[tuple[JsonObject, ...], Mapping[str, RefusedResource]]:
+        """Read what a search did not show of what is to be created; and, by key, what stands and is no strict JSON."""
         if not keys or (self.trusts_search and self._is_probed):
-            return ()
+            return (), {}
         self._is_probed = True
+        refused: dict[str, RefusedResource] = {}
         if self.ladder.manner.strategy.chooses_ids:
-            read = self.lookup.by_id(keys).values()
-            found = tuple(resource for resource in read if resource is not None)
+            read = self.lookup.whatever_stands(keys)
+            refused = {key: one for key, one in read.items() if isinstance(one, RefusedResource)}
+            found = tuple(one for one in read.values() if isinstance(one, dict))
         else:
             copies = self.lookup.by_identifier(keys).values()
             found = tuple(resource for several in copies for resource in several)
-        if found:
+        if found or refused:
             self.trusts_search = False
-        return self._relative(found)
+        return self._relative(found), refused
 
     def _relative(self, derived: Sequence[JsonObject]) -> tuple[JsonObject, ...]:
         return tuple(made_relative(one, self.base_url) for one in derived if self.is_ours(one))

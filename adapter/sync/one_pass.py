@@ -38,6 +38,7 @@ from adapter.sync.reading.landmarks import remember, remembered
 from adapter.sync.reading.pool import Gathered
 from adapter.sync.reading.searches import Searches
 from adapter.sync.references import mark_of
+from adapter.sync.refusals import Refusals
 from adapter.sync.releasing import BrakeBook
 from adapter.sync.report import PassOutcome, PassReport
 from adapter.sync.scope import DERIVED_COUNT, LAST_SWEEP, SINCE, SWEPT_WITH, Scope, Scoping
@@ -71,6 +72,7 @@ class OnePass:
     looked_at: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
     unfinished: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
     healed: list[str] = field(default_factory=list)
     decided: set[str] = field(default_factory=set)
     load: Load = field(default_factory=Load)
@@ -110,6 +112,7 @@ class OnePass:
         )
         self.links = LinkWatch(parts.links)
         self.details = Details(parts.catalogue, self.context.policy)
+        self.refusals = Refusals(parts.store, self.started_at, not self.asked.dry_run)
         self.edits = ForeignEdits(parts.store, self.started_at, options.read.sweep_hours)
         self.parked: dict[str, ParkedCase] = {case.key: case for case in parts.store.parked()}
         self.backfills = (
@@ -200,8 +203,7 @@ class OnePass:
     def _take(self, gathered: Gathered) -> None:
         """Decide for some patients, and keep what is to be written."""
         if gathered.unread:
-            self.unfinished |= gathered.patients
-            self.tally.warn(f"{', '.join(sorted(gathered.patients))}: {gathered.unread}")
+            self._leave(gathered)
             return
         decided = self.decider.decide(gathered)
         if decided.hidden:
@@ -213,6 +215,9 @@ class OnePass:
         self.tally.add_candidates(found.fetched, found.outcomes, found.set_aside)
         if not self.asked.dry_run:
             self._list(gathered, found)
+        self._warn(self.refusals.of_nobody(gathered.refused))
+        for patient, refused in decided.held_back.items():
+            self._leave(Gathered.held_back(patient, refused))
         self._warn(self.links.look_at(found))
         if self.asked.in_detail:
             self.details.look_at(decided)
@@ -220,6 +225,14 @@ class OnePass:
         self.load = self.load.plus(load_of(wanted, existing=decided.existing))
         if self.may_write and not self._is_over_first_contact():
             self.pending.extend(wanted)
+
+    def _leave(self, gathered: Gathered) -> None:
+        """Decide nothing of these patients and change nothing that stands; they are looked at again."""
+        self.unread |= gathered.patients
+        self.unfinished |= gathered.patients
+        self.tally.warn(f"{', '.join(sorted(gathered.patients))}: {gathered.unread}")
+        for patient in gathered.patients:
+            self.refusals.note(gathered.refused, patient)
 
     def _warn(self, sentences: Iterable[str]) -> None:
         for sentence in sentences:
@@ -237,7 +250,7 @@ class OnePass:
     def _prune_worklist(self, scope: Scope) -> None:
         """Forget what a sweep did not come across: results that are gone, or name another patient now."""
         if scope.sweep is not None and not self.asked.dry_run:
-            self.store.prune_worklist(self.started_at)
+            self.store.prune_worklist(self.started_at, keep=sorted(self.unread))
 
     def _is_over_first_contact(self) -> bool:
         """Tell whether the first pass will be stopped anyway: bodies need not be kept then."""
@@ -382,6 +395,7 @@ class OnePass:
 
     def _report(self, scope: Scope, outcome: PassOutcome, brake: BrakeState) -> PassReport:
         tally = self.tally
+        tally.signals["refused"] = len(self.refusals.told)
         tally.signals["foreign-edit"] = sum(map(self.edits.is_one, self._landed))
         report = PassReport(
             kind=scope.kind,

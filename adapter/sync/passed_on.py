@@ -10,6 +10,7 @@ from adapter.ports import (
     EntryOutcome,
     FhirServer,
     JsonObject,
+    Read,
     SearchPage,
     SearchParams,
     SingleWrite,
@@ -35,7 +36,7 @@ class PassedOn:
         """Ask the server."""
         return self.server.read(reference)
 
-    def read_all(self, references: Iterable[str]) -> dict[str, JsonObject | None]:
+    def read_all(self, references: Iterable[str]) -> dict[str, Read]:
         """Ask the server."""
         return self.server.read_all(references)
 

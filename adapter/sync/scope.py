@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from adapter.ports import Clock, JsonObject, StateStore
+from adapter.ports import Clock, StateStore
 from adapter.sync.facts import count_of, instant_of
 from adapter.sync.options import PassOptions, ReadLimits
 from adapter.sync.reading.discover import OWN, RESULTS, Discovered, Discovery, Recent
@@ -154,7 +154,7 @@ class Scoping:
             return self._sweep(gatherer, queued)
         return Scope(
             PassKind.INCREMENTAL,
-            _chunks(gatherer, sorted(patients), list(found.without_patient.values())),
+            _chunks(gatherer, sorted(patients), found),
             discovered=found,
             queued=queued,
             marks_sweep=since is not None,
@@ -183,11 +183,10 @@ class Scoping:
         return patients >= SWEEP_FROM_PATIENTS and patients >= SWEEP_FROM_SHARE * known
 
 
-def _chunks(
-    gatherer: Gatherer, patients: Sequence[str], without_patient: Sequence[JsonObject]
-) -> Iterator[Gathered]:
-    if without_patient:
-        yield gatherer.without_patient(without_patient)
+def _chunks(gatherer: Gatherer, patients: Sequence[str], found: Discovered) -> Iterator[Gathered]:
+    if found.without_patient or found.refused:
+        results, refused = found.without_patient.values(), found.refused.values()
+        yield gatherer.without_patient(results, refused=refused)
     yield from gatherer.patients(patients)
 
 

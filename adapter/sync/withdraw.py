@@ -81,8 +81,8 @@ def withdraw_ours(
     now, asked_before = parts.clock.now(), parts.traffic.counts()
     urls = tuple(dict.fromkeys((parts.source.base_url, parts.target.base_url)))
     context = replace(parts.context, now=now, base_urls=urls)
-    planned = _planned(parts, options, selection, context)
     tally = Tally()
+    planned = _planned(parts, options, selection, context, tally)
     for one in planned:
         tally.add_decision(one)
     auditor = Auditor(context, parts.actor, parts.source.base_url)
@@ -108,6 +108,7 @@ def withdraw_ours(
         actions=dict(tally.actions),
         rows=tuple(tally.rows),
         parked=dict(writer.written.parked),
+        warnings=tuple(tally.warnings),
         writes=writer.written.versions,
         patients=len({one.patient for one in planned}),
         queue_left=parts.store.queue_length(),
@@ -141,28 +142,34 @@ def _outcome(writer: Writer, *, preview: bool) -> PassOutcome:
 
 
 def _planned(
-    parts: Parts, options: SyncOptions, selection: Selection, context: DeriveContext
+    parts: Parts,
+    options: SyncOptions,
+    selection: Selection,
+    context: DeriveContext,
+    tally: Tally,
 ) -> list[Planned]:
     searches = Searches(parts.source, parts.target, parts.clock, page_size=options.read.page_size)
     searches.prove_own()
-    chosen = list(_chosen(searches, selection, context))
+    chosen = list(_chosen(searches, selection, context, tally))
     named = sorted({source for one in chosen for source in _sources(one)})
     found = parts.source.read_all(named) if named else {}
     facts = {
         reference: source_facts(resource, base_urls=context.base_urls)
         for reference, resource in found.items()
-        if resource is not None
+        if isinstance(resource, dict)
     }
     return [_withdrawal(one, facts, named, context) for one in chosen]
 
 
 def _chosen(
-    searches: Searches, selection: Selection, context: DeriveContext
+    searches: Searches, selection: Selection, context: DeriveContext, tally: Tally
 ) -> Iterator[JsonObject]:
     base_url = searches.source.base_url
     seen: set[str] = set()
     for page in searches.own([("_revinclude", "Provenance:target")]):
         policies = _policies(page.included)
+        for one in page.refused:
+            tally.warn(f"{reference_to(one.known)} is no strict JSON ({one.code}): left as it is")
         for resource in page.matches:
             name = reference_to(resource)
             is_candidate = (

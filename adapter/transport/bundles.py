@@ -19,10 +19,11 @@ from adapter.errors import (
     TemporaryServerError,
     UnknownOutcome,
 )
-from adapter.ports import EntryOutcome, JsonObject, SearchPage, SearchParams
+from adapter.ports import EntryOutcome, JsonObject, RefusedResource, SearchPage, SearchParams
 from adapter.transport.outcome import error_in, issues_of
 
 NO_RESOURCE = "without a resource"
+NO_STRICT_JSON = "no strict JSON"
 NO_ID = "without a valid id"
 SHORTENED = "shortened by the server (SUBSETTED)"
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
@@ -96,7 +97,8 @@ def page_of(
 
     An entry is refused alone, with a warning, when it has no resource with a valid id, when it is a
     match of another type than was asked for, or when the server shortened it (tag SUBSETTED). What
-    was asked for and cannot be used is given apart: its patient must not be decided without it.
+    was asked for and cannot be used is given apart: its patient must not be decided without it. So is
+    every resource that the reader refused, whatever its entry says of it.
 
     Raises: TemporaryServerError, NotAuthorised or PermanentServerError for an OperationOutcome
         among the entries with an error; then the page may be incomplete.
@@ -105,10 +107,15 @@ def page_of(
     matches: list[JsonObject] = []
     included: list[JsonObject] = []
     unusable: list[JsonObject] = []
+    not_read: list[RefusedResource] = []
     warnings: list[str] = []
     refused: Counter[str] = Counter()
     for entry in entries_of(bundle):
         resource = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(resource, RefusedResource):
+            refused[f"{NO_STRICT_JSON} ({resource.code})"] += 1
+            not_read.append(resource)
+            continue
         if issues := issues_of(resource):
             if error := error_in(issues):
                 raise error
@@ -135,7 +142,14 @@ def page_of(
         server_time=server_time,
         total=total if isinstance(total, int) and not isinstance(total, bool) else None,
         unusable=tuple(unusable),
+        refused=tuple(not_read),
     )
+
+
+def names_on(page: SearchPage) -> frozenset[tuple[str, str]]:
+    """Name all that a page shows, by type and id, also what could not be read of it."""
+    shown = (*page.matches, *page.included, *page.unusable, *(one.known for one in page.refused))
+    return frozenset((str(one.get("resourceType")), str(one.get("id"))) for one in shown)
 
 
 def is_shortened(resource: JsonObject) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urlencode
@@ -21,17 +22,21 @@ from adapter.errors import (
     ParameterDropped,
     PartlyCarriedOut,
     PermanentServerError,
+    ResourceRefused,
     SearchExpired,
     ServerError,
     TemporaryServerError,
     UnknownOutcome,
 )
 from adapter.ports import (
+    REFUSED_ALONE,
     Capability,
     Clock,
     EntryOutcome,
     JsonObject,
     JsonReader,
+    Read,
+    RefusedResource,
     SearchPage,
     SearchParams,
     SingleWrite,
@@ -45,6 +50,7 @@ from adapter.transport.bundles import (
     entries_of,
     is_the_one,
     link_of,
+    names_on,
     page_of,
     split_reference,
     transaction_outcomes,
@@ -90,7 +96,11 @@ class RestFhirServer:
         auth: Auth,
         meter: Meter = lambda _: None,
     ) -> None:
-        """Open nothing yet; `read_json` reads every body, strictly; `meter` is told of every request."""
+        """Open nothing yet.
+
+        `read_json` reads every body, strictly; in a page or a batch it may put a RefusedResource in place of
+        one resource. `meter` is told of every request.
+        """
         self._config = config
         self._base_url = normal_base(config.base_url)
         self._read_json = read_json
@@ -141,15 +151,31 @@ class RestFhirServer:
         """Read "Type/id", or the version "Type/id/_history/v"; None for 404 and 410.
 
         Raises: PermanentServerError for a reference that is neither: nothing is sent then, because
-            an address from a resource must never decide where a request goes.
+            an address from a resource must never decide where a request goes. ResourceRefused for
+            one that is there and, asked for twice, no strict JSON.
         """
         _require_reference(reference)
+        found = self._read_one(reference)
+        if isinstance(found, RefusedResource):
+            raise ResourceRefused(
+                f"{reference} is no strict JSON ({found.code})", status=200, code=found.code
+            )
+        return found
+
+    def _read_one(self, reference: str) -> Read:
         call = Call("GET", f"{self._base_url}/{reference}", _READ_HEADERS)
 
-        def accept(answer: Answer) -> JsonObject | None:
+        def accept(answer: Answer) -> Read:
             if answer.status in (404, 410):
                 return None
-            resource = self._resource(answer, call)
+            try:
+                resource = self._resource(answer, call)
+            except TemporaryServerError as error:
+                if error.code not in REFUSED_ALONE:
+                    raise
+                kind, _, rest = reference.partition("/")
+                known = {"resourceType": kind, "id": rest.partition("/")[0]}
+                return RefusedResource(known, error.code)
             if not is_the_one(resource, reference):
                 raise TemporaryServerError(
                     f"the server answered another resource, or part of one, to {reference}",
@@ -158,27 +184,28 @@ class RestFhirServer:
                 )
             return resource
 
-        return self._http.send(call, accept)
+        found = self._http.send(call, accept)
+        return self._http.send(call, accept) if isinstance(found, RefusedResource) else found
 
-    def read_all(self, references: Iterable[str]) -> dict[str, JsonObject | None]:
+    def read_all(self, references: Iterable[str]) -> dict[str, Read]:
         """Read many, 50 in a batch Bundle; what a batch does not answer clearly is read alone.
 
         A server that refuses batches is asked singly from then on.
 
-        Returns: for each reference its resource, or None for 404 and 410.
+        Returns: for each reference its resource, None for 404 and 410, or that it is no strict JSON.
         Raises: as `read`; PermanentServerError before anything is sent if one is no reference.
         """
         wanted = tuple(dict.fromkeys(references))
         for reference in wanted:
             _require_reference(reference)
-        found: dict[str, JsonObject | None] = {}
+        found: dict[str, Read] = {}
         for start in range(0, len(wanted), BATCH_READS):
             chunk = wanted[start : start + BATCH_READS]
             if len(chunk) > 1 and not self._batches_refused:
                 found.update(self._read_batch(chunk))
             for reference in chunk:
                 if reference not in found:
-                    found[reference] = self.read(reference)
+                    found[reference] = self._read_one(reference)
         return found
 
     def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
@@ -340,7 +367,15 @@ class RestFhirServer:
             page = page_of(bundle, resource_type, server_time=answer.server_time)
             return page, self._next(bundle, call)
 
-        return self._http.send(call, accept)
+        found = self._http.send(call, accept)
+        if not found[0].refused:
+            return found
+        # Once more: what was damaged on its way comes whole, what is stored so comes again.
+        with suppress(ServerError):  # the address of a page may be good for one time only
+            again = self._http.send(call, accept)
+            if names_on(found[0]) <= names_on(again[0]):
+                return again
+        return found
 
     def _next(self, bundle: JsonObject, call: Call) -> str | None:
         link = link_of(bundle, "next")
@@ -350,7 +385,7 @@ class RestFhirServer:
             link, base_url=self._base_url, request_url=call.url, rebase=self._config.rebase_links
         )
 
-    def _read_batch(self, references: tuple[str, ...]) -> dict[str, JsonObject | None]:
+    def _read_batch(self, references: tuple[str, ...]) -> dict[str, Read]:
         body = json.dumps(batch_of_reads(references)).encode("ascii")
         headers = {**_READ_HEADERS, "Content-Type": FHIR_JSON}
         call = Call("POST", self._base_url, headers, body, interaction="batch")

@@ -112,6 +112,16 @@ def test_a_derived_result_is_explained_by_its_sources(run: Run, sandbox: Sandbox
     assert len(line["results"]) == 2
 
 
+def test_beside_what_is_no_strict_json_no_answer_is_given(run: Run, sandbox: Sandbox) -> None:
+    load(sandbox, "ihc-2-plus-fish-negative")
+    sandbox.habits.choose({"spoilt-resource": "ihc-2-plus-fish-negative-ihc:nan"})
+    name = "Observation/ihc-2-plus-fish-negative-fish"
+    ended = run("explain", name, HER2_FHIR_URL=sandbox.base_url)
+
+    assert (ended.code, ended.lines) == (2, [])
+    assert "Observation/ihc-2-plus-fish-negative-ihc (not-a-number)" in ended.err
+
+
 def test_an_observation_that_is_not_there_is_named(run: Run, sandbox: Sandbox) -> None:
     ended = run("explain", "Observation/nowhere", HER2_FHIR_URL=sandbox.base_url)
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from adapter.bootstrap import open_adapter
 from adapter.errors import ConfigError, NotAuthorised
-from adapter.ports import EntryOutcome, FhirServer, JsonObject, SearchPage, SearchParams
+from adapter.ports import EntryOutcome, FhirServer, JsonObject, Read, SearchPage, SearchParams
 from adapter.sandbox.server import Sandbox
 from adapter.settings import Settings, load_settings
 from adapter.sync.cycle import Cycle
@@ -187,7 +187,7 @@ class Enforcing(PassedOn):
         self._require(reference.partition("/")[0], "r")
         return super().read(reference)
 
-    def read_all(self, references: Iterable[str]) -> dict[str, JsonObject | None]:
+    def read_all(self, references: Iterable[str]) -> dict[str, Read]:
         wanted = list(references)
         for reference in wanted:
             self._require(reference.partition("/")[0], "r")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,7 @@ from adapter.errors import (
     AmbiguousMatch,
     PartlyCarriedOut,
     PermanentServerError,
+    ResourceRefused,
     ServerError,
     VersionConflict,
 )
@@ -30,6 +32,8 @@ from adapter.ports import (
     Capability,
     EntryOutcome,
     JsonObject,
+    Read,
+    RefusedResource,
     SearchPage,
     SearchParams,
     SingleWrite,
@@ -112,6 +116,8 @@ class FakeFhirServer:
         self.break_off: BreakOff = lambda _params, _page, _found: None
         self.alter: Callable[[JsonObject], JsonObject] = lambda resource: resource
         self.show: Callable[[JsonObject], JsonObject] = lambda resource: resource
+        self.no_strict_json: dict[str, str] = {}
+        """Reference → the code with which the reader refuses what stands there now."""
         self.faults: list[Fault | None] = []
         self.before_transaction: Callable[[], None] = lambda: None
         self.check_if_match = True
@@ -177,9 +183,12 @@ class FakeFhirServer:
     def read(self, reference: str) -> JsonObject | None:
         """Read the present version, or `_history/v`."""
         self._call(f"read {reference}")
-        return self._read(reference)
+        found = self._read(reference)
+        if isinstance(found, RefusedResource):
+            raise ResourceRefused(f"{reference} ({found.code})", status=200, code=found.code)
+        return found
 
-    def read_all(self, references: Iterable[str]) -> dict[str, JsonObject | None]:
+    def read_all(self, references: Iterable[str]) -> dict[str, Read]:
         """Read many in one request."""
         wanted = list(references)
         self._call(f"read_all {len(wanted)}")
@@ -205,12 +214,16 @@ class FakeFhirServer:
                 raise error
             self._call(f"search {resource_type}?" + "&".join(f"{n}={v}" for n, v in params))
             page = tuple(_copied(found[start : start + size]))
-            included = tuple(map(self.show, self._included(page, params)))
-            shown = [self.show(one) for one in page]
+            around = self._included(page, params)
+            refused = tuple(filter(None, map(self._refusal, (*page, *around))))
+            included = tuple(self.show(one) for one in around if not self._refusal(one))
+            shown = [self.show(one) for one in page if not self._refusal(one)]
             spoiled = tuple(one for one in shown if _is_unusable(one))
             page = tuple(one for one in shown if not _is_unusable(one))
             total = self._total(len(found))
-            yield SearchPage(page, included, (), self.clock.now(), total, unusable=spoiled)
+            yield SearchPage(
+                page, included, (), self.clock.now(), total, unusable=spoiled, refused=refused
+            )
 
     def _total(self, number: int) -> int | None:
         return number if self.says_total else None
@@ -369,13 +382,25 @@ class FakeFhirServer:
         self.crash.step()
         self.calls.append(what)
 
-    def _read(self, reference: str) -> JsonObject | None:
+    def _refusal(self, resource: JsonObject) -> RefusedResource | None:
+        """What the transport makes of a resource that is no strict JSON."""
+        code = self.no_strict_json.get(f"{resource['resourceType']}/{resource['id']}")
+        if code is None:
+            return None
+        known = {
+            name: resource[name] for name in ("resourceType", "id", "subject") if name in resource
+        }
+        mentions = re.findall(r'"reference": "([^"]*)"', json.dumps(resource, default=str))
+        return RefusedResource(known, code, frozenset(mentions))
+
+    def _read(self, reference: str) -> Read:
         plain, _, version = reference.partition("/_history/")
         found = self.get(plain)
         if version:
             history = self.versions.get(plain, [])
             found = _copied(history[int(version) - 1]) if int(version) <= len(history) else None
-        return self.show(found) if found else None
+        refused = self._refusal(found) if found else None
+        return refused or (self.show(found) if found else None)
 
     def _included(
         self, page: tuple[JsonObject, ...], params: SearchParams

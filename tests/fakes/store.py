@@ -129,8 +129,13 @@ class MemoryStore:
         for key, entry in wanted.items():
             self.listed[key] = ListedEntry(entry, old[key].first_seen if key in old else at, at)
 
-    def prune_worklist(self, before: datetime) -> None:
-        gone = [key for key, one in self.listed.items() if one.last_seen < before]
+    def prune_worklist(self, before: datetime, *, keep: Iterable[str] = ()) -> None:
+        kept = set(keep)
+        gone = [
+            key
+            for key, one in self.listed.items()
+            if one.last_seen < before and one.entry.subject not in kept
+        ]
         if gone:
             self.crash.step()
         for key in gone:

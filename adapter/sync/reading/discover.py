@@ -14,7 +14,7 @@ from typing import Final
 
 from adapter.fhir.identity import case_identifier, is_own
 from adapter.fhir.references import reference_to
-from adapter.ports import Clock, JsonObject, SearchPage, StateStore
+from adapter.ports import Clock, JsonObject, RefusedResource, SearchPage, StateStore
 from adapter.sync.reading.landmarks import Landmark
 from adapter.sync.reading.search_params import at_or_after
 from adapter.sync.reading.searches import Searches
@@ -62,7 +62,8 @@ class Discovered:
     """What a discovery found.
 
     `patients`: to be looked at. `marks`: patient → the states that woke it, to be remembered
-    once it is dealt with. `without_patient`: results that name no patient of this server.
+    once it is dealt with. `without_patient`: results that name no patient of this server; `refused`:
+    such as are no strict JSON.
     `watermarks`: where each discovery may move to, once everything found is queued. `landmarks`:
     the newest result, and the newest of ours, that it saw.
     """
@@ -70,6 +71,7 @@ class Discovered:
     patients: set[str] = field(default_factory=set)
     marks: dict[str, dict[str, str]] = field(default_factory=dict)
     without_patient: dict[str, JsonObject] = field(default_factory=dict)
+    refused: dict[str, RefusedResource] = field(default_factory=dict)
     watermarks: dict[str, datetime] = field(default_factory=dict)
     landmarks: dict[str, Landmark] = field(default_factory=dict)
 
@@ -141,6 +143,7 @@ class Discovery:
                 self._wake_by(resource, found, seen)
             patients = (patient_of(one, self.searches.source.base_url) for one in page.unusable)
             found.patients.update(patient for patient in patients if patient is not None)
+            self._wake_by_refused(page, found)
         self._move(RESULTS, crawl, found, since)
 
     def _own(self, found: Discovered, seen: set[str], since: datetime | None) -> None:
@@ -153,6 +156,7 @@ class Discovery:
             for resource in page.matches:
                 if case_identifier(resource) is not None:
                     self._wake_by(resource, found, seen)
+            self._wake_by_refused(page, found)
         self._move(OWN, crawl, found, since)
 
     def _narratives(self, found: Discovered, seen: set[str], since: datetime | None) -> None:
@@ -165,7 +169,17 @@ class Discovery:
                 patient = patient_of(resource, self.searches.source.base_url)
                 if patient is not None and not self.recent.knows(resource):
                     found.wake(patient, resource)
+            self._wake_by_refused(page, found)
         self._move(NARRATIVES, crawl, found, since)
+
+    def _wake_by_refused(self, page: SearchPage, found: Discovered) -> None:
+        """Wake whoever is to be held back, as long as it is so: of a refused version nothing is remembered."""
+        for one in page.refused:
+            patient = patient_of(one.known, self.searches.source.base_url)
+            if patient is None:
+                found.refused[reference_to(one.known)] = one
+            else:
+                found.patients.add(patient)
 
     def _wake_by(self, resource: JsonObject, found: Discovered, seen: set[str]) -> None:
         seen.add(reference_to(resource))
@@ -191,7 +205,10 @@ class Discovery:
                 patient = patient_of(resource, self.searches.source.base_url)
                 if patient is not None and not self.recent.knows(resource):
                     by_patient.setdefault(patient, []).append(resource)
+            refused = (patient_of(one.known, self.searches.source.base_url) for one in page.refused)
+            by_patient.update({one: by_patient.get(one, []) for one in refused if one is not None})
         for patient in self.store.known_patients(by_patient):
+            found.patients.add(patient)
             for resource in by_patient[patient]:
                 found.wake(patient, resource)
         self._move(resource_type, crawl, found, since)

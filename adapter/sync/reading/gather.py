@@ -15,7 +15,7 @@ from adapter.errors import PermanentServerError
 from adapter.fhir.identity import is_own
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import objects, string
-from adapter.ports import Clock, JsonObject, StateStore
+from adapter.ports import Clock, JsonObject, RefusedResource, StateStore
 from adapter.sync.options import DiscoverBy, ReadLimits
 from adapter.sync.reading.pool import Gathered, Pool, referenced
 from adapter.sync.reading.search_params import within_budget
@@ -93,15 +93,15 @@ class Gatherer:
         for page in self.searches.results([of_patients]):
             pool.add_results(page, self._base_url)
         for page in self.searches.narratives([of_patients]):
-            pool.add_narratives(page)
+            pool.add_narratives(page, self._base_url)
         for page in self.searches.own([self._own_patients(together)]):
-            pool.add_own(page)
-        spoiled = pool.spoiled & set(patients)
-        asked = frozenset(patients) - spoiled
+            pool.add_own(page, self._base_url)
+        undecided = pool.undecided & set(patients)
+        asked = frozenset(patients) - undecided
         part = self._only(asked, pool)
         others = self._other_owners(part) - set(patients)
-        gathered = replace(self.assembled(asked, part, pool), others=others)
-        return [gathered, Gathered.spoiled(spoiled)] if spoiled else [gathered]
+        first, *rest = self.completed(asked, part, pool)
+        return [replace(first, others=others), *rest, *pool.unread(undecided)]
 
     def _other_owners(self, part: Pool) -> frozenset[str]:
         """Name patients who have a derived result from one of these results.
@@ -120,7 +120,8 @@ class Gatherer:
         found: set[str] = set()
         for sources in within_budget(map(self._on_target, sorted(part.results.keys() - named))):
             for page in self.searches.own([("derived-from", sources)]):
-                owners = (patient_of(one, self._base_url) for one in page.matches)
+                shown = (*page.matches, *(one.known for one in page.refused))
+                owners = (patient_of(one, self._base_url) for one in shown)
                 found.update(owner for owner in owners if owner is not None)
         return frozenset(found)
 
@@ -130,10 +131,15 @@ class Gatherer:
             return reference
         return f"{self._base_url}/{reference}"
 
-    def without_patient(self, results: Iterable[JsonObject], own_found: int = 0) -> Gathered:
+    def without_patient(
+        self,
+        results: Iterable[JsonObject],
+        own_found: int = 0,
+        refused: Iterable[RefusedResource] = (),
+    ) -> Gathered:
         """Wrap results that name no patient of this server: they are counted and named too."""
         kept = tuple(result for result in results if not is_own(result))
-        return Gathered(frozenset(), kept, own_found=own_found)
+        return Gathered(frozenset(), kept, own_found=own_found, refused=tuple(refused))
 
     @property
     def _base_url(self) -> str:
@@ -162,12 +168,29 @@ class Gatherer:
             own_found=pool.own_found,
         )
 
-    def assembled(self, patients: frozenset[str], part: Pool, whole: Pool) -> Gathered:
+    def completed(self, patients: frozenset[str], part: Pool, whole: Pool) -> Iterator[Gathered]:
         """Complete a part of a pool: missing sources first, then what is around the results.
+
+        Where that comes upon what is refused, the patients are taken apart until it is known who
+        cannot be decided without it. The first of what is given has what the part found of ours.
 
         Raises: ServerError as the port says.
         """
-        gone, unconfirmed = self._read_missing_sources(part, patients)
+        found = self._assembled(patients, part, whole)
+        if not found.refused:
+            yield found
+        elif len(patients) == 1:
+            yield Gathered.held_back(next(iter(patients)), found.refused)
+        else:
+            ordered = sorted(patients)
+            middle = len(ordered) // 2
+            half, other = frozenset(ordered[:middle]), frozenset(ordered[middle:])
+            yield from self.completed(half, self._only(half, part), whole)
+            rest = replace(self._only(other, part), own_found=set())
+            yield from self.completed(other, rest, whole)
+
+    def _assembled(self, patients: frozenset[str], part: Pool, whole: Pool) -> Gathered:
+        gone, unconfirmed = self._read_missing_sources(part, patients, whole)
         related = self._related_to(part, whole)
         return Gathered(
             patients=patients,
@@ -178,18 +201,33 @@ class Gatherer:
             unconfirmed=unconfirmed,
             own_found=len(part.own_found),
             narratives=_in_order(part.narratives),
+            refused=self._needed_of_refused(part, related, whole) if whole.refused else (),
         )
 
-    def _read_missing_sources(
-        self, part: Pool, patients: frozenset[str]
-    ) -> tuple[frozenset[str], frozenset[str]]:
-        named = {
+    def _needed_of_refused(
+        self, part: Pool, related: dict[str, JsonObject], whole: Pool
+    ) -> tuple[RefusedResource, ...]:
+        """Give what is refused and these results lead to, or leads to them."""
+        around = (*part.results.values(), *related.values())
+        needed = self._sources(part).union(*map(self._followed, around))
+        met = needed & whole.refused.keys()
+        met.update(*(whole.mentioned_by.get(one, ()) for one in part.results))
+        return tuple(whole.refused[name] for name in sorted(met))
+
+    def _sources(self, part: Pool) -> set[str]:
+        """Name what the derived results that stand were made from."""
+        return {
             source
             for derived in part.derived.values()
             if derived.get("status") != "entered-in-error"
             for source in referenced(derived, "derivedFrom", self._base_url)
         }
-        missing = sorted(named - part.results.keys())
+
+    def _read_missing_sources(
+        self, part: Pool, patients: frozenset[str], whole: Pool
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        named = self._sources(part)
+        missing = sorted(named - part.results.keys() - whole.refused.keys())
         present = named & part.results.keys()
         gone: set[str] = set()
         unconfirmed: set[str] = set()
@@ -199,6 +237,9 @@ class Gatherer:
             if resource is None:
                 sure = self._is_confirmed(self.store.note_absent(reference, now), now)
                 (gone if sure else unconfirmed).add(reference)
+            elif isinstance(resource, RefusedResource):
+                present.add(reference)
+                whole.refused[reference] = resource
             else:
                 present.add(reference)
                 if patient_of(resource, self._base_url) in patients and not is_own(resource):
@@ -222,7 +263,7 @@ class Gatherer:
         edge.extend(related.values())
         for _ in range(MAX_ROUNDS):
             wanted = {ref for resource in edge for ref in self._followed(resource)}
-            wanted -= related.keys() | part.results.keys() | asked
+            wanted -= related.keys() | part.results.keys() | whole.refused.keys() | asked
             if not wanted:
                 break
             asked |= wanted
@@ -235,7 +276,10 @@ class Gatherer:
         unheld = [reference for reference in wanted if reference not in whole.related]
         if not unheld:
             return held
-        read = [found for found in self.searches.source.read_all(unheld).values() if found]
+        found = self.searches.source.read_all(unheld)
+        refused = {ref: one for ref, one in found.items() if isinstance(one, RefusedResource)}
+        whole.refused.update(refused)
+        read = [one for one in found.values() if isinstance(one, dict)]
         for resource in read:
             whole.add_related(resource, self._base_url)
         return [*held, *(resource for resource in read if not is_own(resource))]

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Final
 
 from adapter.fhir.references import reference_to
-from adapter.ports import FhirServer, JsonObject, StateStore
+from adapter.ports import FhirServer, JsonObject, Read, RefusedResource, StateStore
 from adapter.sync.facts import json_of
 from adapter.sync.reading.search_params import last_updated
 
@@ -46,8 +46,13 @@ class Landmark:
         """Tell whether it was changed later than another, or there is no other."""
         return other is None or self.changed > other.changed
 
-    def stands_in(self, resource: JsonObject | None) -> bool:
-        """Tell whether the server still holds it, as it was or newer."""
+    def stands_in(self, resource: Read) -> bool:
+        """Tell whether the server still holds it, as it was or newer.
+
+        One that is no strict JSON stands, in a version that cannot be read: a sweep would not tell.
+        """
+        if isinstance(resource, RefusedResource):
+            return True
         changed = None if resource is None else last_updated(resource)
         return changed is not None and changed >= self.changed
 

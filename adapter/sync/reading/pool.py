@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from adapter.fhir.identity import case_identifier, is_own, relative_reference
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import references, string
-from adapter.ports import JsonObject, SearchPage
+from adapter.ports import JsonObject, RefusedResource, SearchPage
 from adapter.sync.reading.search_params import last_updated
 from adapter.sync.references import patient_of, version_of
 
@@ -23,7 +23,7 @@ class Gathered:
     `unconfirmed`: those that could not be read so far. `own_found`: how many of our own a search
     for results brought. `others`: patients whose derived result names one of these results, because
     it was theirs before. `narratives`: reports whose text names HER2. `unread`: why nothing of these
-    patients could be read, else "".
+    patients could be read, else "". `refused`: what of them, or of nobody here, is no strict JSON.
     """
 
     patients: frozenset[str]
@@ -36,12 +36,21 @@ class Gathered:
     narratives: tuple[JsonObject, ...] = ()
     others: frozenset[str] = frozenset()
     unread: str = ""
+    refused: tuple[RefusedResource, ...] = ()
 
     @classmethod
     def spoiled(cls, patients: Iterable[str]) -> Gathered:
         """Say of patients that a result of theirs came in a form that nothing may be decided from."""
         why = "a result came without a valid id, or shortened by the server; nothing is decided without it"
         return cls(frozenset(patients), unread=why)
+
+    @classmethod
+    def held_back(cls, patient: str, refused: Iterable[RefusedResource]) -> Gathered:
+        """Say of a patient that something of theirs is no strict JSON."""
+        known = tuple(sorted(refused, key=lambda one: reference_to(one.known)))
+        said = ", ".join(f"{reference_to(one.known)} ({one.code})" for one in known)
+        why = f"no strict JSON: {said}; nothing is decided without it"
+        return cls(frozenset({patient}), unread=why, refused=known)
 
 
 @dataclass
@@ -56,9 +65,44 @@ class Pool:
     own_found: set[str] = field(default_factory=set)
     spoiled: set[str] = field(default_factory=set)
     """Patients of whom a result was shown that cannot be used: nothing may be decided without it."""
+    refused: dict[str, RefusedResource] = field(default_factory=dict)
+    """What is no strict JSON, by its reference."""
+    waiting: dict[str | None, set[str]] = field(default_factory=dict)
+    """Patient → what is refused of theirs; under None what names no patient of this server."""
+    mentioned_by: dict[str, set[str]] = field(default_factory=dict)
+    """Reference → what was refused and names it: whether it lists, contains or repeats it is not known."""
+
+    @property
+    def undecided(self) -> set[str]:
+        """Patients of whom something came that nothing may be decided without."""
+        return self.spoiled | {one for one in self.waiting if one is not None}
+
+    def unread(self, patients: Iterable[str]) -> Iterator[Gathered]:
+        """Say of each undecided one of these patients why."""
+        asked = set(patients)
+        if shown := self.spoiled & asked - self.waiting.keys():
+            yield Gathered.spoiled(shown)
+        for patient in sorted(asked & {one for one in self.waiting if one is not None}):
+            yield Gathered.held_back(patient, self.refused_of(patient))
+
+    def refused_of(self, patient: str | None) -> tuple[RefusedResource, ...]:
+        """Give what is refused of a patient; of None what names no patient of this server."""
+        return tuple(self.refused[one] for one in sorted(self.waiting.get(patient, ())))
+
+    def add_refused(self, page: SearchPage, base_url: str) -> None:
+        """Take in what a page showed and the reader refused: whatever it is, its patient waits."""
+        for one in page.refused:
+            name = reference_to(one.known)
+            self.refused[name] = one
+            self.waiting.setdefault(patient_of(one.known, base_url), set()).add(name)
+            for written in one.mentions:
+                mentioned = relative_reference(written, (base_url,))
+                if mentioned is not None:
+                    self.mentioned_by.setdefault(mentioned, set()).add(name)
 
     def add_results(self, page: SearchPage, base_url: str) -> None:
         """Take in a page of candidates with what came along."""
+        self.add_refused(page, base_url)
         for resource in page.matches:
             self.add_result(resource)
         for resource in page.included:
@@ -73,13 +117,18 @@ class Pool:
         else:
             _keep_newest(self.results, resource)
 
-    def add_narratives(self, page: SearchPage) -> None:
+    def add_narratives(self, page: SearchPage, base_url: str) -> None:
         """Take in reports and narratives that name HER2."""
+        self.add_refused(page, base_url)
         for resource in page.matches:
             _keep_newest(self.narratives, resource)
 
-    def add_own(self, page: SearchPage) -> None:
-        """Take in derived results; what does not carry our identifier was not asked for."""
+    def add_own(self, page: SearchPage, base_url: str) -> None:
+        """Take in derived results; what does not carry our identifier was not asked for.
+
+        One that is refused stands all the same: another in its place would be a second one.
+        """
+        self.add_refused(page, base_url)
         for resource in page.matches:
             if case_identifier(resource) is not None:
                 _keep_newest(self.derived, resource)

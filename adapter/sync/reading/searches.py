@@ -212,7 +212,7 @@ class Searches:
                 }
                 found.update(fresh)
                 spoiled = self._spoiled(page)
-                if fresh or spoiled:
+                if fresh or spoiled or page.refused:
                     matches = tuple(fresh.values())
                     yield replace(page, matches=matches, included=(), unusable=spoiled)
                     yield from () if alone else self._around(fresh, restriction)

@@ -28,9 +28,9 @@ def read_everything(gatherer: Gatherer) -> Sweep:
         pool.add_results(page, searches.source.base_url)
     for page in searches.own():
         own.note(page, gatherer.clock.now())
-        pool.add_own(page)
+        pool.add_own(page, searches.source.base_url)
     for page in searches.narratives():
-        pool.add_narratives(page)
+        pool.add_narratives(page, searches.source.base_url)
     return Sweep(gatherer, pool, results, own)
 
 
@@ -66,10 +66,11 @@ class Sweep:
             patient = patient_of(resource, base_url)
             if patient is not None:
                 by_patient.setdefault(patient, Pool()).narratives[reference] = resource
-        yield self.gatherer.without_patient(without, len(self.pool.own_found))
-        if self.pool.spoiled:
-            yield Gathered.spoiled(self.pool.spoiled)
-        patients = sorted(by_patient.keys() - self.pool.spoiled)
+        nobodys = self.pool.refused_of(None)
+        yield self.gatherer.without_patient(without, len(self.pool.own_found), nobodys)
+        undecided = self.pool.undecided
+        yield from self.pool.unread(undecided)
+        patients = sorted(by_patient.keys() - undecided)
         size = self.gatherer.limits.patients_at_once
         for start in range(0, len(patients), size):
             together = patients[start : start + size]
@@ -78,7 +79,7 @@ class Sweep:
                 part.results.update(by_patient[patient].results)
                 part.derived.update(by_patient[patient].derived)
                 part.narratives.update(by_patient[patient].narratives)
-            yield self.gatherer.assembled(frozenset(together), part, self.pool)
+            yield from self.gatherer.completed(frozenset(together), part, self.pool)
 
     def watermarks(self) -> dict[str, datetime]:
         """Where every discovery may begin from, once what the sweep asks for is done or queued."""

@@ -48,7 +48,8 @@ class Trial:
     def looks_at(self, name: str) -> bool:
         """Tell whether a parameter narrows a search: it is neither refused nor ignored."""
         page = next(self._pages([(name, NOWHERE)], "1"), None)
-        return page is not None and not page.matches
+        shown = () if page is None else (*page.matches, *page.unusable, *page.refused)
+        return page is not None and not shown
 
     def refuses(self, params: SearchParams) -> bool:
         """Tell whether the server refuses a search, or leaves out a part of it and says so."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from adapter.errors import ResourceRefused
 from adapter.fhir.identity import case_identifier
+from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, string
-from adapter.ports import FhirServer, JsonObject, SearchParams
+from adapter.ports import FhirServer, JsonObject, Read, RefusedResource, SearchParams
 from adapter.sync.reading.search_params import token, within_budget
 from adapter.sync.writing.sent import SentCase
 from adapter.terminology.systems import (
@@ -25,6 +27,10 @@ class Lookup:
 
     def by_id(self, keys: Sequence[str]) -> dict[str, JsonObject | None]:
         """Read derived Observations under these ids."""
+        return {key: _readable(one) for key, one in self.whatever_stands(keys).items()}
+
+    def whatever_stands(self, keys: Sequence[str]) -> dict[str, Read]:
+        """Read derived Observations under these ids, also what is no strict JSON."""
         read = self.target.read_all([f"Observation/{key}" for key in keys]) if keys else {}
         return {key: read.get(f"Observation/{key}") for key in keys}
 
@@ -76,4 +82,21 @@ class Lookup:
         return f"{kind}/{ids[0]}" if ids else None
 
     def _all(self, kind: str, params: SearchParams) -> list[JsonObject]:
-        return [one for page in self.target.search(kind, params) for one in page.matches]
+        found: list[JsonObject] = []
+        for page in self.target.search(kind, params):
+            for refused in page.refused:
+                raise _refusal_of(refused)
+            found += page.matches
+        return found
+
+
+def _readable(found: Read) -> JsonObject | None:
+    """Give what was read; what is no strict JSON stands there, and must not be taken for nothing."""
+    if isinstance(found, RefusedResource):
+        raise _refusal_of(found)
+    return found
+
+
+def _refusal_of(refused: RefusedResource) -> ResourceRefused:
+    name = reference_to(refused.known)
+    return ResourceRefused(f"{name} is no strict JSON ({refused.code})", code=refused.code)

@@ -13,7 +13,7 @@ import pytest
 from adapter.doctor.bench import Bench
 from adapter.doctor.examine import Examiner, Task
 from adapter.doctor.findings import Examination
-from adapter.fhir.strict_json import read_json
+from adapter.fhir.refused_alone import read_bundle
 from adapter.sandbox.exchange import Answer, FhirRequest, FhirResponse
 from adapter.sandbox.server import Sandbox
 from adapter.transport.auth import NoAuth
@@ -71,7 +71,7 @@ class Clinic:
 
     def server(self) -> RestFhirServer:
         config = ServerConfig(self.sandbox.base_url, attempts=2)
-        return RestFhirServer(config, read_json=read_json, clock=self.clock, auth=NoAuth())
+        return RestFhirServer(config, read_json=read_bundle, clock=self.clock, auth=NoAuth())
 
     def standing(self) -> list[dict[str, Any]]:
         """What stands on the server, of the types that a doctor writes."""

@@ -240,6 +240,21 @@ def test_what_cannot_be_verified_says_why(spoil: Callable[[Site], None], reason:
     assert reason in SENTENCES
 
 
+@pytest.mark.parametrize("spoilt", ["ours", "source", "specimen"])
+def test_beside_what_is_no_strict_json_nothing_is_verified_and_nothing_left_out(
+    spoilt: str,
+) -> None:
+    site = pair()
+    ours = f"Observation/{site.only()['id']}"
+    references = {"ours": ours, "source": "Observation/ihc-p1-a", "specimen": "Specimen/s-p1-a"}
+    site.server.no_strict_json = {references[spoilt]: "duplicate-key"}
+
+    verdict = verify(site, ours)
+
+    assert (verdict.agreement, verdict.reason) == (Agreement.CANNOT, "patient-not-readable")
+    assert list(Replayer(site.parts, ReadLimits()).all_of_ours()) == [ours]
+
+
 def test_what_is_not_there_or_not_ours_is_told() -> None:
     site = pair()
 

@@ -254,6 +254,12 @@ def test_what_a_sweep_did_not_see_is_pruned(store: SqlStateStore) -> None:
     assert [one.entry for one in store.worklist()] == [OTHERS]
 
 
+def test_what_could_not_be_looked_at_is_not_pruned(store: SqlStateStore) -> None:
+    look(store, ENTRY, OTHERS, subjects=())
+    store.prune_worklist(LATER, keep=[ENTRY.subject])
+    assert [one.entry for one in store.worklist()] == [ENTRY]
+
+
 def test_a_worklist_longer_than_one_statement_takes_is_replaced_whole(store: SqlStateStore) -> None:
     many = [
         replace(ENTRY, subject=f"Patient/{n}", reference=f"Observation/{n}") for n in range(1200)

@@ -102,5 +102,15 @@ def test_a_source_that_is_gone_is_not_named_in_what_is_written() -> None:
     assert "entity" not in _last(site, anna)
 
 
+def test_one_that_is_no_strict_json_is_left_and_told() -> None:
+    site = site_with_results()
+    left, *others = sorted(f"Observation/{one['id']}" for one in site.derived())
+    site.server.no_strict_json = {left: "duplicate-key"}
+    report = take_back(site, Selection())
+    assert report.actions == {"retract": len(others)}
+    assert report.warnings == (f"{left} is no strict JSON (duplicate-key): left as it is",)
+    assert len(site.server.history(left)) == 1
+
+
 def _last(site: Site, derived: JsonObject) -> JsonObject:
     return site.provenances(derived)[-1]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import responses
 
-from adapter.fhir.strict_json import read_json
+from adapter.fhir.refused_alone import read_bundle
 from adapter.transport.auth import Auth, NoAuth
 from adapter.transport.fhir_server import RestFhirServer, ServerConfig
 from tests.fakes.clock import FakeClock
@@ -45,7 +45,7 @@ def make_server(clock: FakeClock) -> Iterator[MakeServer]:
     def make(base_url: str = BASE, *, auth: Auth | None = None, **config: Any) -> RestFhirServer:
         server = RestFhirServer(
             ServerConfig(base_url, **config),
-            read_json=read_json,
+            read_json=read_bundle,
             clock=clock,
             auth=auth or NoAuth(),
         )
