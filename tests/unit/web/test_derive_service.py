@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -150,6 +151,15 @@ def test_the_statement_names_this_service(standing: Running) -> None:
 
     assert operation["definition"] == definition["url"]
     assert definition["url"].startswith("https://w3id.org/her2-adapter/")
+
+
+def test_the_rules_of_this_moment_decide(served: Running) -> None:
+    """The loop takes other mappings between two passes; the operation goes with it."""
+    loop = served.service.loop
+    before = derive(served, LOW).json()["entry"][0]["resource"]["id"]
+    loop.parts = replace(loop.parts, context=replace(loop.parts.context, namespace="other"))
+
+    assert derive(served, LOW).json()["entry"][0]["resource"]["id"] != before
 
 
 @pytest.mark.real
