@@ -74,7 +74,7 @@ def _of_reading(look: Look) -> Iterator[str]:
     outcomes = ", ".join(
         f"{number} {name}" for name, number in sorted(look.report.outcomes.items()) if number
     )
-    yield f"Of {look.report.fetched} HER2 candidates on the server: {outcomes or 'none'}."
+    yield f"Of {look.report.fetched} HER2 candidates that were read: {outcomes or 'none'}."
     if not look.worklist:
         yield "Nothing is on the worklist."
     else:
@@ -128,6 +128,10 @@ def _limits(look: Look) -> Iterator[str]:
     )
     yield (
         "Passes count as far as the state store keeps them, results as the server showed them to this account now."
+    )
+    yield (
+        "This page names patients and their results by the logical ids of the server, without a name or a value: it is "
+        "health data all the same, and to be kept as such."
     )
     for warning in look.report.warnings:
         if warning not in look.report.brake.reasons:

@@ -11,6 +11,7 @@ from adapter.cli.golive_words import facts, minute, span
 from adapter.cli.printing import Block
 from adapter.golive.findings import WRITES
 from adapter.golive.period import asked_in
+from adapter.sync.report import PassKind, PassOutcome
 
 if TYPE_CHECKING:
     from adapter.golive.look import Look
@@ -95,7 +96,8 @@ def _said(look: Look) -> Iterator[str]:
     uncounted = period.passes - period.asked.counted
     if uncounted:
         yield f"{uncounted} of {period.passes} passes counted no requests: they are not in these numbers."
-    if look.setup.mode == "observe" or "observed" in period.outcomes:
+    observes = look.setup.mode == "observe" or PassOutcome.OBSERVED.value in period.outcomes
+    if observes and look.report.kind is PassKind.SWEEP:
         yield (
             "A pass that only observes reads everything each time. Once it writes, a pass reads what changed since "
             f"the last one, and everything every {read.sweep_hours:g} hours: a day then costs less."

@@ -71,7 +71,7 @@ def _in_short(look: Look) -> Part:
     found = findings.disagreements(report.compared)
     told_of = {
         "observed": f"{span(86_400 * period.days)}, {'1 pass' if period.passes == 1 else f'{period.passes} passes'}",
-        "HER2 results on the server": report.fetched,
+        "HER2 results read": report.fetched,
         "tumour samples with an answer": len(samples),
         "of these undecided": sum(row.category in OPEN_CATEGORIES for row in samples),
         "would be written": sum(row.action in findings.WRITES for row in report.rows),
@@ -85,7 +85,7 @@ def _in_short(look: Look) -> Part:
     return Part(
         "In short",
         (
-            f"Made on {minute(look.made_at)} by {look.made_by}; nothing was written for it.",
+            f"Made on {minute(look.made_at)} by {look.made_by}; nothing was written to a server for it.",
             *settled,
         ),
         (facts("in-short", told_of), Block("To settle before signing", {"point": "What"}, rows)),

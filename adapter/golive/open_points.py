@@ -10,6 +10,7 @@ from adapter.golive.findings import disagreements, is_grave
 from adapter.golive.look import Look
 from adapter.her2.compared import Comparison
 from adapter.ports import WorklistKind
+from adapter.sync.report import PassKind
 
 SHORT_DAYS: Final = 14
 """Observed for less, a laboratory's rarer results and its holidays may not have come by; our own measure."""
@@ -50,6 +51,11 @@ def _of_observation(look: Look) -> Iterator[str]:
 
 
 def _of_results(look: Look) -> Iterator[str]:
+    if look.report.kind not in (PassKind.SWEEP, PassKind.WALK):
+        yield (
+            "The pass of this report did not read everything: only patients who wait, or what changed from the day "
+            "with which the site began."
+        )
     found = disagreements(look.report.compared)
     grave = sum(map(is_grave, found))
     open_ones = sum(one.compared.how is Comparison.UNDECIDED and not is_grave(one) for one in found)

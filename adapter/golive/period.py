@@ -19,7 +19,9 @@ from adapter.traffic import MILLISECONDS, RECEIVED, REQUESTS, SENT, requests_in
 
 _ERROR: Final = "error."
 GOOD: Final = frozenset({PassOutcome.DONE.value, PassOutcome.OBSERVED.value})
-_LOOKS_AT_ALL: Final = frozenset({PassKind.INCREMENTAL.value, PassKind.SWEEP.value})
+_LOOKS_AT_ALL: Final = frozenset(
+    {PassKind.INCREMENTAL.value, PassKind.SWEEP.value, PassKind.WALK.value}
+)
 """Kinds of passes after which nothing is left unseen; one over named patients makes nobody else fresh."""
 SHORTEST_SECONDS: Final = 1.0
 """A pass counts as this long at least, where a rate is worked out."""

@@ -305,3 +305,12 @@ def test_observed_by_a_real_process_every_request_is_counted_and_nothing_is_writ
     (versions,) = rows(ended, "versions")
     assert versions["starts"] == 1
     assert int(fact(ended, "observed").split(", ")[1].split()[0]) >= 3
+
+
+def test_a_look_that_did_not_read_everything_says_so(run: Run, observed: Sandbox) -> None:
+    whole = run(COMMAND, HER2_FHIR_URL=observed.base_url)
+    assert not any("did not read everything" in one["point"] for one in rows(whole, "open-point"))
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    assert run("sync", "--since", yesterday).code == 0
+    partly = run(COMMAND)
+    assert any("did not read everything" in one["point"] for one in rows(partly, "open-point"))
