@@ -83,12 +83,7 @@ class Loop:
         self.inbox = inbox
         self.pulse = pulse or Pulse(parts.clock.now())
         holder = loop.holder or uuid.uuid4().hex
-        self.lease = WriterLease(
-            parts.store,
-            parts.clock,
-            holder,
-            max(loop.lease_seconds, 2 * loop.interval_seconds),
-        )
+        self.lease = WriterLease(parts.store, parts.clock, holder, loop.lease_seconds)
         self.refresh = refresh
         self.interrupts = Interrupts(guard=self.lease.keep, stopped=stopped)
         self.cycle = Cycle(parts, options, interrupts=self.interrupts)
@@ -152,23 +147,37 @@ class Loop:
             self.cycle = Cycle(parts, self.cycle.options, interrupts=self.interrupts)
 
     def _rest(self, outcome: PassReport | Exception) -> None:
-        """Wait for the next pass, and serve in the meantime whoever asks for patients."""
-        asked_for = (
-            outcome.retry_after_seconds if isinstance(outcome, TemporaryServerError) else None
-        )
-        seconds = max(self.options.interval_seconds, asked_for or 0.0)
-        if isinstance(
-            outcome, AnotherWrites
-        ):  # the other one may die; nobody else would see to anything
-            seconds = min(seconds, self.options.lease_seconds)
+        """Wait for the next pass, and serve in the meantime whoever asks for patients.
+
+        The lease is renewed in the meantime too: however rare passes are, two adapters do not take turns, and
+        one that died is replaced as soon as its lease has run out.
+        """
+        rest = self._seconds_after(outcome)
         if self.inbox is None:
-            self.parts.clock.sleep(seconds)
+            self.parts.clock.sleep(rest)
             return
-        now = self.inbox.now()
+        began = self.inbox.now()
         # Whoever wakes us cannot know that the server is in trouble: the usual interval stands then.
-        wakes_from = now + seconds if isinstance(outcome, ServerError) else now
-        while asks := self.inbox.wait(now + seconds, wakes_from=wakes_from, stopped=self.stopped):
-            self._serve(asks)
+        wakes_from = began + rest if isinstance(outcome, ServerError) else began
+        while not self.stopped():
+            due = min(began + rest, self.inbox.now() + self.lease.renewed_every)
+            asks = self.inbox.wait(due, wakes_from=wakes_from, stopped=self.stopped)
+            if asks:
+                self._serve(asks)
+            elif due == began + rest or self.inbox.now() < due:
+                return
+            else:
+                self.lease.renew()
+
+    def _seconds_after(self, outcome: PassReport | Exception) -> float:
+        """Say how long to rest: longer where a server asks for it, at most a lease where another writes."""
+        interval = self.options.interval_seconds
+        match outcome:
+            case TemporaryServerError(retry_after_seconds=asked_for):
+                return max(interval, asked_for or 0.0)
+            case AnotherWrites():
+                return min(interval, self.options.lease_seconds)
+        return interval
 
     def _serve(self, asks: Sequence[Ask]) -> None:
         """Look at the patients of these requests in one pass, and tell each what came of it."""

@@ -157,7 +157,7 @@ def test_one_who_asks_for_more_than_a_pass_takes_is_served_alone() -> None:
 
 
 def test_a_flood_of_requests_does_not_keep_the_poller_from_its_pass() -> None:
-    site, seconds = Site(), Seconds(step=100)
+    site, seconds = Site(), Seconds(step=30)
     running = Running(site, seconds, passes=200)
 
     def ask_again(report: PassReport) -> None:
@@ -208,6 +208,22 @@ def test_who_asks_while_another_adapter_writes_is_told_so() -> None:
     loop.run()
     assert isinstance(ask.report.exception(0), AnotherWrites)
     assert loop.pulse.beat.holds_lease is False
+
+
+def test_the_lease_is_renewed_while_one_waits_for_an_hour() -> None:
+    site, seconds = Site(), Seconds()
+    running = Running(site, seconds, passes=2)
+    seen: list[object] = []
+
+    def look() -> None:
+        site.clock.advance(200)
+        other = site.store.acquire_lease("another", now=site.clock.now(), seconds=300)
+        seen.append(other)
+
+    for number in range(17):
+        seconds.then.append((200.0 * (number + 1), look))
+    running.run()
+    assert seen == [None] * 17
 
 
 def test_a_stop_ends_a_wait_and_tells_whoever_still_asks() -> None:

@@ -507,26 +507,6 @@ def test_a_note_that_says_nonsense_counts_as_none(folder: Path, text: str) -> No
     assert kept(one.site.store) is not None
 
 
-@pytest.mark.parametrize("interval", [60, 600, 86400])
-def test_two_adapters_with_other_mappings_do_not_take_turns(
-    folder: Path, tmp_path: Path, interval: float
-) -> None:
-    site, _ = a_site()
-    site.laboratory.ihc("anna", "0+")
-    other_folder = site_toml(tmp_path / "other", '[policy]\nzero_plus = "zero"')
-    one = Running(site, folder, interval=interval)
-    other = Running(site, other_folder, actor="her2@two", interval=interval)
-    for each in (one, other):  # both are there all the time: none gives the lease back
-        each.loop.lease.give_back = lambda: None  # type: ignore[method-assign]
-    for _ in range(4):
-        assert len(one.run()) == 1
-        next_pass = site.clock.now()
-        assert other.run() == []
-        site.clock.instant = next_pass
-
-    assert site.categories() == {"anna": "ultralow"}
-
-
 @contextmanager
 def as_nobody() -> Iterator[None]:
     """Go on as an account that permissions hold for, where this one is root."""
