@@ -133,3 +133,19 @@ def _sent(method: str, url: str, *entries: str) -> Exchange:
 )
 def test_writes_are_told_from_reads(sent: Exchange, is_write: bool) -> None:
     assert sent.is_write is is_write
+
+
+def test_a_small_burst_of_notifications_is_measured(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    asked = ["--notifications", "400", "--patients", "5", "--json", str(file)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.notifications", *asked],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    figures = json.loads(file.read_text("utf-8"))
+    assert figures["right"]["passes"] in (1, 2)
+    assert (figures["wrong"]["passes"], figures["patients"]) == (0, 5)
