@@ -6,6 +6,7 @@ and nothing else (S31).
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Sequence
 
@@ -33,6 +34,8 @@ _REFUSALS = {
     ),
     Verdict.NOT_ALLOWED: Refused(403, "not-allowed", "This token is not for this route."),
 }
+
+_STOPPING = Refused(503, "stopping", "The adapter is stopping; come again.", {"Retry-After": "10"})
 
 
 def create_app(
@@ -79,6 +82,9 @@ def _behind_the_door(row: Route, access: Access, watcher: Watcher) -> Handler:
             answer = await _answered(request)
         except Refused as refused:
             answer = refusal(refused, as_fhir=row.is_fhir)
+        except asyncio.CancelledError:
+            # Only a stop cancels, once it has waited for what is under way; uvicorn would give a bare 500.
+            answer = refusal(_STOPPING, as_fhir=row.is_fhir)
         except Exception as error:  # noqa: BLE001 - the one place: a bug answers, and the service goes on
             answer = _defect(row, error)
         watcher(row.path, answer.status_code)

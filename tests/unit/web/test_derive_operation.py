@@ -80,18 +80,22 @@ async def health(_request: Request) -> Response:
 
 
 @contextmanager
-def serving(derive: Deriving) -> Iterator[str]:
+def serving(derive: Deriving) -> Iterator[HttpServer]:
     operation = DeriveOperation(derive, LIMIT, CANONICAL, "1.2.3")
     rows = (*operation.routes(), Route("/healthz", ("GET",), Role.OPEN, health, "It lives."))
     listening = listen("127.0.0.1", 0)
     server = HttpServer(create_app(rows, Access({}, is_loopback=True)), listening)
     server.start()
     try:
-        host, port = server.address
-        yield f"http://{host}:{port}"
+        yield server
     finally:
         derive.gate.set()
         server.stop()
+
+
+def address(server: HttpServer) -> str:
+    host, port = server.address
+    return f"http://{host}:{port}"
 
 
 @pytest.fixture
@@ -101,8 +105,8 @@ def derive() -> Deriving:
 
 @pytest.fixture
 def base(derive: Deriving) -> Iterator[str]:
-    with serving(derive) as address:
-        yield address
+    with serving(derive) as server:
+        yield address(server)
 
 
 def post(base: str, body: Any = b"{}", query: str = "", **headers: str) -> requests.Response:
@@ -282,6 +286,20 @@ def test_nothing_is_worked_out_for_who_went_away(base: str, derive: Deriving) ->
 
         assert [one.result().status_code for one in (*working, last)] == [200] * (AT_ONCE + 1)
     assert derive.calls == AT_ONCE + 1
+
+
+def test_who_still_waits_at_a_stop_is_told_to_come_again(derive: Deriving) -> None:
+    derive.gate.clear()
+    with ThreadPoolExecutor(AT_ONCE + 3) as clients, serving(derive) as server:
+        asked = [clients.submit(post, address(server)) for _ in range(AT_ONCE + 2)]
+        eventually(lambda: derive.calls == AT_ONCE)
+        stopping = clients.submit(server.stop)
+        answers = [one.result() for one in asked]
+        derive.gate.set()
+        stopping.result()
+
+    assert {(one.status_code, reason(one)) for one in answers} == {(503, "stopping")}
+    assert all(int(one.headers["Retry-After"]) > 0 for one in answers)
 
 
 @pytest.fixture

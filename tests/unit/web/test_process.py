@@ -170,3 +170,34 @@ def test_where_to_listen_without_http_is_wrong_usage(sandbox: Sandbox, tmp_path:
     )
     assert ended.returncode == 2
     assert "--http 127.0.0.1:0" in ended.stderr
+
+
+def test_a_kill_in_mid_bundle_leaves_nothing_behind(
+    sandbox: Sandbox, start: Callable[[], Process]
+) -> None:
+    """Nothing was stored for it, so it is sent again, to whoever answers next."""
+    entries = [
+        {"resource": one}
+        for number in range(1500)
+        for one in (
+            patient(f"p{number}"),
+            specimen(f"s{number}", f"p{number}"),
+            result("ihc", "1+", of=f"p{number}", sample=f"s{number}"),
+        )
+    ]
+    body = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+
+    def derive(process: Process) -> requests.Response:
+        return requests.post(f"{process.url}/fhir/$her2-derive", json=body, timeout=300)
+
+    first = start()
+    with ThreadPoolExecutor(1) as clients:
+        asked = clients.submit(derive, first)
+        time.sleep(0.3)
+        first.end(signal.SIGKILL)
+        assert isinstance(asked.exception(), requests.ConnectionError)
+    answer = derive(start())
+
+    assert answer.status_code == 200
+    assert answer.headers["Her2-Counts"] == "results=1500, used=1500, derived=1500"
+    assert categories(sandbox) == {}
