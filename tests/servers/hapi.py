@@ -121,7 +121,11 @@ class HapiServer:
 
 @contextmanager
 def running(
-    *, port: int = 0, database: postgres.Database | None = None, folder: Path | None = None
+    *,
+    port: int = 0,
+    database: postgres.Database | None = None,
+    folder: Path | None = None,
+    external_references: bool = False,
 ) -> Iterator[HapiServer]:
     """Build HAPI if need be, start it, and stop it at the end.
 
@@ -129,6 +133,7 @@ def running(
         port: 0 lets the system choose a free one.
         database: a PostgreSQL database; None means H2 in memory.
         folder: where its logs go; None means a temporary folder that is removed at the end.
+        external_references: whether it takes references to other servers; stock HAPI refuses them.
 
     Raises:
         MissingPartError: without Java 17, or when it has to be built and cannot be.
@@ -147,6 +152,7 @@ def running(
             "server.port": str(port),
             "server.tomcat.accesslog.directory": str(folder),
             "server.tomcat.accesslog.prefix": access_log.name,
+            "hapi.fhir.allow_external_references": str(external_references).lower(),
             **_database_settings(database),
         }
         child = Child(

@@ -98,7 +98,8 @@ class PatientRequired(Habit):
         "unless it says patient, subject, _id or identifier"
     )
     seen = (
-        "Epic and Oracle Health (open.epic.com, Observation.Search; docs.oracle.com, Observation)"
+        "Epic (open.epic.com/Clinical/Observation); Oracle Health (docs.oracle.com, Get a list of "
+        "observations)"
     )
 
     def around(self, request: FhirRequest, answer: Answer) -> FhirResponse:

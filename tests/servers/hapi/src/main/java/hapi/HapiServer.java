@@ -65,7 +65,8 @@ import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
  *
  * <p>Settings are Spring's own, as -D system properties: server.port (0 = a free one, written to the
  * file named by -Dportfile), spring.datasource.url/username/password (default: H2 in memory), and
- * server.tomcat.accesslog.directory/prefix for the access log. Every line of that log starts with
+ * server.tomcat.accesslog.directory/prefix for the access log. hapi.fhir.allow_external_references
+ * takes references to other servers, which stock HAPI refuses. Every line of that log starts with
  * the request's number in order of arrival: a reader who knows the number of a later request can
  * wait until no earlier one is missing, so that a write is never overlooked because its line came
  * a moment after its answer.
@@ -119,8 +120,11 @@ public class HapiServer {
 
   /** HAPI's defaults, referential checks and the 60 s search cache among them. */
   @Bean
-  JpaStorageSettings storageSettings() {
+  JpaStorageSettings storageSettings(
+      @Value("${hapi.fhir.allow_external_references:false}") boolean allowsExternalReferences) {
     JpaStorageSettings settings = new JpaStorageSettings();
+    // Named as in the JPA starter, which is off by default too.
+    settings.setAllowExternalReferences(allowsExternalReferences);
     // Both only offer what a test session empties the server with.
     settings.setExpungeEnabled(true);
     settings.setAllowMultipleDelete(true);
