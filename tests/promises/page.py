@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby
 
 from tests.promises.measured import Figure
 from tests.promises.rows import ROWS
+
+FEW = 3
+"""So many figures of one test are told one by one, with the command of each."""
 
 _HEAD = """# What is promised, and what was measured
 
@@ -25,11 +30,35 @@ def page(figures: Iterable[Figure]) -> str:
         left = [one for one in left if one not in own]
         parts.append(f"## {row.name[0].upper()}{row.name[1:]}\n\n{_sentence(row.test)}\n")
         parts.append(f"To reach: {row.target}.\n")
-        parts.append("".join(map(_line, own)) or "- not measured\n")
+        parts.append("".join(map(_told, _of_one_test(own))) or "- not measured\n")
     if left:
         parts.append("## Measured besides\n")
         parts.append("".join(f"{_line(one, name=one.promise)}" for one in left))
     return "\n".join(parts)
+
+
+def _of_one_test(figures: Iterable[Figure]) -> Iterator[tuple[Figure, ...]]:
+    """Put together what one test measured with several parameters in one run."""
+    for _, together in groupby(figures, key=lambda one: (_function(one), one.outcome, one.at)):
+        yield tuple(together)
+
+
+def _told(together: tuple[Figure, ...]) -> str:
+    """Tell a figure; those of one test with one command, and what each parameter gave below it."""
+    first = together[0]
+    if len(together) <= FEW or first.outcome != "passed":
+        return "".join(map(_line, together))
+    whole = replace(
+        first,
+        test=_function(first),
+        figure=f"{len(together)} cases",
+        seconds=sum(one.seconds for one in together),
+    )
+    return _line(whole) + "".join(f"  - {one.figure}\n" for one in together)
+
+
+def _function(one: Figure) -> str:
+    return one.test.partition("[")[0]
 
 
 def _sentence(text: str) -> str:
