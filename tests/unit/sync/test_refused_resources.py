@@ -11,9 +11,11 @@ from collections.abc import Iterable
 import pytest
 from structlog.testing import capture_logs
 
+from adapter.errors import TemporaryServerError
 from adapter.ports import ListedEntry, WorklistKind
 from adapter.sync.cycle import PassOutcome
 from adapter.sync.options import ReadLimits, SyncOptions
+from tests.fakes.server import Fault
 from tests.fakes.site import Site
 
 CODE = "duplicate-key"
@@ -195,6 +197,31 @@ def test_of_ours_one_that_no_search_shows_and_a_read_refuses_holds_back() -> Non
     assert len(site.server.history(ours)) == 1
     assert site.categories()["berta"] == "low"
     assert (("Patient/anna", ours, CODE)) in about(listed(site))
+
+
+def test_what_is_under_way_waits_for_one_of_ours_that_is_refused_and_the_others_go_on() -> None:
+    site = Site()
+    of_anna, of_berta = site.laboratory.ihc("anna", "1+"), site.laboratory.ihc("berta", "1+")
+    site.settle()
+    (ours,) = [one for one in site.derived() if one["subject"]["reference"] == "Patient/anna"]
+    site.laboratory.amend(of_anna, "3+")
+    attempts = site.options.send.attempts
+    site.server.faults = [Fault(TemporaryServerError("503", status=503))] * attempts
+    with pytest.raises(TemporaryServerError):
+        site.run()
+    assert len(site.store.outbox()) == 1
+    site.server.faults = []
+    refuse(site, f"Observation/{ours['id']}")
+    site.laboratory.amend(of_berta, "3+")
+    for _ in range(2):
+        assert site.run().outcome is PassOutcome.DONE
+    assert site.categories() == {"anna": "low", "berta": "positive"}
+    assert len(site.store.outbox()) == 1
+    refuse(site)
+    site.settle()
+    assert site.categories() == {"anna": "positive", "berta": "positive"}
+    assert site.store.outbox() == ()
+    site.assert_sound()
 
 
 @both_passes
