@@ -73,6 +73,7 @@ class Service:
             pulse=self.pulse,
             refresh=parts.refresh,
         )
+        self.webhook = webhook_of(http.webhook, self.inbox.wake)
         self._http: HttpServer | None = None
 
     def run(self) -> None:
@@ -139,8 +140,7 @@ class Service:
         derive = DeriveOperation(
             self.derived, http.derive_megabytes * 1024 * 1024, BASE, adapter.__version__
         )
-        webhook = webhook_of(http.webhook, self.inbox.wake)
-        notified = webhook.routes() if webhook else ()
+        notified = self.webhook.routes() if self.webhook else ()
         rows = (*health.routes(), *sync.routes(), *derive.routes(), *notified)
         return described(rows, adapter.__version__)
 

@@ -136,11 +136,15 @@ class Throttle:
 
 @dataclass
 class Webhook:
-    """The route. `wake`: says that something may have changed, for instance `Inbox.wake`."""
+    """The route. `wake`: says that something may have changed, for instance `Inbox.wake`.
+
+    `body_seconds`: a body must have arrived by then.
+    """
 
     secrets: Secrets
     wake: Callable[[], None]
     later: Later = _in_the_loop
+    body_seconds: float = BODY_SECONDS
     _throttle: Throttle = field(init=False)
     _counts: Counter[str] = field(init=False, default_factory=Counter)
     _untold: int = field(init=False, default=0)
@@ -172,7 +176,7 @@ class Webhook:
         """Take a notification; the answer is the same whoever sent it, once its body is short enough."""
         judging = self.secrets.judge(request.scope["headers"])
         try:
-            await take_body(request, BODY_BYTES, judging.take, seconds=BODY_SECONDS)
+            await take_body(request, BODY_BYTES, judging.take, seconds=self.body_seconds)
         except Refused:
             self._refuse()
             raise

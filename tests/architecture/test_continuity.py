@@ -14,6 +14,7 @@ SPOKEN_OF = (
     "down",
     "away for good",
     "twice",
+    "forged",
     "corrects",
     "restored",
     "state is lost",

@@ -19,7 +19,15 @@ from tests.servers.authorisation import AuthorisationServer, serving
 from tests.unit.transport.smart.conftest import jwk, write_keys
 
 CANARY = "SECRET-CANARY"
-COMMANDS = (["config"], ["config", "--check"], ["sync"], ["audit", "show"])
+COMMANDS = (
+    ["config"],
+    ["config", "--check"],
+    ["sync"],
+    ["subscribe", "create", "--wait", "0"],
+    ["subscribe", "show"],
+    ["subscribe", "remove"],
+    ["audit", "show"],
+)
 
 
 def _run(arguments: list[str], environment: dict[str, str], folder: Path) -> str:
@@ -66,6 +74,10 @@ def test_no_secret_is_in_any_output_file_or_command_line(
             "HER2_SOURCE__AUTH__KIND": kind,
             "HER2_SOURCE__CLIENT_CERT_FILE": str(secrets / "client.pem"),
             "HER2_STORE__AUDIT_KEY": f"{CANARY}-{'k' * 40}",
+            "HER2_HTTP__SYNC_TOKEN": f"{CANARY}-{'t' * 40}",
+            "HER2_HTTP__WEBHOOK__ENDPOINT": "https://her2.example.org/webhook",
+            "HER2_HTTP__WEBHOOK__SECRET": f"{CANARY}-{'w' * 40}",
+            "HER2_HTTP__WEBHOOK__EARLIER_SECRET": f"{CANARY}-{'e' * 40}",
             "HER2_LOG__LEVEL": "debug",
             "HER2_POLL__OVERLAP_SECONDS": "1",
             **{f"HER2_SOURCE__AUTH__{name}": value for name, value in given.items()},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ import requests
 
 from adapter.cli.main import main
 from tests.servers.hapi import HapiServer
+from tests.servers.medplum import MedplumServer
 
 pytestmark = pytest.mark.real
 
@@ -131,3 +134,31 @@ def test_hapi_activates_it_and_calls_us_as_it_was_told(
 def component(code: str) -> dict[str, Any]:
     coding = {"system": "http://loinc.org", "code": code}
     return {"code": {"coding": [coding]}, "valueString": "not amplified"}
+
+
+def test_on_medplum_the_key_stands_in_its_extension_and_is_taken_away_with_it(
+    empty_medplum: MedplumServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its router stores them; who notifies is Medplum's worker (test_medplum_notifies)."""
+    monkeypatch.setenv("HER2_FHIR_URL", empty_medplum.base_url)
+    monkeypatch.setenv("HER2_STATE_URL", f"sqlite:///{tmp_path / 'state.sqlite'}")
+    monkeypatch.setenv("HER2_HTTP__WEBHOOK__ENDPOINT", "https://her2.example.org/webhook")
+    monkeypatch.setenv("HER2_HTTP__WEBHOOK__SECRET", FIRST)
+
+    def rows(*arguments: str) -> list[dict[str, Any]]:
+        assert main(["subscribe", *arguments]) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    def stored() -> list[dict[str, Any]]:
+        found = requests.get(f"{empty_medplum.base_url}/Subscription", timeout=60).json()
+        return [one["resource"] for one in found.get("entry", [])]
+
+    assert {row["done"] for row in rows("create", "--signing", "hmac")} == {"created"}
+    assert {row["done"] for row in rows("create", "--signing", "hmac")} == {"unchanged"}
+    assert {row["status"] for row in rows("show")} == {"active"}
+    assert [one["extension"][0]["valueString"] for one in stored()] == [FIRST] * len(stored())
+    assert {row["done"] for row in rows("remove")} == {"removed"}
+    assert stored() == []

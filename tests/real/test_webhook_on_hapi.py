@@ -57,7 +57,7 @@ class Service:
         until(lambda: self.passes > before, "the first pass", self.last_words)
 
     def stop(self) -> None:
-        """End it in good order: it gives its lease back, for which the next would wait two of its hours else."""
+        """End it in good order: it gives its lease back, for which the next would wait five minutes else."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(LONGEST_SECONDS) == 0, self.last_words()

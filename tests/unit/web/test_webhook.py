@@ -52,12 +52,13 @@ class Called:
 
 
 @contextmanager
-def called(*known: bytes) -> Iterator[Called]:
+def called(*known: bytes, body_seconds: float = 10.0) -> Iterator[Called]:
     found = Called(None)  # type: ignore[arg-type]  # it is made with what it is called back by
     found.webhook = Webhook(
         Secrets(HEADER, known or (SECRET,)),
         lambda: found.wakes.append(None),
         later=lambda _seconds, call: found.due.append(call),
+        body_seconds=body_seconds,
     )
     app = create_app(found.webhook.routes(), Access({}, is_loopback=True))
     server = HttpServer(app, listen("127.0.0.1", 0))
@@ -216,6 +217,19 @@ def test_it_is_refused_while_it_arrives_and_not_after(hook: Called) -> None:
             + b"10000\r\n" + b"x" * 0x10000 + b"\r\n1\r\nx\r\n"
         )  # fmt: skip
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("secret", [SECRET, b"wrong"])
+def test_a_body_that_does_not_come_gives_its_place_back_whoever_sends_it(secret: bytes) -> None:
+    with called(body_seconds=0.2) as hook:
+        host, port = hook.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as client:
+            client.sendall(
+                b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+                b"X-Webhook-Secret: " + secret + b"\r\n\r\n{"
+            )
+            assert client.recv(100).startswith(b"HTTP/1.1 408 ")
+        assert hook.wakes == []
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PATCH", "HEAD"])
