@@ -156,7 +156,7 @@ class Loop:
         if self.inbox is None:
             self.parts.clock.sleep(rest)
             return
-        began = self.inbox.now()
+        began, queued = self.inbox.now(), self._queued()
         # Whoever wakes us cannot know that the server is in trouble: the usual interval stands then.
         wakes_from = began + rest if isinstance(outcome, ServerError) else began
         while not self.stopped():
@@ -168,6 +168,15 @@ class Loop:
                 return
             else:
                 self.lease.renew()
+                if self._queued() > queued:  # somebody asked another process, which does not write
+                    return
+
+    def _queued(self) -> int:
+        """How many patients wait to be looked at; 0 where the state cannot be read, which the next pass tells."""
+        try:
+            return self.parts.store.queue_length()
+        except StoreError:
+            return 0
 
     def _seconds_after(self, outcome: PassReport | Exception) -> float:
         """Say how long to rest: longer where a server asks for it, at most a lease where another writes."""

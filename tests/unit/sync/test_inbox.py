@@ -226,6 +226,15 @@ def test_the_lease_is_renewed_while_one_waits_for_an_hour() -> None:
     assert seen == [None] * 17
 
 
+def test_what_another_process_queues_is_not_left_for_an_hour() -> None:
+    site, seconds = Site(), Seconds()
+    site.laboratory.ihc("anna", "1+")
+    running = Running(site, seconds, passes=2)
+    seconds.then.append((40, lambda: site.store.enqueue(["Patient/berta"], reason="asked")))
+    running.run()
+    assert running.began[1] - running.began[0] < 200
+
+
 def test_a_stop_ends_a_wait_and_tells_whoever_still_asks() -> None:
     site = Site()
     inbox = Inbox(InboxLimits(patients_at_once=1))
