@@ -162,6 +162,29 @@ def test_the_rules_of_this_moment_decide(served: Running) -> None:
     assert derive(served, LOW).json()["entry"][0]["resource"]["id"] != before
 
 
+def test_what_an_engine_writes_is_what_a_pass_would_have_written(served: Running) -> None:
+    """Read from a server, answered as complete, sent to it: the adapter itself then has nothing to write."""
+    served.put_result("anna", "1+")
+    base = served.sandbox.base_url
+    found = [
+        {"fullUrl": entry["fullUrl"], "resource": entry["resource"]}
+        for kind in ("Patient", "Specimen", "Observation")
+        for entry in requests.get(f"{base}/{kind}", timeout=10).json()["entry"]
+    ]
+    held = {"resourceType": "Bundle", "type": "collection", "entry": found}
+    transaction = derive(served, json.dumps(held), "?complete=true")
+    headers = {"Content-Type": "application/fhir+json"}
+    sent = requests.post(base, data=transaction.content, headers=headers, timeout=10)
+    passed = served.post("/sync", "sync", json={"patient": "anna"}).json()
+
+    assert (transaction.headers["Her2-Counts"], sent.status_code) == (
+        "results=1, used=1, create=1",
+        200,
+    )
+    assert served.categories() == {"anna": "low"}
+    assert (passed["changed"], [one["action"] for one in passed["samples"]]) == (0, ["skip"])
+
+
 @pytest.mark.real
 def test_the_page_shows_a_call_that_works(standing: Running) -> None:
     """The curl of docs/derive-operation.md, as it stands there but for address and token."""
