@@ -51,7 +51,7 @@ class Task:
 
     `is_source`, `is_target`: what the adapter uses the server for. `no_writes`: why nothing is written; "" where
     something may be. `page_size`, `entries`: what the adapter would ask for and send at once. `tell`: told of each
-    step.
+    step. `source_url`: base URL of the server that results are read on, where it is another one, else "".
     """
 
     is_source: bool
@@ -60,6 +60,7 @@ class Task:
     page_size: int = 500
     entries: int = 50
     tell: Callable[[str], None] = lambda _: None
+    source_url: str = ""
 
 
 class Examiner:
@@ -87,7 +88,7 @@ class Examiner:
         )
         left: tuple[str, ...] = ()
         if task.no_writes:
-            self._skip((Topic.CLIENT_IDS, *_WRITING), task.no_writes)
+            self._skip((Topic.CLIENT_IDS, *_WRITING, *self._between_servers), task.no_writes)
             self._by_reading()
             self._look_for_left_overs()
         else:
@@ -114,7 +115,7 @@ class Examiner:
         bench, traces = self._bench, self._traces
         self._try((Topic.CLIENT_IDS,), lambda: [single_writes.client_ids(bench, traces)])
         if not traces.first:
-            self._skip(_WRITING, "nothing could be written")
+            self._skip((*_WRITING, *self._between_servers), "nothing could be written")
             return
         first = traces.first
         self._try((Topic.INDEX_LAG, Topic.SEARCH_CACHE), lambda: seen.index_lag(bench, traces))
@@ -132,6 +133,16 @@ class Examiner:
         self._try(
             (Topic.VERSIONS_KEPT,), lambda: [transactions.versions_kept(bench, traces, first)]
         )
+        if self._between_servers:
+            elsewhere = self._task.source_url
+            self._try(
+                self._between_servers,
+                lambda: [single_writes.foreign_references(bench, traces, elsewhere)],
+            )
+
+    @property
+    def _between_servers(self) -> tuple[Topic, ...]:
+        return (Topic.FOREIGN_REFERENCES,) if self._task.source_url else ()
 
     def _transactions(self) -> Iterator[Finding]:
         strategy = strategy_of(self._findings)

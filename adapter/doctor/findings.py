@@ -32,6 +32,7 @@ class Topic(StrEnum):
     ATOMIC = "transaction with a bad entry"
     ENTRIES = "entries in one transaction"
     VERSIONS_KEPT = "versions in references"
+    FOREIGN_REFERENCES = "references to another server"
     REMOVAL = "own resources afterwards"
 
 
@@ -104,6 +105,10 @@ class Examination:
         """Tell whether a topic was measured."""
         finding = self.findings.get(topic)
         return finding is not None and finding.standing is Standing.MEASURED
+
+    def fails(self, topic: Topic) -> bool:
+        """Tell whether a topic was measured and cannot be relied on."""
+        return self.was_measured(topic) and not self.works(topic)
 
     def works(self, topic: Topic) -> bool:
         """Tell whether a topic was measured and can be relied on."""

@@ -38,7 +38,7 @@ class Advice:
     """What the adapter will do.
 
     `target`, `source`: what is kept for it; None where too little was measured. `sentences`: the same in words.
-    `cannot_write`: it was measured that nothing can be written without doubling. `scopes`: those to ask for;
+    `cannot_write`: it was measured that nothing can be written, or not without doubling. `scopes`: those to ask for;
     `missing`: those that the server was seen to withhold.
     """
 
@@ -74,6 +74,9 @@ def advise(found: Examination, *, writes: bool, page_size: int, entries: int) ->
     sentences: list[str] = []
     if found.is_target:
         sentences += _writing(found, target, entries) if not no_rung else [_NO_WAY]
+    is_refused = found.fails(Topic.FOREIGN_REFERENCES)
+    if is_refused:
+        sentences.append(_NO_FOREIGN_REFERENCES)
     if found.is_source:
         sentences += _reading(found, source)
     if found.foreign_links:
@@ -83,7 +86,7 @@ def advise(found: Examination, *, writes: bool, page_size: int, entries: int) ->
         target=target,
         source=source,
         sentences=tuple(sentences),
-        cannot_write=found.is_target and no_rung,
+        cannot_write=found.is_target and (no_rung or is_refused),
         scopes=needed(
             source=found.is_source, target=found.is_target, observe=not writes, creates=creates
         ),
@@ -91,6 +94,10 @@ def advise(found: Examination, *, writes: bool, page_size: int, entries: int) ->
     )
 
 
+_NO_FOREIGN_REFERENCES: Final = (
+    "It cannot write here what is read elsewhere: references to the source are refused or altered, so that each "
+    "result would be parked. Have them allowed"
+)
 _NO_FURTHER_PAGE: Final = (
     "It reads no further than the first page of a search, until the links it gives are right"
 )

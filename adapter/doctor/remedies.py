@@ -45,6 +45,8 @@ def _hapi(found: Examination, page_size: int) -> Iterator[Remedy]:
         wanted.append("client_id_strategy: ALPHANUMERIC")
     if found.was_measured(Topic.IF_MATCH) and not found.works(Topic.IF_MATCH):
         wanted.append("etag_support_enabled: true")
+    if found.fails(Topic.FOREIGN_REFERENCES):
+        wanted.append("allow_external_references: true")
     most = found.value(Topic.PAGE_SIZE)
     if most is not None and int(most) < page_size:
         wanted.append(f"max_page_size: {page_size}")

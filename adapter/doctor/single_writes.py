@@ -47,6 +47,31 @@ def client_ids(bench: Bench, traces: Traces) -> Finding:
     return measured(topic, "creates it under that id", works=True)
 
 
+def foreign_references(bench: Bench, traces: Traces, elsewhere: str) -> Finding:
+    """Write an Observation about a Device of another server, as the adapter names whatever it has read there.
+
+    Args:
+        bench: the server that is written to.
+        traces: this doctor's own resources.
+        elsewhere: base URL of the other server; nothing is asked of it.
+
+    Raises: ServerError when it is neither taken nor refused.
+
+    """
+    topic = Topic.FOREIGN_REFERENCES
+    named = f"{elsewhere}/Device/{traces.id_of('device')}"
+    try:
+        made = traces.create(traces.probe("elsewhere", subject={"reference": named}))
+    except ServerError as error:
+        if not is_refusal(error):
+            raise
+        return measured(topic, f"are refused ({error.status})", works=False)
+    stored = bench.read(reference_to(made)) or {}
+    if string(child(stored, "subject"), "reference") != named:
+        return measured(topic, "are taken, and altered", works=False)
+    return measured(topic, "are taken as they are", works=True)
+
+
 def no_op_update(bench: Bench, probe: JsonObject) -> Finding:
     """Send what stands once more, and see whether that makes a new version."""
     before = _version(bench, probe)

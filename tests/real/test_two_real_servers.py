@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 import requests
 
+from adapter.bootstrap import SystemClock
+from adapter.connections import server_of
+from adapter.doctor import single_writes
+from adapter.doctor.bench import Bench
+from adapter.doctor.traces import Traces
+from adapter.settings import load_settings
 from tests.live.adapter_under_test import AdapterUnderTest
 from tests.live.laboratory import FISH, IHC, Laboratory
 from tests.live.records import Records, category_of
@@ -194,6 +201,20 @@ def test_a_stock_hapi_refuses_references_to_another_server_and_that_is_said(
         finally:
             adapter.stop()
             laboratory.close()
+
+
+def test_the_doctor_sees_whether_references_to_another_server_are_taken(
+    empty_hapi: HapiServer, second_hapi: HapiServer
+) -> None:
+    clock = SystemClock(Event())
+    for server, taken in ((empty_hapi, False), (second_hapi, True)):
+        settings = load_settings(None, {"source.url": server.base_url}).source
+        with server_of(settings, clock) as client:
+            bench = Bench(client, clock, patience_seconds=60)
+            traces = Traces(bench, "two")
+            single_writes.client_ids(bench, traces)
+            found = single_writes.foreign_references(bench, traces, "https://results.test/fhir")
+            assert (found.works, traces.take_away({}).left) == (taken, ())
 
 
 def test_the_category_is_found_on_the_target_by_the_patient_s_url(

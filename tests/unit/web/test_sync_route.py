@@ -17,7 +17,7 @@ import requests
 
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
-from tests.unit.web.running import Running, categories, put, running
+from tests.unit.web.running import Running, categories, put, running, until
 from tests.workloads.content import result
 
 
@@ -196,3 +196,26 @@ def test_the_answer_says_what_its_description_says(served: Running) -> None:
     schema = described["paths"]["/sync"]["post"]["responses"]["200"]["content"]["application/json"]
     jsonschema.validate(answer, schema["schema"])
     assert json.dumps(described)
+
+
+def test_where_nobody_can_ask_what_changed_who_is_asked_for_is_looked_at_and_nobody_else(
+    tmp_path: Path,
+) -> None:
+    with Sandbox() as sandbox:
+        refusing = {"patient-required": True, "no-last-updated": True}
+        sandbox.habits.choose(refusing)
+        settings = {"poll__discovery": "requests", "poll__interval_seconds": 0.2}
+        with running(tmp_path, sandbox=sandbox, **settings) as served:
+            for name in ("anna", "berta"):
+                served.put_result(name, "1+")
+            assert asked(served, {"patient": "anna"})["changed"] == 1
+            passes = len(served.reports)
+            until(lambda: len(served.reports) >= passes + 3)
+            sandbox.habits.choose()
+            assert served.categories() == {"anna": "low"}
+            sandbox.habits.choose(refusing)
+            put(sandbox, result("ihc", "3+", of="anna", sample="s-anna"))
+            [sample] = asked(served, {"patient": "anna"})["samples"]
+            assert (sample["before"], sample["category"]) == ("low", "positive")
+        sandbox.habits.choose()
+        assert categories(sandbox) == {"anna": "positive"}
