@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 FAILED: Final = "failed"
 """Outcome of a pass that raised, in the audit; the count beside it names the class of the error."""
 
+TROUBLE_SECONDS: Final = 60.0
+"""So long at least a server that failed a pass is left alone, whatever wakes us; a shorter interval is enough."""
+
 
 @dataclass(frozen=True)
 class LoopOptions:
@@ -157,8 +160,7 @@ class Loop:
             self.parts.clock.sleep(rest)
             return
         began, queued = self.inbox.now(), self._queued()
-        # Whoever wakes us cannot know that the server is in trouble: the usual interval stands then.
-        wakes_from = began + rest if isinstance(outcome, ServerError) else began
+        wakes_from = began + self._peace_after(outcome)
         while not self.stopped():
             due = min(began + rest, self.inbox.now() + self.lease.renewed_every)
             asks = self.inbox.wait(due, wakes_from=wakes_from, stopped=self.stopped)
@@ -187,6 +189,19 @@ class Loop:
             case AnotherWrites():
                 return min(interval, self.options.lease_seconds)
         return interval
+
+    def _peace_after(self, outcome: PassReport | Exception) -> float:
+        """Say how long no wake-up makes a pass begin: whoever wakes us cannot know that the server is in trouble.
+
+        Not for a whole interval where that is long: then wake-ups are what results wait for.
+        """
+        interval = min(self.options.interval_seconds, TROUBLE_SECONDS)
+        match outcome:
+            case TemporaryServerError(retry_after_seconds=asked_for):
+                return max(interval, asked_for or 0.0)
+            case ServerError():
+                return interval
+        return 0.0
 
     def _serve(self, asks: Sequence[Ask]) -> None:
         """Look at the patients of these requests in one pass, and tell each what came of it."""

@@ -32,7 +32,8 @@ log = structlog.get_logger(__name__)
 BODY_BYTES: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0
 """A notification that takes longer holds a place that others need."""
-AT_ONCE: Final = 400
+AT_ONCE: Final = 200
+"""On each of the two rows; together less than the server takes connections."""
 SIGNATURE_HEADER: Final = b"x-signature"
 TOLD_SECONDS: Final = 60.0
 """Notifications that were refused are told of in the log once in so many seconds, by number."""

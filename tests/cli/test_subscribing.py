@@ -59,6 +59,22 @@ def test_it_is_made_shown_and_taken_away_without_showing_its_secret(
     assert CANARY.encode() not in kept
 
 
+def test_where_searches_can_be_tried_one_subscription_is_enough(
+    run: Run, given: dict[str, str], sandbox: Sandbox
+) -> None:
+    """An empty server is asked by code and by combo-code; with a result on it the second is known to do."""
+    with Sandbox() as empty:
+        given["HER2_FHIR_URL"] = empty.base_url
+        first = run("subscribe", "create", "--wait", 0, **given)
+        load(empty, "ihc-1-plus")
+        again = run("subscribe", "create", "--wait", 0, **given)
+
+        assert [one["done"] for one in first.lines] == ["created", "created"]
+        assert sorted(one["done"] for one in again.lines) == ["removed", "unchanged"]
+        (left,) = subscriptions(empty)
+        assert str(left["criteria"]).startswith("Observation?combo-code=")
+
+
 def test_what_the_server_activates_ends_well(
     run: Run, given: dict[str, str], sandbox: Sandbox
 ) -> None:

@@ -120,8 +120,17 @@ def test_a_wake_up_does_not_hurry_a_server_that_asked_for_peace() -> None:
     site.server.refuse_search = _raising(down)
     seconds.then.append((10, running.inbox.wake))
     running.run()
-    assert running.began[0] > 3600
+    assert 600 < running.began[0] < 660
     assert site.store.audit[0].outcome == "failed"
+
+
+def test_a_wake_up_waits_a_minute_for_a_server_in_trouble_and_not_an_hour() -> None:
+    site, seconds = Site(), Seconds()
+    running = Running(site, seconds, passes=2)
+    site.server.refuse_search = _raising(TemporaryServerError("503", status=503))
+    seconds.then.append((10, running.inbox.wake))
+    running.run()
+    assert 60 < running.began[0] < 90
 
 
 def test_who_asks_gets_the_report_of_the_pass_over_their_patients() -> None:
