@@ -1,0 +1,177 @@
+"""One service in a process of its own, worked for a while, and what it holds at each moment of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+import requests
+
+from adapter.sandbox.server import Sandbox
+from tests.torture.edits import Edits
+from tests.torture.judging import Verdict, judge
+
+ROOT: Final = Path(__file__).parents[2]
+TOKEN: Final = "s" * 40
+WARM: Final = 0.25
+"""The share of the time in which caches may still fill."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the process holds, `at` so many seconds from the start; memory in megabytes."""
+
+    at: float
+    megabytes: float
+    files: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Soaked:
+    """How it went. `slope`: megabytes an hour once warm, by least squares."""
+
+    minutes: float
+    edits: int
+    calls: int
+    samples: tuple[Sample, ...]
+    queue_left: int
+    verdict: Verdict
+    exit_code: int
+
+    @property
+    def warm(self) -> tuple[Sample, ...]:
+        """The samples after the caches have filled."""
+        return tuple(one for one in self.samples if one.at >= WARM * self.samples[-1].at)
+
+    @property
+    def slope(self) -> float:
+        """Megabytes an hour."""
+        points = self.warm
+        fit = statistics.linear_regression([p.at for p in points], [p.megabytes for p in points])
+        return 3600 * fit.slope
+
+    @property
+    def sentence(self) -> str:
+        """What was measured."""
+        files, threads = (
+            [getattr(one, name) for one in self.warm] for name in ("files", "threads")
+        )
+        return (
+            f"{self.minutes:g} minutes, {self.edits} edits, {self.calls} calls over HTTP: memory "
+            f"{self.warm[0].megabytes:.0f} to {self.warm[-1].megabytes:.0f} MB ({self.slope:+.1f} MB an hour "
+            f"once warm), {min(files)} to {max(files)} open files, {min(threads)} to {max(threads)} threads, "
+            f"{self.queue_left} patients left in the queue, {len(self.verdict.wrong)} differences from the oracle "
+            f"in {self.verdict.cases} derived Observations"
+        )
+
+
+def soak(minutes: float, folder: Path, *, seed: int = 1, every: float = 1.0) -> Soaked:
+    """Let a laboratory work while the service polls and is asked; then wait until it is done, and judge.
+
+    Args:
+        minutes: how long.
+        folder: for the state.
+        seed: of the laboratory's edits.
+        every: seconds between two samples.
+
+    """
+    with Sandbox() as sandbox, _service(sandbox.base_url, folder) as (process, url):
+        edits, calls, samples = Edits(sandbox.base_url, seed), 0, list[Sample]()
+        edits.begin()
+        watched = psutil.Process(process.pid)
+        began = time.monotonic()
+        while (at := time.monotonic() - began) < 60 * minutes:
+            edits.several()
+            calls += _call(url)
+            samples.append(_sample(watched, at))
+            time.sleep(every)
+        left = _settled(url)
+        edits.close()
+        verdict = judge(sandbox.base_url)
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(60)
+    return Soaked(minutes, edits.made, calls, tuple(samples), left, verdict, code)
+
+
+def _call(url: str) -> int:
+    """Ask what callers ask: one patient, readiness, the numbers, and something that is refused."""
+    shown = {"Authorization": f"Bearer {TOKEN}"}
+    requests.post(f"{url}/sync", json={"patient": "w1-p1"}, headers=shown, timeout=60)
+    requests.post(f"{url}/sync", data=b"{", headers=shown, timeout=60)
+    for path in ("/readyz", "/healthz", "/metrics", "/nothing"):
+        requests.get(url + path, headers=shown, timeout=60)
+    return 6
+
+
+def _sample(process: psutil.Process, at: float) -> Sample:
+    with process.oneshot():
+        return Sample(
+            at, process.memory_info().rss / 2**20, process.num_fds(), process.num_threads()
+        )
+
+
+def _settled(url: str) -> int:
+    """Wait until passes have nothing left to do; give how many patients are queued then."""
+    shown = {"Authorization": f"Bearer {TOKEN}"}
+    queue = -1
+    for _ in range(60):
+        time.sleep(1)
+        queue = requests.get(f"{url}/readyz", headers=shown, timeout=60).json()["queue"]
+        if queue == 0:
+            break
+    time.sleep(3)  # a whole pass more
+    return int(queue)
+
+
+@contextmanager
+def _service(server: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("HER2_")}
+    environment = {
+        **kept,
+        "HER2_FHIR_URL": server,
+        "HER2_STATE_URL": f"sqlite:///{folder / 'state.sqlite'}",
+        "HER2_POLL__INTERVAL_SECONDS": "0.5",
+        "HER2_POLL__ABSENCE_CONFIRM_SECONDS": "1",
+        "HER2_POLL__SWEEP_HOURS": "0.0005",  # every other second: what was deleted is found by sweeps
+        "HER2_BRAKE__WITHDRAW_FLOOR": "100000",
+        "HER2_BRAKE__CHANGE_FLOOR": "100000",
+        "HER2_HTTP__SYNC_TOKEN": TOKEN,
+        "HER2_LOG__FORMAT": "json",
+        "HER2_LOG__LEVEL": "info",
+    }
+    log = folder / "log.ndjson"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "adapter", "run", "--http", "127.0.0.1:0"],
+            env=environment,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=out,
+            text=True,
+        )
+        try:
+            yield process, f"http://127.0.0.1:{_port(log)}"
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _port(log: Path) -> str:
+    for _ in range(600):
+        for line in log.read_text().splitlines():
+            if '"http_started"' in line and (found := re.search(r'"port": ?(\d+)', line)):
+                return found[1]
+        time.sleep(0.1)
+    raise AssertionError(log.read_text()[-2000:])
