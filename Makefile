@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check format lint types imports lock benchmark throughput tcga prove guards torture docs package sbom audit clean
+.PHONY: help demo test check format lint types imports lock benchmark throughput tcga prove guards torture soak docs package sbom audit clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -54,6 +54,9 @@ guards: $(VENV)/.dev ## Remove each guard of the product in turn: do the tests n
 
 torture: $(VENV)/.dev ## By hand, for hours: 1,000 kills on the sandbox, HAPI and Medplum; 50 seeds of every network fault
 	@HER2_PROVE=full REQUIRE_REAL=1 $(RUN)/pytest -v tests/promises/test_torture.py tests/promises/test_network_faults.py
+
+soak: $(VENV)/.dev ## By hand: a service worked for eight hours; does it grow? HER2_SOAK_MINUTES for less
+	@$(RUN)/python -m tests.soak --minutes $${HER2_SOAK_MINUTES:-480}
 
 docs: $(VENV)/.dev ## Write the generated pages anew
 	@$(RUN)/her2-adapter table --output markdown > docs/decision-table.md

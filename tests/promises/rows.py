@@ -85,6 +85,12 @@ ROWS = (
         ("scenario",),
     ),
     Row(
+        "soak",
+        "a service in a process of its own, edits, passes and calls over HTTP without rest",
+        "45 seconds in CI: no file, thread or backlog kept; by hand, hours: less than 1 MB an hour (C8)",
+        ("soak",),
+    ),
+    Row(
         "replay",
         "derived results derived again from the source versions that their Provenance names",
         "1,000: all sources found, the same category each time",
