@@ -415,6 +415,7 @@ class OnePass:
             writes=self.writer.written.versions,
             queue_left=self.store.queue_length(),
             brake=brake,
+            seen_up_to=scope.seen_up_to,
             traffic=self.parts.traffic.since(self.asked_before),
             compared=tuple(self.details.compared),
             worklist=tuple(self.details.worklist),

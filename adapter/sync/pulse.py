@@ -15,14 +15,16 @@ from adapter.sync.report import PassReport
 class Beat:
     """A moment of the loop. Times are aware UTC.
 
-    `seen_since`: when the last pass began that took in everything that was due and left nothing undone; what
-    changed later may be unseen. `busy_since`: when the pass under way began. `holds_lease`: as of the last
+    `good_since`: when the last pass began that did everything that was due and left nothing undone. `seen_since`: what
+    changed later than that may be unseen; it is earlier than `good_since` where a list of patients is walked now and
+    then. `busy_since`: when the pass under way began. `holds_lease`: as of the last
     pass tried, None before the first. `last_error`, `error_id`, `failed_at`: of the last pass that failed;
     `failures` counts those without a good one since. `passes`: kind and outcome → how many in this process.
     `totals`: the flat counts of all reports of this process, summed.
     """
 
     started_at: datetime
+    good_since: datetime | None = None
     seen_since: datetime | None = None
     busy_since: datetime | None = None
     holds_lease: bool | None = None
@@ -65,13 +67,15 @@ class Pulse:
             passes[report.kind.value, report.outcome.value] += 1
             totals = Counter(beat.totals)
             totals.update(report.counts())
-            is_seen = is_whole and report.is_complete
+            is_good = is_whole and report.is_complete
+            seen_up_to = report.seen_up_to or report.started_at
             self._beat = replace(
                 beat,
                 busy_since=None,
                 holds_lease=True,
                 last=report if is_whole else beat.last,
-                seen_since=report.started_at if is_seen else beat.seen_since,
+                good_since=report.started_at if is_good else beat.good_since,
+                seen_since=seen_up_to if is_good else beat.seen_since,
                 failures=0 if is_whole else beat.failures,
                 passes=passes,
                 totals=totals,

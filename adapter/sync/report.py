@@ -88,7 +88,8 @@ class PassReport:
     other counts (foreign-edit, absence-unconfirmed, replanned, outbox …). `writes`: versions of
     resources the server made. `parked`: key of the derived Observation → reason, those parked in
     this pass and those held from earlier ones. `traffic`: what was asked of the servers, as `Traffic.counts` names it.
-    `compared`, `worklist`: only where the details were asked for.
+    `compared`, `worklist`: only where the details were asked for. `seen_up_to`: so far it knows what changed of those
+    whom it did not look at; None for up to its start.
     """
 
     kind: PassKind
@@ -111,6 +112,7 @@ class PassReport:
     traffic: Mapping[str, int] = field(default_factory=dict)
     compared: tuple[ComparedRow, ...] = ()
     worklist: tuple[WorklistEntry, ...] = ()
+    seen_up_to: datetime | None = None
 
     @property
     def is_complete(self) -> bool:

@@ -45,7 +45,7 @@ class Scope:
 
     `is_whole`: it looks at everything that this site looks at, be it from the day it began with.
     `lost`: what was there before and is gone or older now, so that everything is read. `is_walk`: it looks at
-    everybody on the list of patients. `facts`: settings to keep when it has ended well.
+    everybody on the list of patients. `facts`: settings to keep when it has ended well. `seen_up_to`: as PassReport.
     """
 
     kind: PassKind
@@ -59,6 +59,7 @@ class Scope:
     is_walk: bool = False
     warnings: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    seen_up_to: datetime | None = None
 
     @property
     def sees_everybody(self) -> bool:

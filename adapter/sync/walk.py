@@ -66,10 +66,12 @@ class Walking:
         if not asked.dry_run:
             recent.listed = everybody
             recent.walked_at = self.clock.now() if is_walk else recent.walked_at
+        last_walk = recent.walked_at or instant_of(self.store, LAST_SWEEP, until=self.clock.now())
         patients = {*queued, *(everybody if is_walk else unseen)}
         kind = PassKind.WALK if is_walk else PassKind.INCREMENTAL
         scope = self._scope(kind, sorted(patients), queued)
         scope.marks_sweep = scope.is_whole = scope.is_walk = is_walk
+        scope.seen_up_to = None if is_walk else last_walk
         scope.warnings = (*read.warnings, *shrunk)
         scope.facts = {LISTED: self._said(read, is_accepted=not shrunk or _is_by_hand(asked))}
         return scope

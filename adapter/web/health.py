@@ -85,7 +85,7 @@ class Health:
             yield "stopping", "A stop was asked for."
         if beat.holds_lease is False:
             return  # it stands by: another process sees to everything
-        if beat.seen_since is None and beat.failures == 0 and beat.last is None:
+        if beat.good_since is None and beat.failures == 0 and beat.last is None:
             yield "starting", "The first pass has not ended yet."
         elif self._is_stale(beat, now):
             yield (
@@ -97,8 +97,8 @@ class Health:
     def _is_stale(self, beat: Beat, now: datetime) -> bool:
         # A pass that runs long is no trouble while it runs: what it began with is fresh when it ends.
         since = beat.busy_since if beat.busy_since and not beat.failures else now
-        seen = beat.seen_since or beat.started_at
-        return since - seen > timedelta(seconds=STALE_INTERVALS * self.interval_seconds)
+        good = beat.good_since or beat.started_at
+        return since - good > timedelta(seconds=STALE_INTERVALS * self.interval_seconds)
 
     def _attention(self, beat: Beat, stored: dict[str, int]) -> Iterator[tuple[str, str]]:
         if beat.holds_lease is False:

@@ -17,6 +17,7 @@ from adapter.ports import JsonObject, ListedPatients, SearchPage, SearchParams
 from adapter.sync.cycle import PassKind, PassOutcome, SyncOptions
 from adapter.sync.options import BrakeLimits, DiscoverBy, ReadLimits
 from adapter.sync.passed_on import PassedOn
+from adapter.sync.pulse import Pulse
 from tests.fakes.crash import CrashPoints, Killed
 from tests.fakes.site import Site
 from tests.fakes.store import MemoryStore
@@ -455,3 +456,17 @@ def _without_meta(resource: JsonObject) -> JsonObject:
 def _laboratory() -> list[JsonObject]:
     system = "http://terminology.hl7.org/CodeSystem/observation-category"
     return [{"coding": [{"system": system, "code": "laboratory"}]}]
+
+
+def test_a_pass_between_two_walks_does_not_claim_to_have_seen_what_changed() -> None:
+    site, _ = walked("anna")
+    site.laboratory.ihc("anna", "1+")
+    pulse = Pulse(site.clock.now())
+    first = site.run()
+    pulse.ended(first, is_whole=True)
+    second = site.run()
+    pulse.ended(second, is_whole=True)
+    assert (first.kind, second.kind) == (PassKind.WALK, PassKind.INCREMENTAL)
+    assert (pulse.beat.seen_since, pulse.beat.good_since) == (first.started_at, second.started_at)
+    site.restart()
+    assert site.run().seen_up_to == first.started_at
