@@ -13,7 +13,8 @@ from adapter.sync.strategy import WriteStrategy
 class LaboratorySweep(StrEnum):
     """Whether all laboratory results are read, to find HER2 results that no known code names.
 
-    AUTO: where the server holds few of them, unless it searches tests by any part of their name.
+    AUTO: where the server holds few of them, or patients are read one by one, unless it searches tests by any part
+    of their name.
     """
 
     AUTO = "auto"

@@ -187,8 +187,8 @@ class FormChoice:
         if not self._searches_category():
             self.warn("the server does not search laboratory results by category: not used")
             return False
-        if self.laboratory is LaboratorySweep.ON:
-            return True
+        if self.laboratory is LaboratorySweep.ON or self.trial.within:
+            return True  # of one patient there are few
         number = self.trial.number([LABORATORY])
         if number is not None and number <= MOST_UNASKED:
             return True

@@ -470,3 +470,14 @@ def test_a_pass_between_two_walks_does_not_claim_to_have_seen_what_changed() -> 
     assert (pulse.beat.seen_since, pulse.beat.good_since) == (first.started_at, second.started_at)
     site.restart()
     assert site.run().seen_up_to == first.started_at
+
+
+def test_laboratory_results_of_a_patient_are_looked_through_though_nobody_counts_them() -> None:
+    site, _ = walked("anna")
+    site.server.says_total = False
+    site.laboratory.ihc("anna", "1+", category=_laboratory())
+    odd = site.laboratory.result("anna", "85319-2", "3+", sample="b", category=_laboratory())
+    site.server.put({**odd, "id": "odd", "code": {"text": "Breast cancer HER2 IHC"}})
+    report = site.run()
+    assert report.fetched == 2
+    assert not any("laboratory" in one for one in report.warnings)
