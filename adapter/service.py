@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from adapter.offline.operation import DerivedBundle
     from adapter.web.access import Access
+    from adapter.web.metrics import Metrics
     from adapter.web.routes import Route
     from adapter.web.server import HttpServer
     from adapter.web.webhook import Webhook
@@ -53,6 +55,7 @@ class Service:
         self.settings: Settings = parts.settings
         self.stop = stop
         self._adapter = parts
+        self._told = [tell]
         http = self.settings.http
         self.inbox = Inbox(
             InboxLimits(
@@ -68,7 +71,7 @@ class Service:
             parts.options,
             LoopOptions(interval_seconds=self.settings.poll.interval_seconds),
             stopped=self._stopped,
-            tell=tell,
+            tell=self._tell,
             inbox=self.inbox,
             pulse=self.pulse,
             refresh=parts.refresh,
@@ -114,7 +117,9 @@ class Service:
         """Put the application together."""
         from adapter.web.app import create_app
 
-        return create_app(self.routes(), access_of(self.settings.http))
+        routes = self.routes()
+        self.metrics.expect(tuple(row.path for row in routes))
+        return create_app(routes, access_of(self.settings.http), watcher=self.metrics.watch)
 
     def routes(self) -> tuple[Route, ...]:
         """Give the table of routes."""
@@ -141,8 +146,33 @@ class Service:
             self.derived, http.derive_megabytes * 1024 * 1024, BASE, adapter.__version__
         )
         notified = self.webhook.routes() if self.webhook else ()
-        rows = (*health.routes(), *sync.routes(), *derive.routes(), *notified)
+        watched = (*health.routes(), *self.metrics.routes())
+        rows = (*watched, *sync.routes(), *derive.routes(), *notified)
         return described(rows, adapter.__version__)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """What Prometheus reads; counts from its first use on."""
+        from adapter.fhir.reasons import SENTENCES
+        from adapter.web.metrics import Metrics, Sources
+
+        parts, webhook = self._adapter.parts, self.webhook
+        sources = Sources(
+            pulse=self.pulse,
+            store=parts.store,
+            clock=parts.clock,
+            inbox=self.inbox,
+            interval_seconds=self.settings.poll.interval_seconds,
+            traffic=parts.traffic.counts,
+            mappings_refused=lambda: bool(self._adapter.refresh.in_force.refused),
+            build=self._build,
+            token_seconds=self._token_seconds,
+            notifications=lambda: webhook.counts if webhook else {},
+            reasons=frozenset(SENTENCES),
+        )
+        metrics = Metrics(sources)
+        self._told.append(metrics.tell)
+        return metrics
 
     def derived(self, body: bytes, *, complete: bool | None) -> DerivedBundle:
         """Answer a Bundle by the rules of this moment; for any thread. Raises: InputError."""
@@ -151,6 +181,26 @@ class Service:
         parts = self.loop.parts  # the loop may have taken others since the last call
         context = replace(parts.context, now=parts.clock.now())
         return derive_bundle(body, Rules(parts.catalogue, context, parts.links), complete=complete)
+
+    def _tell(self, report: PassReport) -> None:
+        for tell in self._told:
+            tell(report)
+
+    def _build(self) -> dict[str, str]:
+        context = self.loop.parts.context
+        return {
+            "version": context.software_version,
+            "policy": f"{context.policy.name}|{context.policy.version}",
+            "mappings": " ".join(self._adapter.refresh.in_force.versions),
+        }
+
+    def _token_seconds(self) -> dict[str, float]:
+        """Give how long each server's token holds, where it is one that we asked for."""
+        from adapter.transport.smart import SmartAuth
+
+        auths = self._adapter.auths.items()
+        left = {role: auth.seconds_left for role, auth in auths if isinstance(auth, SmartAuth)}
+        return {role: seconds for role, seconds in left.items() if seconds is not None}
 
     def _attention(self) -> dict[str, str]:
         """Say what a person has to look at beside what the passes tell."""

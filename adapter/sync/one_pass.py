@@ -189,6 +189,7 @@ class OnePass:
         """Say when everybody has far less of ours than stood before: an account may see less than it did."""
         before = count_of(self.store, DERIVED_COUNT)
         if 2 * seen < before:
+            self.tally.signals["sees-less"] = 1
             self.tally.warn(
                 f"only {seen} of about {before} derived results are shown: check what the "
                 "adapter's account may read"

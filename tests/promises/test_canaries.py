@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -141,8 +142,8 @@ def amend(url: str, count: int) -> None:
 
 
 def running(house: House, environment: dict[str, str]) -> str:
-    """Let `run` poll for a while as a process of its own; gives its command line."""
-    command = [sys.executable, "-m", "adapter", "run"]
+    """Let `run --http` poll for a while as a process of its own, and read its metrics; gives its command line."""
+    command = [sys.executable, "-m", "adapter", "run", "--http", "127.0.0.1:0"]
     process = subprocess.Popen(
         command,
         cwd=house.folder,
@@ -164,6 +165,8 @@ def running(house: House, environment: dict[str, str]) -> str:
     listener = threading.Thread(target=listen, args=(process.stderr,))
     listener.start()
     assert passed.wait(120), lines
+    (started,) = [json.loads(line) for line in lines if '"http_started"' in line]
+    house.told["metrics"] = scraped(f"http://127.0.0.1:{started['port']}/metrics")
     shown = Path(f"/proc/{process.pid}/cmdline").read_text()
     process.send_signal(signal.SIGTERM)
     process.wait(60)
@@ -173,6 +176,18 @@ def running(house: House, environment: dict[str, str]) -> str:
     process.stdout.close()
     process.stderr.close()
     return shown
+
+
+def scraped(url: str) -> str:
+    """Read the metrics once they tell of a pass: the log does so a moment earlier."""
+    text = ""
+    for _ in range(100):
+        with urllib.request.urlopen(url) as answer:
+            text = answer.read().decode()
+        if "her2_passes_total{" in text:
+            break
+        time.sleep(0.1)
+    return text
 
 
 def test_no_canary_of_a_patient_and_no_secret_leaves(
@@ -239,6 +254,7 @@ def test_no_canary_of_a_patient_and_no_secret_leaves(
         f"{sum(map(len, found.values()))} found",
     )
     assert "pass_ended" in house.told["run"], "the log was written"
+    assert "her2_passes_total{" in house.told["metrics"]
     assert len(house.canaries.in_(json.dumps(corpus))) > 20 * PATIENTS, "the corpus is full of them"
     assert SECRET not in command_line
     assert found == {}

@@ -62,6 +62,12 @@ class SmartAuth:
         """What the last token allows beside what was asked for; None before the first one."""
         return self._scopes
 
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the token still holds, negative once it has ended; None while there is none."""
+        held = self._held
+        return None if held is None else held.ends_at - self._monotonic()
+
     def headers(self, *, refused: Mapping[str, str] | None = None) -> Mapping[str, str]:
         """Give the Authorization header of a token that holds; asks for one when needed.
 

@@ -108,6 +108,7 @@ def test_a_sweep_that_sees_far_less_of_ours_than_stood_says_so() -> None:
     }
     report = site.run(full_sweep=True)
     assert any("only 0 of about 12" in words for words in report.warnings)
+    assert report.signals["sees-less"] == 1
     assert report.writes == 0
 
 

@@ -20,6 +20,7 @@ from tests.unit.web.running import TOKENS, Running, running
 TABLE = {
     ("GET", "/healthz"): Role.OPEN,
     ("GET", "/readyz"): Role.WATCH,
+    ("GET", "/metrics"): Role.WATCH,
     ("GET", "/openapi.json"): Role.WATCH,
     ("POST", "/sync"): Role.SYNC,
     ("GET", "/sync/{key}"): Role.SYNC,
