@@ -1,0 +1,55 @@
+"""The alert rules: of the right shape, about metrics that are there, each with its page."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from tests.unit.web.alerts import RULES, metrics_in, rules
+from tests.unit.web.exposition import Scrape
+from tests.unit.web.running import Running
+
+OPERATE = RULES.parents[2] / "docs" / "operate.md"
+NAMES = [rule["alert"] for rule in rules()]
+
+
+def section(name: str) -> str:
+    """What stands under the heading of this name."""
+    text = OPERATE.read_text("utf-8")
+    found = re.search(rf"^### {name}\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
+    return found[1] if found else ""
+
+
+def test_the_file_is_one_that_prometheus_reads() -> None:
+    (group,) = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
+    assert set(group) == {"name", "rules"}
+    assert len(set(NAMES)) == len(NAMES) >= 12
+    for rule in group["rules"]:
+        assert set(rule) - {"for"} == {"alert", "expr", "labels", "annotations"}
+        assert re.fullmatch("HER2[A-Za-z]+", rule["alert"])
+        assert re.fullmatch(r"\d+[mhd]", rule.get("for", "1m"))
+        assert rule["labels"]["severity"] in ("critical", "warning")
+        assert set(rule["annotations"]) == {"summary", "runbook"}
+
+
+@pytest.mark.parametrize("rule", rules(), ids=NAMES)
+def test_every_alert_has_its_page(rule: dict[str, dict[str, str]]) -> None:
+    name = str(rule["alert"])
+    assert rule["annotations"]["runbook"] == f"docs/operate.md#{name.lower()}"
+    for part in ("**Means**", "**A patient**", "**Look**", "**Do**"):
+        assert part in section(name), (name, part)
+
+
+def test_every_page_has_its_alert() -> None:
+    assert re.findall(r"^### (HER2\w+)$", OPERATE.read_text("utf-8"), re.MULTILINE) == NAMES
+
+
+def test_every_metric_of_an_alert_is_told_from_the_start(standing: Running) -> None:
+    shown = Scrape.of(standing.get("/metrics", "watch").text)
+    there = {name for name, _ in shown.values}
+    for rule in rules():
+        assert metrics_in(rule["expr"]) <= there, rule["alert"]
+        for label, value in re.findall(r'([a-z_]+)="([^"]+)"', rule["expr"]):
+            assert any((label, value) in labels for _, labels in shown.values), rule["alert"]
