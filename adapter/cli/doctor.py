@@ -158,6 +158,7 @@ def _examined(role: _Role, bench: Bench, adapter: Adapter, settings: Settings) -
         page_size=settings.source.page_size,
         entries=_entries(settings),
         tell=_tell,
+        group=settings.poll.group is not None,
         source_url="" if role.is_source else adapter.parts.source.base_url,
     )
     searches = Searches.of(adapter.parts, adapter.options.read) if role.is_source else None
@@ -184,6 +185,7 @@ def _judged(found: Examination, settings: Settings) -> Advice:
         writes=settings.mode == "write",
         page_size=settings.source.page_size,
         entries=_entries(settings),
+        group=settings.poll.group is not None,
     )
 
 

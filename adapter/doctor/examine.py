@@ -52,6 +52,7 @@ class Task:
     `is_source`, `is_target`: what the adapter uses the server for. `no_writes`: why nothing is written; "" where
     something may be. `page_size`, `entries`: what the adapter would ask for and send at once. `tell`: told of each
     step. `source_url`: base URL of the server that results are read on, where it is another one, else "".
+    `group`: a FHIR Group says whom to look at.
     """
 
     is_source: bool
@@ -61,6 +62,7 @@ class Task:
     entries: int = 50
     tell: Callable[[str], None] = lambda _: None
     source_url: str = ""
+    group: bool = False
 
 
 class Examiner:
@@ -83,7 +85,12 @@ class Examiner:
         self._try(
             (Topic.ACCESS,),
             lambda: [
-                reading.access(self._bench, is_source=task.is_source, is_target=task.is_target)
+                reading.access(
+                    self._bench,
+                    is_source=task.is_source,
+                    is_target=task.is_target,
+                    group=task.group,
+                )
             ],
         )
         left: tuple[str, ...] = ()

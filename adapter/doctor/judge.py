@@ -58,7 +58,9 @@ def strategy_of(findings: Mapping[Topic, Finding]) -> WriteStrategy | None:
     )
 
 
-def advise(found: Examination, *, writes: bool, page_size: int, entries: int) -> Advice:
+def advise(
+    found: Examination, *, writes: bool, page_size: int, entries: int, group: bool = False
+) -> Advice:
     """Turn findings into what the adapter does.
 
     Args:
@@ -66,6 +68,7 @@ def advise(found: Examination, *, writes: bool, page_size: int, entries: int) ->
         writes: the adapter is not in observe mode.
         page_size: what is asked for where no lower limit was met.
         entries: so many the adapter would put into one transaction.
+        group: a FHIR Group of the source says whom to look at.
 
     """
     strategy = strategy_of(found.findings)
@@ -88,7 +91,11 @@ def advise(found: Examination, *, writes: bool, page_size: int, entries: int) ->
         sentences=tuple(sentences),
         cannot_write=found.is_target and (no_rung or is_refused),
         scopes=needed(
-            source=found.is_source, target=found.is_target, observe=not writes, creates=creates
+            source=found.is_source,
+            target=found.is_target,
+            observe=not writes,
+            creates=creates,
+            group=group,
         ),
         missing=tuple(sorted(found.denied)),
     )

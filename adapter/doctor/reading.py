@@ -25,10 +25,13 @@ _DATE_SECONDS: Final = 2.0
 _ENOUGH_TIMES: Final = 5
 
 
-def access(bench: Bench, *, is_source: bool, is_target: bool) -> Finding:
-    """Read and search each type that the adapter reads; a denial names the scope that is missing."""
+def access(bench: Bench, *, is_source: bool, is_target: bool, group: bool = False) -> Finding:
+    """Read and search each type that the adapter reads; a denial names the scope that is missing.
+
+    `group`: a FHIR Group says whom to look at.
+    """
     denied, kinds = [], []
-    for scope in needed(source=is_source, target=is_target, observe=True):
+    for scope in needed(source=is_source, target=is_target, observe=True, group=group):
         kind, _, letters = scope.removeprefix("system/").partition(".")
         kinds.append(kind)
         denied += [f"{kind}.{letter}" for letter in letters if _is_denied(bench, kind, letter)]

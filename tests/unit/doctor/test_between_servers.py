@@ -1,4 +1,4 @@
-"""Where results are read on another server, the doctor tries a reference to it: nothing could be written without."""
+"""What the doctor asks beside the usual: a reference to the server that is read, and the Group that names patients."""
 
 from __future__ import annotations
 
@@ -54,3 +54,13 @@ def test_it_is_asked_only_where_two_servers_are_in_use(
     clinic: Clinic, asked: dict[str, str]
 ) -> None:
     assert Topic.FOREIGN_REFERENCES not in clinic.examine(**asked).findings
+
+
+def test_a_group_that_may_not_be_read_is_a_missing_scope(clinic: Clinic) -> None:
+    clinic.instead = lambda one: outcome(403) if one.path.startswith("Group/") else None
+    found = clinic.examine(no_writes="it takes a write", group=True)
+    advice = advise(found, writes=True, page_size=500, entries=50, group=True)
+    assert "system/Group.r" in advice.scopes
+    assert advice.missing == ("system/Group.r",)
+    without = clinic.examine(no_writes="it takes a write")
+    assert without.denied == frozenset()
