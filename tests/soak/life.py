@@ -19,7 +19,7 @@ import psutil
 import requests
 
 from adapter.sandbox.server import Sandbox
-from tests.torture.edits import Edits
+from tests.soak.corrections import Corrections
 from tests.torture.judging import Verdict, judge
 
 ROOT: Final = Path(__file__).parents[2]
@@ -88,8 +88,7 @@ def soak(minutes: float, folder: Path, *, seed: int = 1, every: float = 1.0) -> 
 
     """
     with Sandbox() as sandbox, _service(sandbox.base_url, folder) as (process, url):
-        edits, calls, samples = Edits(sandbox.base_url, seed), 0, list[Sample]()
-        edits.begin()
+        edits, calls, samples = Corrections(sandbox.base_url, seed), 0, list[Sample]()
         watched = psutil.Process(process.pid)
         began = time.monotonic()
         while (at := time.monotonic() - began) < 60 * minutes:
@@ -108,7 +107,7 @@ def soak(minutes: float, folder: Path, *, seed: int = 1, every: float = 1.0) -> 
 def _call(url: str) -> int:
     """Ask what callers ask: one patient, readiness, the numbers, and something that is refused."""
     shown = {"Authorization": f"Bearer {TOKEN}"}
-    requests.post(f"{url}/sync", json={"patient": "w1-p1"}, headers=shown, timeout=60)
+    requests.post(f"{url}/sync", json={"patient": "soak-1"}, headers=shown, timeout=60)
     requests.post(f"{url}/sync", data=b"{", headers=shown, timeout=60)
     for path in ("/readyz", "/healthz", "/metrics", "/nothing"):
         requests.get(url + path, headers=shown, timeout=60)
@@ -143,6 +142,7 @@ def _service(server: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str],
         "HER2_FHIR_URL": server,
         "HER2_STATE_URL": f"sqlite:///{folder / 'state.sqlite'}",
         "HER2_POLL__INTERVAL_SECONDS": "0.5",
+        "HER2_POLL__OVERLAP_SECONDS": "5",
         "HER2_POLL__ABSENCE_CONFIRM_SECONDS": "1",
         "HER2_POLL__SWEEP_HOURS": "0.0005",  # every other second: what was deleted is found by sweeps
         "HER2_BRAKE__WITHDRAW_FLOOR": "100000",
