@@ -6,6 +6,9 @@ server. Everything else is left out, and its name is listed under `dropped`. So 
 identifier or a result cannot reach a log by mistake. An exception is told by its class, by the
 message of our own classes, and by the place where it was raised: no local variables, no text of a
 library. The messages of other libraries are not logged, only that they said something.
+
+Every line has an `event_id` of its own, by which it can be quoted and found: the one that a caller was told, or a new
+one. On a console warnings and errors have one; beside the others it would hide what people read.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import math
 import re
 import sys
 import unicodedata
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -55,6 +59,7 @@ _VERSION = re.compile(
 _URL_PATH = re.compile(r"(/[A-Za-z0-9\-._~$]{0,64}){1,16}")
 _SCOPE = re.compile(r"system/(\*|[A-Z][A-Za-z]{1,63})\.[a-z*]{1,5}")
 _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,50}(Error|Exception|Timeout|Warning)")
+_LIGHT = ("debug", "info")
 _KEY_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 Format = Literal["console", "json"]
@@ -235,6 +240,7 @@ def configure(
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _told_error,
             _AllowList(tuple(base_urls)),
+            _identified if format == "json" else _identified_if_grave,
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -242,6 +248,17 @@ def configure(
         cache_logger_on_first_use=False,
     )
     _silence_libraries()
+
+
+def _identified(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Give the line an id where it came without one."""
+    event.setdefault("event_id", uuid.uuid4().hex)
+    return event
+
+
+def _identified_if_grave(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Give it one where it is something to look into."""
+    return event if event.get("level") in _LIGHT else _identified(logger, method, event)
 
 
 def _told_error(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -296,7 +296,36 @@ def test_an_instant_keeps_its_offset_and_a_naive_one_is_dropped(
 
 def test_a_value_of_none_is_left_out_without_a_word(log: Any, stream: io.StringIO) -> None:
     log.info("request_retried", status=None, attempt=2)
-    assert told(stream)[0].keys() == {"event", "level", "timestamp", "attempt"}
+    assert told(stream)[0].keys() == {"event", "event_id", "level", "timestamp", "attempt"}
+
+
+def test_every_line_has_an_id_of_its_own(log: Any, stream: io.StringIO) -> None:
+    for say in (log.debug, log.info, log.warning, log.error):
+        say("pass_ended", cases=1)
+    logging.getLogger("urllib3").warning("x")
+    ids = [entry["event_id"] for entry in told(stream)]
+    assert len(set(ids)) == 5
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
+
+
+def test_the_id_that_a_caller_was_told_is_that_of_the_line(log: Any, stream: io.StringIO) -> None:
+    log.error("request_failed", event_id="0123456789abcdef")
+    log.error("request_failed", event_id="Canary Jane")
+    first, second = told(stream)
+    assert first["event_id"] == "0123456789abcdef"
+    assert re.fullmatch("[0-9a-f]{32}", second["event_id"])
+    assert second["dropped"] == ["event_id"]
+
+
+@pytest.mark.parametrize(
+    ("level", "has_one"), [("debug", 0), ("info", 0), ("warning", 1), ("error", 1), ("critical", 1)]
+)
+def test_on_a_console_what_is_to_be_looked_into_has_an_id(
+    stream: io.StringIO, level: str, has_one: int
+) -> None:
+    logs.configure("console", "debug", stream)
+    getattr(structlog.get_logger(), level)("pass_ended", cases=1)
+    assert len(re.findall(r"event_id=[0-9a-f]{32}\b", stream.getvalue())) == has_one
 
 
 def test_other_libraries_are_told_by_name_only(log: Any, stream: io.StringIO) -> None:
