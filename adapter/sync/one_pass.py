@@ -412,6 +412,7 @@ class OnePass:
             set_aside=tuple(tally.set_aside),
             parked=dict(tally.parked),
             warnings=(*self.searches.warnings, *tally.warnings, *self._manner(), *brake.reasons),
+            unfinished=frozenset(self.unfinished),
             patients=tally.patients,
             writes=self.writer.written.versions,
             queue_left=self.store.queue_length(),

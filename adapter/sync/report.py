@@ -105,6 +105,7 @@ class PassReport:
     set_aside: tuple[SetAside, ...] = ()
     parked: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    unfinished: frozenset[str] = frozenset()
     patients: int = 0
     writes: int = 0
     queue_left: int = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeGuard
 
@@ -20,7 +20,8 @@ from starlette.responses import Response
 from adapter.errors import AdapterError, InputError, ServerError, StoreError, TemporaryServerError
 from adapter.ports import JsonReader, StateStore
 from adapter.sync.inbox import AnotherWrites, Ask, Inbox, InboxClosed, InboxFull
-from adapter.sync.report import PassReport
+from adapter.sync.planning.plan import Action
+from adapter.sync.report import CaseRow, PassOutcome, PassReport
 from adapter.web.access import Role
 from adapter.web.answers import NOTICE, Refused, json_answer
 from adapter.web.limits import read_body
@@ -152,16 +153,20 @@ class SyncRoute:
 def answer(report: PassReport, patients: Sequence[str]) -> dict[str, Any]:
     """Tell what a pass did about some patients: every sample, what was set aside, what is refused.
 
-    `changed` counts the samples whose derived result was written; the same request again changes nothing. Ids,
-    categories and reason codes only.
+    `changed` counts the samples whose derived result was written; the same request again changes nothing.
+    `unfinished` names the patients of whom something is left to do: they stay queued. Ids, categories and reason
+    codes only.
     """
     wanted = frozenset(patients)
     rows = [row for row in report.rows if row.patient in wanted]
     derived = {row.derived.rpartition("/")[2] for row in rows}
+    parked = {key: reason for key, reason in report.parked.items() if key in derived}
+    unfinished = report.unfinished & wanted
     return {
         "status": report.outcome.value,
         "notice": NOTICE,
-        "changed": sum(row.action.value != "skip" for row in rows),
+        "changed": sum(_is_written(row, report, unfinished, parked) for row in rows),
+        "unfinished": sorted(unfinished),
         "samples": [
             {
                 "patient": row.patient,
@@ -182,9 +187,21 @@ def answer(report: PassReport, patients: Sequence[str]) -> dict[str, Any]:
             for one in report.set_aside
             if one.subject in wanted
         ],
-        "parked": {key: reason for key, reason in report.parked.items() if key in derived},
+        "parked": parked,
         "warnings": [one for one in report.warnings if _concerns(one, wanted)],
     }
+
+
+def _is_written(
+    row: CaseRow, report: PassReport, unfinished: frozenset[str], parked: Mapping[str, str]
+) -> bool:
+    """Whether a sample's result was written, and not only decided."""
+    return (
+        report.outcome is PassOutcome.DONE
+        and row.action not in (Action.SKIP, Action.WAIT)
+        and row.patient not in unfinished
+        and row.derived.rpartition("/")[2] not in parked
+    )
 
 
 def _concerns(warning: str, patients: frozenset[str]) -> bool:
@@ -236,11 +253,14 @@ _ANSWER: Final = {
         "application/json": {
             "schema": {
                 "type": "object",
-                "required": ["status", "notice", "changed", "samples", "setAside", "parked"],
+                "required": [
+                    *("status", "notice", "changed", "unfinished", "samples", "setAside", "parked")
+                ],
                 "properties": {
                     "status": {"enum": ["done", "observed", "braked", "stopped"]},
                     "notice": {"type": "string"},
                     "changed": {"type": "integer", "minimum": 0},
+                    "unfinished": {"type": "array", "items": {"type": "string"}},
                     "samples": {"type": "array", "items": {"type": "object"}},
                     "setAside": {"type": "array", "items": {"type": "object"}},
                     "parked": {"type": "object", "additionalProperties": {"type": "string"}},

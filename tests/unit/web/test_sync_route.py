@@ -56,6 +56,26 @@ def test_a_correction_is_told_with_what_stood_before(served: Running) -> None:
     assert (sample["before"], sample["category"]) == ("low", "positive")
 
 
+def test_what_a_brake_holds_back_is_not_told_as_changed(tmp_path: Path) -> None:
+    with running(tmp_path, brake__change_floor=0, brake__change_percent=0) as served:
+        served.put_result("anna", "1+")
+        asked(served, {"patient": "anna"})
+        put(served.sandbox, result("ihc", "3+", of="anna", sample="s-anna"))
+        answer = asked(served, {"patient": "anna"})
+        assert (answer["status"], answer["changed"]) == ("braked", 0)
+        assert answer["unfinished"] == ["Patient/anna"]
+        assert served.categories() == {"anna": "low"}
+
+
+def test_what_is_only_observed_is_not_told_as_changed(tmp_path: Path) -> None:
+    with running(tmp_path, mode="observe") as served:
+        served.put_result("anna", "1+")
+        answer = asked(served, {"patient": "anna"})
+        assert (answer["status"], answer["changed"]) == ("observed", 0)
+        assert [one["action"] for one in answer["samples"]] == ["create"]
+        assert served.sandbox.writes == 3
+
+
 def test_nobody_elses_samples_are_told(served: Running) -> None:
     served.put_result("anna", "1+")
     served.put_result("berta", "3+")
