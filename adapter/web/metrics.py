@@ -48,6 +48,10 @@ from adapter.web.routes import Route
 SECONDS_OF_A_PASS: Final = (1, 5, 15, 60, 300, 900, 3600, 14400)
 """Upper bounds of the histogram: from a poll that finds nothing to a sweep of a large server."""
 
+LATE_INTERVALS: Final = 2
+LATE_SECONDS: Final = 120.0
+"""What a good pass may be old by: where polls are frequent a pass itself takes longer than the rest between two."""
+
 _OPENMETRICS: Final = "application/openmetrics-text"
 
 
@@ -172,6 +176,11 @@ class Metrics(Collector):
             "her2_good_pass_age_seconds",
             "Since the last pass began that did all that was due.",
             max(0.0, (now - (beat.good_since or beat.started_at)).total_seconds()),
+        )
+        yield gauge(
+            "her2_good_pass_limit_seconds",
+            "From this age on it is too old: two intervals, and two minutes at least.",
+            max(LATE_INTERVALS * sources.interval_seconds, LATE_SECONDS),
         )
         yield from of_beat(beat, now)
         yield gauge(

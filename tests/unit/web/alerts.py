@@ -19,7 +19,7 @@ from tests.unit.web.exposition import Scrape
 
 RULES: Final = Path(__file__).parents[3] / "deploy" / "prometheus" / "her2-adapter.rules.yml"
 
-_SELECTOR = re.compile(r"(her2_[a-z_]+)(?:\{(.*)\})?")
+_SELECTOR = re.compile(r"(her2_[a-z_]+|up)(?:\{(.*)\})?")
 _MATCHER = re.compile(r'([a-z_]+)(=~|=)"([^"]*)"')
 _CALL = re.compile(r"(\w+)(?: without \([a-z, ]+\))? ?\((.*)\)")
 _RANGE = re.compile(r"(.*)\[\d+[mhd]\]")

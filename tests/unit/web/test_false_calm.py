@@ -5,10 +5,12 @@ Faults at the ports, time by a clock that only moves in waits. Red is an alert's
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ import requests
 from adapter.errors import NotAuthorised, StoreError, TemporaryServerError
 from adapter.fhir.refused_alone import read_bundle
 from adapter.ports import SearchParams
+from adapter.sandbox.exchange import Answer, FhirRequest, FhirResponse
+from adapter.sandbox.server import Sandbox
 from adapter.sync.cycle import SyncOptions
 from adapter.sync.inbox import Inbox
 from adapter.sync.loop import Loop, LoopOptions
@@ -30,7 +34,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.site import Site
 from tests.unit.web.alerts import At, firing
 from tests.unit.web.exposition import Scrape
-from tests.unit.web.running import running
+from tests.unit.web.running import running, until
 
 POLL = 60.0
 CALM, BLIND = 2, 2
@@ -237,7 +241,7 @@ def test_a_loop_whose_thread_is_gone_grows_old() -> None:
 def test_a_process_that_dies_and_is_started_again_and_again_is_red() -> None:
     watched = Watched(lambda _: None)
     watched.run()
-    for _ in range(BLIND):
+    for _ in range(3):
         watched.start()
         watched.slept(POLL)
     assert "HER2Restarts" in watched.reds[-1]
@@ -258,4 +262,31 @@ def test_an_http_side_that_is_gone_is_red(tmp_path: Path) -> None:
         http.stop()
         with pytest.raises(requests.ConnectionError):
             served.get("/metrics", "watch")
-        assert "HER2AdapterDown" in firing([there, At(1, Scrape({}, {}))])
+        gone = Scrape(
+            {("up", frozenset({("job", "her2-adapter")})): 0.0}, {}
+        )  # as Prometheus notes it
+        assert {"HER2AdapterDown", "HER2InstanceDown"} <= firing([there, At(1, gone)])
+
+
+def test_a_whole_service_whose_token_is_refused_is_red_over_http(tmp_path: Path) -> None:
+    refused: list[FhirRequest] = []
+
+    def turn_away(request: FhirRequest, answer: Answer) -> FhirResponse:
+        if not is_blind.is_set():
+            return answer(request)
+        refused.append(request)
+        return FhirResponse(401, "{}")
+
+    is_blind = Event()
+    with (
+        Sandbox(layers=[turn_away]) as sandbox,
+        running(tmp_path, sandbox=sandbox, poll__interval_seconds=0.5) as served,
+    ):
+
+        def red() -> set[str]:
+            return firing([At(time.time(), Scrape.of(served.get("/metrics", "watch").text))])
+
+        until(lambda: "HER2PassesFail" not in red())
+        is_blind.set()
+        until(lambda: "HER2PassesFail" in red())
+    assert refused
