@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -24,7 +24,7 @@ from adapter.sync.options import PassOptions, ReadLimits
 from adapter.sync.reading.discover import Recent
 from adapter.sync.reading.gather import Gatherer
 from adapter.sync.reading.pool import Gathered
-from adapter.sync.reading.searches import Searches
+from adapter.sync.reading.searches import FORBIDDEN, Searches
 from adapter.sync.report import PassKind
 from adapter.sync.scope import LAST_SWEEP, SWEPT_WITH, Scope, references_of
 
@@ -54,6 +54,7 @@ class Walking:
             return self._scope(PassKind.PATIENTS, references_of(asked.patients))
         queued = self.store.queued(self.store.queue_length())
         if self.listed is None:
+            self._see_that_it_answers(queued)
             return self._scope(PassKind.INCREMENTAL, queued, queued)
         read = self.listed.read()
         everybody = frozenset(read.patients)
@@ -68,6 +69,7 @@ class Walking:
             recent.walked_at = self.clock.now() if is_walk else recent.walked_at
         last_walk = recent.walked_at or instant_of(self.store, LAST_SWEEP, until=self.clock.now())
         patients = {*queued, *(everybody if is_walk else unseen)}
+        self._see_that_it_answers(sorted(patients), everybody)
         kind = PassKind.WALK if is_walk else PassKind.INCREMENTAL
         scope = self._scope(kind, sorted(patients), queued)
         scope.marks_sweep = scope.is_whole = scope.is_walk = is_walk
@@ -83,6 +85,27 @@ class Walking:
             self.searches.prepare(patients)
         gatherer = Gatherer(self.searches, self.store, self.clock, self.limits)
         return Scope(kind, _unless_all_are_denied(gatherer.patients(patients)), queued=queued)
+
+    def _see_that_it_answers(
+        self, patients: Sequence[str], everybody: Collection[str] = ()
+    ) -> None:
+        """Ask the source something where nobody is to be looked at: a server that is away must not look calm (H15).
+
+        Each time another one of the list is read, because /metadata asks nobody who they are. That one
+        record is protected (403) or gone says nothing of the others.
+        """
+        if patients:
+            return
+        source = self.searches.source
+        if not everybody:
+            source.capability()
+            return
+        in_turn = int(self.clock.now().timestamp()) % len(everybody)
+        try:
+            source.read(sorted(everybody)[in_turn])
+        except PermanentServerError as error:
+            if error.status != FORBIDDEN:
+                raise
 
     def _is_due(self, asked: PassOptions, recent: Recent, *, observe: bool) -> bool:
         if asked.full_sweep or asked.backfill or asked.since is not None:

@@ -12,7 +12,12 @@ from typing import Any
 
 import pytest
 
-from adapter.errors import ListUnusable, NotAuthorised, PermanentServerError
+from adapter.errors import (
+    ListUnusable,
+    NotAuthorised,
+    PermanentServerError,
+    TemporaryServerError,
+)
 from adapter.ports import JsonObject, ListedPatients, SearchPage, SearchParams
 from adapter.sync.cycle import PassKind, PassOutcome, SyncOptions
 from adapter.sync.options import BrakeLimits, DiscoverBy, ReadLimits
@@ -157,7 +162,8 @@ def test_between_two_walks_only_the_queue_is_looked_at() -> None:
     site.settle()
     site.server.calls.clear()
     report = site.run()
-    assert (report.kind, report.patients, site.server.calls) == (PassKind.INCREMENTAL, 0, [])
+    assert (report.kind, report.patients) == (PassKind.INCREMENTAL, 0)
+    assert [call.partition("/")[0] for call in site.server.calls] == ["read Patient"]
     site.store.enqueue(["Patient/berta"], reason="asked")
     site.run()
     assert asked_for(site) == {"berta"}
@@ -481,3 +487,52 @@ def test_laboratory_results_of_a_patient_are_looked_through_though_nobody_counts
     report = site.run()
     assert report.fetched == 2
     assert not any("laboratory" in one for one in report.warnings)
+
+
+def test_a_pass_that_has_nobody_to_look_at_sees_whether_the_server_answers() -> None:
+    site, _ = walked("anna", "berta")
+    site.laboratory.ihc("anna", "1+")
+    site.run()
+    site.run()  # who was created is looked at once more
+    site.server.calls.clear()
+    site.clock.advance(61)
+    site.run()
+    assert [call for call in site.server.calls if call.startswith("read Patient/")]
+    assert asked_for(site) == set()
+
+
+@pytest.mark.parametrize(("status", "fails"), [(401, True), (403, False)])
+def test_a_token_that_is_dead_fails_a_pass_between_walks_and_one_protected_record_does_not(
+    monkeypatch: pytest.MonkeyPatch, status: int, fails: bool
+) -> None:
+    site, _ = walked("anna")
+    site.laboratory.ihc("anna", "1+")
+    site.run()
+    site.run()
+
+    def denied(reference: str) -> None:
+        raise NotAuthorised(reference, status=status)
+
+    monkeypatch.setattr(site.server, "read", denied)
+    site.clock.advance(61)
+    if fails:
+        with pytest.raises(NotAuthorised):
+            site.run()
+    else:
+        assert site.run().outcome is PassOutcome.DONE
+
+
+def test_with_requests_alone_a_server_that_is_away_fails_the_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = Site(options=SyncOptions(read=ReadLimits(discovery=DiscoverBy.REQUESTS)))
+    site.server.refuse_search = refuses
+    site.restart()
+    assert site.run().outcome is PassOutcome.DONE
+
+    def away() -> None:
+        raise TemporaryServerError("no answer")
+
+    monkeypatch.setattr(site.server, "capability", away)
+    with pytest.raises(TemporaryServerError):
+        site.run()
