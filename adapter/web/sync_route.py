@@ -28,8 +28,8 @@ from adapter.web.limits import read_body
 from adapter.web.routes import Route
 
 BODY_BYTES: Final = 64 * 1024
-KEPT: Final = 1000
-"""Requests whose outcome can be asked for later."""
+KEPT: Final = 256
+"""Requests whose outcome can be asked for later: each holds the report of its pass."""
 _REFERENCE = re.compile(r"(Patient/)?[A-Za-z0-9\-.]{1,64}")  # FHIR R4, datatypes: id
 _WAIT = re.compile(r"\bwait=(\d{1,4})\b")  # RFC 7240, section 4.3
 _KEY = re.compile(r"[0-9a-f]{32}")
@@ -91,7 +91,6 @@ class SyncRoute:
             raise Refused(
                 503, "state-store", "The request cannot be kept now.", {"Retry-After": "30"}
             ) from None
-        self._remember(ask)
         return await self._told(ask, self._patience(request))
 
     async def look(self, request: Request) -> Response:
@@ -103,13 +102,12 @@ class SyncRoute:
         return await self._told(ask, 0.0)
 
     async def _told(self, ask: Ask, seconds: float) -> Response:
-        waiting = asyncio.shield(asyncio.wrap_future(ask.report))
         try:
-            report = await asyncio.wait_for(waiting, seconds) if seconds else _now(ask)
+            report = await _arriving(ask, seconds) if seconds else _now(ask)
         except TimeoutError:
-            return _accepted(ask, "waiting", "It waits for its turn.")
+            return self._accepted(ask, "waiting", "It waits for its turn.")
         except AnotherWrites:
-            return _accepted(
+            return self._accepted(
                 ask, "queued", "Another process writes, and looks at it in its next pass."
             )
         except InboxClosed:
@@ -144,10 +142,16 @@ class SyncRoute:
         found = (one if one.startswith("Patient/") else f"Patient/{one}" for one in listed)
         return tuple(dict.fromkeys(found))
 
-    def _remember(self, ask: Ask) -> None:
+    def _accepted(self, ask: Ask, status: str, sentence: str) -> Response:
+        """Tell where the outcome will stand; only such requests are remembered, the latest of them."""
         self._asked[ask.key] = ask
         while len(self._asked) > KEPT:
             self._asked.popitem(last=False)
+        return json_answer(
+            {"status": status, "message": sentence, "request": ask.key},
+            status=202,
+            headers={"Location": f"/sync/{ask.key}", "Retry-After": "5"},
+        )
 
 
 def answer(report: PassReport, patients: Sequence[str]) -> dict[str, Any]:
@@ -218,18 +222,15 @@ def _are_ids(listed: object) -> TypeGuard[list[str]]:
     )
 
 
+async def _arriving(ask: Ask, seconds: float) -> PassReport:
+    """Wait for the pass; the request itself goes on when nobody waits any more."""
+    return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(ask.report)), seconds)
+
+
 def _now(ask: Ask) -> PassReport:
     if not ask.report.done():
         raise TimeoutError
     return ask.report.result(0)
-
-
-def _accepted(ask: Ask, status: str, sentence: str) -> Response:
-    return json_answer(
-        {"status": status, "message": sentence, "request": ask.key},
-        status=202,
-        headers={"Location": f"/sync/{ask.key}", "Retry-After": "5"},
-    )
 
 
 def _failed(error: AdapterError) -> Refused:
