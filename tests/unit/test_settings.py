@@ -354,6 +354,8 @@ def test_every_secret_can_come_from_a_file(
     file = tmp_path / "secret"
     file.write_text(f"{secret}\n")
     env.setenv(f"{variable_of(key)}_FILE", str(file))
+    if key == "http.webhook.earlier_secret":  # beside the one that replaces it
+        env.setenv(variable_of("http.webhook.secret"), "n" * 40)
     side, _, name = key.rpartition(".")
     for kind, credentials in AUTH.items():
         if name in credentials:
