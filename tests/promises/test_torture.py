@@ -76,7 +76,7 @@ def figure_of(said: dict[str, Any]) -> str:
 
 
 def test_kills_on_the_sandbox_lose_and_double_nothing(record_property: Record) -> None:
-    kills = 1000 if IS_FULL else 105
+    kills = 1000 if IS_FULL else 120
     said = torture(kills=kills, server="sandbox")
     record_property("promise", "kills")
     record_property("figure", figure_of(said))
