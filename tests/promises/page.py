@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
-from tests.promises.measured import Figure
+from tests.promises.measured import Circumstances, Figure
 from tests.promises.rows import ROWS
 
 FEW = 3
@@ -39,7 +39,11 @@ def page(figures: Iterable[Figure]) -> str:
 
 def _of_one_test(figures: Iterable[Figure]) -> Iterator[tuple[Figure, ...]]:
     """Put together what one test measured with several parameters in one run."""
-    for _, together in groupby(figures, key=lambda one: (_function(one), one.outcome, one.at)):
+
+    def run(one: Figure) -> tuple[str, str, Circumstances]:
+        return _function(one), one.outcome, one.at
+
+    for _, together in groupby(sorted(figures, key=run), key=run):
         yield tuple(together)
 
 
