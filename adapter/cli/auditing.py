@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapter.cli.exit_codes import DONE, NEEDS_OPERATOR
-from adapter.cli.passes import reference_of
 from adapter.cli.printing import Block, print_blocks, say
 from adapter.cli.shared import Shared
 
@@ -52,8 +51,9 @@ def show(shared: Shared, patient: OfPatient = None, limit: Limit = 100) -> None:
     Without --patient a person is a pseudonym, and what could be tied to them stays sealed.
     """
     from adapter.bootstrap import open_state
+    from adapter.sync.references import patient_reference
 
-    named = reference_of(patient) if patient else None
+    named = patient_reference(patient) if patient else None
     with open_state(shared.settings(quiet=True)) as store:
         found = store.recorded(named, limit=limit)
     print_blocks(shared.form, [Block("Audit trail", _COLUMNS, [_line(row) for row in found])])

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from adapter.cli.passes import reference_of
 from adapter.cli.printing import Block, print_blocks, say
 from adapter.cli.shared import Shared
 from adapter.errors import StoreError
@@ -32,8 +31,9 @@ def erase(shared: Shared, patient: OfPatient, preview: Preview = False) -> None:
     A running adapter is stopped first. The FHIR server, logs and backups are not touched.
     """
     from adapter.bootstrap import open_state
+    from adapter.sync.references import patient_reference
 
-    person = reference_of(patient)
+    person = patient_reference(patient)
     if not _PATIENT.fullmatch(person):
         raise typer.BadParameter("--patient: give a FHIR id, with or without Patient/ before it")
     short = person.removeprefix("Patient/")

@@ -147,18 +147,15 @@ def instant(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def reference_of(patient: str) -> str:
-    """Give "Patient/<id>" of a patient that was named with or without the type."""
-    return patient if patient.startswith("Patient/") else f"Patient/{patient}"
-
-
 def _patients(named: Sequence[str] | None, file: Path | None) -> tuple[str, ...] | None:
     """Give the patients asked for as "Patient/<id>"; None when all are."""
+    from adapter.sync.references import patient_reference
+
     if not named and file is None:
         return None
     lines = file.read_text(encoding="utf-8").splitlines() if file else []
     words = [word.strip() for word in (*(named or ()), *lines)]
-    found = [reference_of(word) for word in words if word]
+    found = [patient_reference(word) for word in words if word]
     if not found:
         raise typer.BadParameter("names no patient")
     return tuple(dict.fromkeys(found))

@@ -31,6 +31,11 @@ def mark_of(resource: JsonObject) -> str:
     return f"{version_of(resource) or ''} {sha256(canonical(said)).hexdigest()}"
 
 
+def patient_reference(patient: str) -> str:
+    """Give "Patient/<id>" of a patient that was named with or without the type."""
+    return patient if patient.startswith("Patient/") else f"Patient/{patient}"
+
+
 def patient_of(resource: JsonObject, base_url: str) -> str | None:
     """Give "Patient/<id>" that a result, specimen or report is about; else None.
 

@@ -20,6 +20,7 @@ from adapter.sync.reading.landmarks import Landmarks, gone_back, remember, remem
 from adapter.sync.reading.pool import Gathered
 from adapter.sync.reading.searches import Searches
 from adapter.sync.reading.sweep import Sweep, read_everything
+from adapter.sync.references import patient_reference
 from adapter.sync.report import PassKind
 
 LAST_SWEEP: Final = "last-sweep"
@@ -99,7 +100,8 @@ class Scoping:
         """
         gatherer = Gatherer(self.searches, self.store, self.clock, self.limits)
         if asked.patients is not None:
-            return Scope(PassKind.PATIENTS, gatherer.patients(references_of(asked.patients)))
+            named = map(patient_reference, asked.patients)
+            return Scope(PassKind.PATIENTS, gatherer.patients(list(named)))
         queued = self.store.queued(self.store.queue_length())
         since = asked.since
         lost: tuple[str, ...] = ()
@@ -189,8 +191,3 @@ def _chunks(gatherer: Gatherer, patients: Sequence[str], found: Discovered) -> I
         results, refused = found.without_patient.values(), found.refused.values()
         yield gatherer.without_patient(results, refused=refused)
     yield from gatherer.patients(patients)
-
-
-def references_of(patients: Sequence[str]) -> list[str]:
-    """Take "Patient/abc" and "abc" alike."""
-    return [one if one.startswith("Patient/") else f"Patient/{one}" for one in patients]

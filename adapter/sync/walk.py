@@ -25,8 +25,9 @@ from adapter.sync.reading.discover import Recent
 from adapter.sync.reading.gather import Gatherer
 from adapter.sync.reading.pool import Gathered
 from adapter.sync.reading.searches import FORBIDDEN, Searches
+from adapter.sync.references import patient_reference
 from adapter.sync.report import PassKind
-from adapter.sync.scope import LAST_SWEEP, SWEPT_WITH, Scope, references_of
+from adapter.sync.scope import LAST_SWEEP, SWEPT_WITH, Scope
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +52,7 @@ class Walking:
         Raises: ListUnusable where the list names nobody; ServerError as the port says.
         """
         if asked.patients is not None:
-            return self._scope(PassKind.PATIENTS, references_of(asked.patients))
+            return self._scope(PassKind.PATIENTS, list(map(patient_reference, asked.patients)))
         queued = self.store.queued(self.store.queue_length())
         if self.listed is None:
             self._see_that_it_answers(queued)

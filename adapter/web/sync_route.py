@@ -21,6 +21,7 @@ from adapter.errors import AdapterError, InputError, ServerError, StoreError, Te
 from adapter.ports import JsonReader, StateStore
 from adapter.sync.inbox import AnotherWrites, Ask, Inbox, InboxClosed, InboxFull
 from adapter.sync.planning.plan import Action
+from adapter.sync.references import patient_reference
 from adapter.sync.report import CaseRow, PassOutcome, PassReport
 from adapter.web.access import Role
 from adapter.web.answers import NOTICE, Refused, json_answer
@@ -139,8 +140,7 @@ class SyncRoute:
             )
         if len(listed) > self.patients:
             raise Refused(413, "too-many-patients", f"Name {self.patients} patients at most.")
-        found = (one if one.startswith("Patient/") else f"Patient/{one}" for one in listed)
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(map(patient_reference, listed)))
 
     def _accepted(self, ask: Ask, status: str, sentence: str) -> Response:
         """Tell where the outcome will stand; only such requests are remembered, the latest of them."""
