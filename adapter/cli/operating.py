@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from adapter.ports import ParkedCase, PassRecord, StateStore
     from adapter.sync.withdraw import Selection
 
-STALE_INTERVALS: Final = 3
-"""Without a good pass for so many intervals, the results on the server are called stale."""
 _GOOD: Final = frozenset({"done", "observed"})
 
 Check = Annotated[
@@ -61,6 +59,7 @@ def status(shared: Shared, check: Check = False) -> int:
     from adapter.bootstrap import open_state
     from adapter.cli.in_force_text import mapping_facts
     from adapter.cli.signing import signature_facts
+    from adapter.sync.options import STALE_INTERVALS
 
     settings = shared.settings(quiet=True)
     now = datetime.now(UTC)

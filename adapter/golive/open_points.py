@@ -10,11 +10,11 @@ from adapter.golive.findings import disagreements, is_grave
 from adapter.golive.look import Look
 from adapter.her2.compared import Comparison
 from adapter.ports import WorklistKind
+from adapter.sync.options import STALE_INTERVALS
 from adapter.sync.report import PassKind
 
 SHORT_DAYS: Final = 14
 """Observed for less, a laboratory's rarer results and its holidays may not have come by; our own measure."""
-STALE_INTERVALS: Final = 3
 
 
 def open_points(look: Look) -> list[str]:

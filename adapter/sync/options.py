@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from adapter.sync.strategy import WriteStrategy
+
+STALE_INTERVALS: Final = 3
+"""Without a pass that took in everything for so many intervals, what stands is called stale."""
 
 
 class LaboratorySweep(StrEnum):

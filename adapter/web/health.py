@@ -13,13 +13,11 @@ from starlette.responses import Response
 
 from adapter.errors import StoreError
 from adapter.ports import Clock, StateStore
+from adapter.sync.options import STALE_INTERVALS
 from adapter.sync.pulse import Beat, Pulse
 from adapter.web.access import Role
 from adapter.web.answers import json_answer
 from adapter.web.routes import Route
-
-STALE_INTERVALS: Final = 3
-"""Without a pass that took in everything for so many intervals, what stands is called stale."""
 
 
 @dataclass(frozen=True)
