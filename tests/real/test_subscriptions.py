@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from adapter.cli.main import main
+from tests.live.laboratory import Laboratory
 from tests.servers.hapi import HapiServer
 from tests.servers.medplum import MedplumServer
 
@@ -84,16 +85,16 @@ def put(hapi: HapiServer, logical_id: str, code: str, value: str, **more: Any) -
         "valueString": value,
         **more,
     }
-    answer = requests.put(f"{hapi.base_url}/Observation/{logical_id}", json=resource, timeout=60)
-    answer.raise_for_status()
+    with closing(Laboratory(hapi.base_url)) as laboratory:
+        laboratory.put(resource)
 
 
 @pytest.fixture
 def endpoint(
-    empty_hapi: HapiServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    calling_hapi: HapiServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> Iterator[Endpoint]:
     with listening() as found:
-        monkeypatch.setenv("HER2_FHIR_URL", empty_hapi.base_url)
+        monkeypatch.setenv("HER2_FHIR_URL", calling_hapi.base_url)
         monkeypatch.setenv("HER2_STATE_URL", f"sqlite:///{tmp_path / 'state.sqlite'}")
         monkeypatch.setenv("HER2_HTTP__WEBHOOK__ENDPOINT", found.url)
         monkeypatch.setenv("HER2_HTTP__WEBHOOK__SECRET", FIRST)
@@ -102,24 +103,25 @@ def endpoint(
 
 
 def test_hapi_activates_it_and_calls_us_as_it_was_told(
-    empty_hapi: HapiServer, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    calling_hapi: HapiServer, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(empty_hapi, "sub-first", "85319-2", "1+")  # the searches are tried on it
+    put(calling_hapi, "sub-first", "85319-2", "1+")  # the searches are tried on it
     assert main(["subscribe", "create"]) == 0
-    put(empty_hapi, "sub-1", "85319-2", "2+")
+    put(calling_hapi, "sub-1", "85319-2", "2+")
     endpoint.wait_for(1)
     assert endpoint.quiet() == [("POST", "/webhook", FIRST, 0)]
 
-    put(empty_hapi, "sub-1", "85319-2", "2+")  # a no-op
-    put(empty_hapi, "sub-2", "1234-5", "2+")  # no HER2 test
+    put(calling_hapi, "sub-1", "85319-2", "2+")  # a no-op
+    put(calling_hapi, "sub-2", "1234-5", "2+")  # no HER2 test
     ours = {"system": "https://w3id.org/her2-adapter/CodeSystem/her2-adapter", "code": "derived"}
-    put(empty_hapi, "sub-3", "48676-1", "2+", meta={"tag": [ours]})
-    requests.delete(f"{empty_hapi.base_url}/Observation/sub-1", timeout=60).raise_for_status()
+    put(calling_hapi, "sub-3", "48676-1", "2+", meta={"tag": [ours]})
+    with closing(Laboratory(calling_hapi.base_url)) as laboratory:
+        laboratory.delete("Observation/sub-1")
     assert endpoint.quiet() == []
 
     monkeypatch.setenv("HER2_HTTP__WEBHOOK__SECRET", SECOND)
     assert main(["subscribe", "create", "--payload", "json"]) == 0
-    put(empty_hapi, "sub-4", "1234-5", "panel", component=[component("85318-4")])
+    put(calling_hapi, "sub-4", "1234-5", "panel", component=[component("85318-4")])
     endpoint.wait_for(1)
     ((method, path, secret, length),) = endpoint.quiet()
     assert (method, path, secret) == ("PUT", "/webhook/Observation/sub-4", SECOND)
@@ -127,7 +129,7 @@ def test_hapi_activates_it_and_calls_us_as_it_was_told(
 
     assert main(["subscribe", "remove"]) == 0
     time.sleep(QUIET_SECONDS)  # for a few seconds HAPI still calls by a Subscription that is gone
-    put(empty_hapi, "sub-5", "85319-2", "3+")
+    put(calling_hapi, "sub-5", "85319-2", "3+")
     assert endpoint.quiet() == []
 
 

@@ -124,10 +124,10 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def service(empty_hapi: HapiServer, tmp_path: Path) -> Iterator[Service]:
+def service(calling_hapi: HapiServer, tmp_path: Path) -> Iterator[Service]:
     port = free_port()
     environment = {
-        "HER2_FHIR_URL": empty_hapi.base_url,
+        "HER2_FHIR_URL": calling_hapi.base_url,
         "HER2_STATE_URL": f"sqlite:///{tmp_path / 'state.sqlite'}",
         "HER2_HTTP__WEBHOOK__ENDPOINT": f"http://127.0.0.1:{port}/webhook",
         "HER2_HTTP__WEBHOOK__SECRET": SECRET,
@@ -142,15 +142,15 @@ def service(empty_hapi: HapiServer, tmp_path: Path) -> Iterator[Service]:
 
 
 @pytest.fixture
-def laboratory(empty_hapi: HapiServer) -> Iterator[Laboratory]:
-    made = Laboratory(empty_hapi.base_url)
+def laboratory(calling_hapi: HapiServer) -> Iterator[Laboratory]:
+    made = Laboratory(calling_hapi.base_url)
     yield made
     made.close()
 
 
 @pytest.fixture
-def records(empty_hapi: HapiServer) -> Iterator[Records]:
-    made = Records(empty_hapi.base_url)
+def records(calling_hapi: HapiServer) -> Iterator[Records]:
+    made = Records(calling_hapi.base_url)
     yield made
     made.close()
 
@@ -201,17 +201,17 @@ def test_hapi_wakes_it_with_and_without_a_payload_and_what_it_missed_is_found_at
 
 
 def test_of_a_deletion_hapi_says_nothing_and_only_the_poll_finds_it(
-    service: Service, laboratory: Laboratory, empty_hapi: HapiServer
+    service: Service, laboratory: Laboratory, calling_hapi: HapiServer
 ) -> None:
     """On two servers: HAPI deletes nothing that our own record on it refers to."""
     with Sandbox() as target:
         service.environment |= {"HER2_TARGET__URL": target.base_url}
-        records = Records(target.base_url, empty_hapi.base_url)
+        records = Records(target.base_url, calling_hapi.base_url)
         laboratory.ihc("other", "1+")
         result = laboratory.report(laboratory.result("anna", IHC, "3+"))
         service.start(**HOURLY)
         service.command("subscribe", "create")
-        anna = f"{empty_hapi.base_url}/{laboratory.patient('anna')}"
+        anna = f"{calling_hapi.base_url}/{laboratory.patient('anna')}"
         (before,) = [one for one in records.derived() if one["subject"]["reference"] == anna]
 
         passes = service.passes

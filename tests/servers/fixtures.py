@@ -30,6 +30,20 @@ def empty_hapi(hapi: hapi_server.HapiServer) -> hapi_server.HapiServer:
 
 
 @pytest.fixture(scope="session")
+def _calling_hapi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[hapi_server.HapiServer]:
+    folder = tmp_path_factory.mktemp("calling-hapi")
+    with skip_or_fail(), hapi_server.running(folder=folder, rest_hooks=True) as server:
+        yield server
+
+
+@pytest.fixture
+def calling_hapi(_calling_hapi: hapi_server.HapiServer) -> hapi_server.HapiServer:
+    """A HAPI that calls the endpoints of REST-hook Subscriptions, with nothing on it."""
+    _calling_hapi.empty()
+    return _calling_hapi
+
+
+@pytest.fixture(scope="session")
 def medplum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[medplum_server.MedplumServer]:
     """Medplum's FHIR router over its in-memory repository."""
     folder = tmp_path_factory.mktemp("medplum")

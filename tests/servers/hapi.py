@@ -126,6 +126,7 @@ def running(
     database: postgres.Database | None = None,
     folder: Path | None = None,
     external_references: bool = False,
+    rest_hooks: bool = False,
 ) -> Iterator[HapiServer]:
     """Build HAPI if need be, start it, and stop it at the end.
 
@@ -134,6 +135,7 @@ def running(
         database: a PostgreSQL database; None means H2 in memory.
         folder: where its logs go; None means a temporary folder that is removed at the end.
         external_references: whether it takes references to other servers; stock HAPI refuses them.
+        rest_hooks: whether Subscriptions are called; stock HAPI calls none.
 
     Raises:
         MissingPartError: without Java 17, or when it has to be built and cannot be.
@@ -153,6 +155,7 @@ def running(
             "server.tomcat.accesslog.directory": str(folder),
             "server.tomcat.accesslog.prefix": access_log.name,
             "hapi.fhir.allow_external_references": str(external_references).lower(),
+            "hapi.fhir.subscription.resthook_enabled": str(rest_hooks).lower(),
             **_database_settings(database),
         }
         child = Child(
