@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +29,7 @@ import requests
 
 from adapter.sandbox.server import Sandbox
 from benchmarks.patients import patient
+from tests.servers.adapter_service import AdapterService
 
 CONNECTIONS = 8
 MOST_PASSES = 2
@@ -55,24 +55,18 @@ class Burst:
 
 
 class Running:
-    """The service: its process, where it answers, and what it logged."""
+    """The service as it is measured. `url`: where notifications go."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        self._process, self._log = process, log
-        self._watched = psutil.Process(process.pid)
-        self.url = ""
+    def __init__(self, service: AdapterService) -> None:
+        self._service = service
+        self._watched = psutil.Process(service.process.pid)
+        service.wait_for("pass_ended")
+        self.url = f"{service.url}/webhook"
 
-    def events(self, name: str) -> list[dict[str, Any]]:
-        """Give the lines of its log that tell of one event."""
-        lines = self._log.read_text("utf-8").splitlines()
-        return [one for one in map(json.loads, lines) if one["event"] == name]
-
-    def wait_for(self, name: str, number: int = 1) -> None:
-        """Wait until an event was told so often; raises WrongWorkError when the process ends before."""
-        while len(self.events(name)) < number:
-            if self._process.poll() is not None:
-                raise WrongWorkError(f"the service ended before {name}")
-            time.sleep(0.1)
+    @property
+    def passes(self) -> int:
+        """Passes that ended so far."""
+        return len(self._service.events("pass_ended"))
 
     def cpu_seconds(self) -> float:
         """Processor time so far."""
@@ -141,7 +135,7 @@ def burst(
     running: Running, server: Sandbox, notifications: int, patients: int, secret: str = _SECRET
 ) -> Burst:
     """Write results while notifications arrive, and wait until nothing more comes of them."""
-    passes, cpu, began = len(running.events("pass_ended")), running.cpu_seconds(), time.monotonic()
+    passes, cpu, began = running.passes, running.cpu_seconds(), time.monotonic()
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         shares = [notifications // CONNECTIONS] * CONNECTIONS
         sent = [pool.submit(_notify, running.url, share, secret) for share in shares]
@@ -154,37 +148,22 @@ def burst(
         raise WrongWorkError(f"answered with {answers}")
     cpu = running.cpu_seconds() - cpu
     _wait_until_quiet(running)
-    return Burst(notifications, seconds, cpu, passes=len(running.events("pass_ended")) - passes)
+    return Burst(notifications, seconds, cpu, passes=running.passes - passes)
 
 
 @contextmanager
 def service(base_url: str, folder: Path) -> Iterator[Running]:
     """Start `run --http`, and give it once its first pass has ended."""
-    environment = {
-        **{name: text for name, text in os.environ.items() if not name.startswith("HER2_")},
-        "HER2_FHIR_URL": base_url,
-        "HER2_STATE_URL": f"sqlite:///{folder}/state.sqlite",
-        "HER2_POLL__INTERVAL_SECONDS": "3600",
-        "HER2_HTTP__WEBHOOK__SECRET": _SECRET,
-        "HER2_LOG__FORMAT": "json",
-    }
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "adapter", "run", "--http", "127.0.0.1:0"],
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    running = Running(process, log)
+    process = AdapterService(
+        base_url,
+        folder,
+        HER2_POLL__INTERVAL_SECONDS="3600",
+        HER2_HTTP__WEBHOOK__SECRET=_SECRET,
+    )
     try:
-        running.wait_for("pass_ended")
-        (told,) = running.events("http_started")
-        running.url = f"http://{told['host']}:{told['port']}/webhook"
-        yield running
+        yield Running(process)
     finally:
-        process.terminate()
-        process.wait(60)
+        process.end()
 
 
 def _notify(url: str, number: int, secret: str) -> set[tuple[int, bytes]]:

@@ -7,7 +7,6 @@ a start.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -24,12 +23,12 @@ import pytest
 from adapter.sandbox.server import Sandbox
 from tests.live.laboratory import IHC, Laboratory
 from tests.live.records import Records, category_of
+from tests.servers.adapter_service import LONGEST_SECONDS, AdapterService, environment
 from tests.servers.hapi import HapiServer
 
 pytestmark = pytest.mark.real
 
 SECRET = "correct-horse-battery-staple-0001"
-LONGEST_SECONDS = 90.0
 QUIET_SECONDS = 10.0
 """Twice as long as HAPI ever took to call."""
 HOURLY = {"HER2_POLL__INTERVAL_SECONDS": "3600"}
@@ -42,71 +41,55 @@ AT_ONCE = {
 
 @dataclass
 class Service:
-    """`her2-adapter run --http` as a process of its own, and the commands beside it."""
+    """`her2-adapter run --http`, one life after the other at one address, and the commands beside it."""
 
-    environment: dict[str, str]
+    server: str
     folder: Path
     port: int
-    process: subprocess.Popen[bytes] | None = None
+    settings: dict[str, str]
+    life: AdapterService | None = None
 
     def start(self, **settings: str) -> None:
         """Start it, and wait until its first pass has ended."""
-        before = self.passes
-        with self._log.open("ab") as output:
-            self.process = self._run("run", "--http", f"127.0.0.1:{self.port}", output, **settings)
-        until(lambda: self.passes > before, "the first pass", self.last_words)
+        address = f"127.0.0.1:{self.port}"
+        self.life = AdapterService(
+            self.server, self.folder, address=address, **self.settings, **settings
+        )
+        self.life.wait_for("pass_ended")
 
     def stop(self) -> None:
         """End it in good order: it gives its lease back, for which the next would wait five minutes else."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(LONGEST_SECONDS) == 0, self.last_words()
+        assert self.life is not None
+        assert self.life.end() == 0, self.last_words()
 
     def kill(self) -> None:
         """End it as a power cut would that takes the disk of the state along."""
-        assert self.process is not None
-        self.process.kill()
-        assert self.process.wait() == -signal.SIGKILL, self.last_words()
+        assert self.life is not None
+        assert self.life.end(signal.SIGKILL) == -signal.SIGKILL, self.last_words()
         for file in self.folder.glob("state*"):
             file.unlink()
 
     def command(self, *arguments: str) -> list[dict[str, Any]]:
         """Run another command to its good end; gives its rows."""
-        with (self.folder / "command").open("wb+") as output:
-            process = self._run(*arguments, output, HER2_LOG__LEVEL="error")
-            assert process.wait(LONGEST_SECONDS) == 0, arguments
-            output.seek(0)
-            lines = output.read().decode().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        ran = subprocess.run(
+            [sys.executable, "-m", "adapter", *arguments],
+            env={**environment(self.server, self.folder), **self.settings},
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=LONGEST_SECONDS,
+            check=True,
+        )
+        return [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
 
     @property
     def passes(self) -> int:
-        """Passes that ended so far, in all its lives."""
-        return self._said("pass_ended")
-
-    def _said(self, event: str) -> int:
-        return (
-            self._log.read_text("utf-8").count(f'"event": "{event}"') if self._log.exists() else 0
-        )
-
-    def _run(self, *arguments: Any, **settings: str) -> subprocess.Popen[bytes]:
-        *words, output = arguments
-        kept = {name: text for name, text in os.environ.items() if not name.startswith("HER2_")}
-        return subprocess.Popen(
-            [sys.executable, "-m", "adapter", *words],
-            env={**kept, **self.environment, **settings},
-            cwd=self.folder,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-
-    @property
-    def _log(self) -> Path:
-        return self.folder / "log"
+        """Passes that ended in this life."""
+        return 0 if self.life is None else len(self.life.events("pass_ended"))
 
     def last_words(self) -> str:
         """The end of its log."""
-        return self._log.read_text("utf-8")[-3000:] if self._log.exists() else "it said nothing"
+        return "it was not started" if self.life is None else self.life.said[-3000:]
 
 
 def until(seen: Callable[[], bool], what: str, told: Callable[[], str]) -> None:
@@ -126,19 +109,16 @@ def free_port() -> int:
 @pytest.fixture
 def service(calling_hapi: HapiServer, tmp_path: Path) -> Iterator[Service]:
     port = free_port()
-    environment = {
-        "HER2_FHIR_URL": calling_hapi.base_url,
-        "HER2_STATE_URL": f"sqlite:///{tmp_path / 'state.sqlite'}",
+    settings = {
         "HER2_HTTP__WEBHOOK__ENDPOINT": f"http://127.0.0.1:{port}/webhook",
         "HER2_HTTP__WEBHOOK__SECRET": SECRET,
-        "HER2_LOG__FORMAT": "json",
     }
-    made = Service(environment, tmp_path, port)
+    made = Service(calling_hapi.base_url, tmp_path, port, settings)
     yield made
-    with suppress(AssertionError):
+    with suppress(subprocess.CalledProcessError):
         made.command("subscribe", "remove")
-    if made.process is not None and made.process.poll() is None:
-        made.stop()
+    if made.life is not None:
+        made.life.end()
 
 
 @pytest.fixture
@@ -205,7 +185,7 @@ def test_of_a_deletion_hapi_says_nothing_and_only_the_poll_finds_it(
 ) -> None:
     """On two servers: HAPI deletes nothing that our own record on it refers to."""
     with Sandbox() as target:
-        service.environment |= {"HER2_TARGET__URL": target.base_url}
+        service.settings |= {"HER2_TARGET__URL": target.base_url}
         records = Records(target.base_url, calling_hapi.base_url)
         laboratory.ihc("other", "1+")
         result = laboratory.report(laboratory.result("anna", IHC, "3+"))

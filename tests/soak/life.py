@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
 import signal
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +15,10 @@ import psutil
 import requests
 
 from adapter.sandbox.server import Sandbox
+from tests.servers.adapter_service import AdapterService
 from tests.soak.corrections import Corrections
 from tests.torture.judging import Verdict, judge
 
-ROOT: Final = Path(__file__).parents[2]
 TOKEN: Final = "s" * 40
 WARM: Final = 0.25
 """The share of the time in which caches may still fill."""
@@ -87,9 +83,10 @@ def soak(minutes: float, folder: Path, *, seed: int = 1, every: float = 1.0) -> 
         every: seconds between two samples.
 
     """
-    with Sandbox() as sandbox, _service(sandbox.base_url, folder) as (process, url):
+    with Sandbox() as sandbox, _service(sandbox.base_url, folder) as service:
+        url = service.url
         edits, calls, samples = Corrections(sandbox.base_url, seed), 0, list[Sample]()
-        watched = psutil.Process(process.pid)
+        watched = psutil.Process(service.process.pid)
         began = time.monotonic()
         while (at := time.monotonic() - began) < 60 * minutes:
             edits.several()
@@ -99,8 +96,7 @@ def soak(minutes: float, folder: Path, *, seed: int = 1, every: float = 1.0) -> 
         left = _settled(url)
         edits.close()
         verdict = judge(sandbox.base_url)
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(60)
+        code = service.end()
     return Soaked(minutes, edits.made, calls, tuple(samples), left, verdict, code)
 
 
@@ -135,43 +131,20 @@ def _settled(url: str) -> int:
 
 
 @contextmanager
-def _service(server: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("HER2_")}
-    environment = {
-        **kept,
-        "HER2_FHIR_URL": server,
-        "HER2_STATE_URL": f"sqlite:///{folder / 'state.sqlite'}",
-        "HER2_POLL__INTERVAL_SECONDS": "0.5",
-        "HER2_POLL__OVERLAP_SECONDS": "5",
-        "HER2_POLL__ABSENCE_CONFIRM_SECONDS": "1",
-        "HER2_POLL__SWEEP_HOURS": "0.0005",  # every other second: what was deleted is found by sweeps
-        "HER2_BRAKE__WITHDRAW_FLOOR": "100000",
-        "HER2_BRAKE__CHANGE_FLOOR": "100000",
-        "HER2_HTTP__SYNC_TOKEN": TOKEN,
-        "HER2_LOG__FORMAT": "json",
-        "HER2_LOG__LEVEL": "info",
-    }
-    log = folder / "log.ndjson"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "adapter", "run", "--http", "127.0.0.1:0"],
-            env=environment,
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=out,
-            text=True,
-        )
-        try:
-            yield process, f"http://127.0.0.1:{_port(log)}"
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _port(log: Path) -> str:
-    for _ in range(600):
-        for line in log.read_text().splitlines():
-            if '"http_started"' in line and (found := re.search(r'"port": ?(\d+)', line)):
-                return found[1]
-        time.sleep(0.1)
-    raise AssertionError(log.read_text()[-2000:])
+def _service(server: str, folder: Path) -> Iterator[AdapterService]:
+    service = AdapterService(
+        server,
+        folder,
+        HER2_POLL__INTERVAL_SECONDS="0.5",
+        HER2_POLL__OVERLAP_SECONDS="5",
+        HER2_POLL__ABSENCE_CONFIRM_SECONDS="1",
+        HER2_POLL__SWEEP_HOURS="0.0005",  # every other second: what was deleted is found by sweeps
+        HER2_BRAKE__WITHDRAW_FLOOR="100000",
+        HER2_BRAKE__CHANGE_FLOOR="100000",
+        HER2_HTTP__SYNC_TOKEN=TOKEN,
+        HER2_LOG__LEVEL="info",
+    )
+    try:
+        yield service
+    finally:
+        service.end(signal.SIGKILL)

@@ -6,7 +6,6 @@ Protects that a stop is in good order while somebody waits, and that a kill lose
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sqlite3
 import subprocess
@@ -20,6 +19,7 @@ import pytest
 import requests
 
 from adapter.sandbox.server import Sandbox
+from tests.servers.adapter_service import AdapterService
 from tests.unit.web.running import TOKENS, categories, put, until
 from tests.workloads.content import patient, result, specimen
 
@@ -27,69 +27,35 @@ ROOT = Path(__file__).parents[3]
 SYNC = {"Authorization": f"Bearer {TOKENS['sync']}"}
 
 
-class Process:
-    """One run of the command, its log read line by line until it says where it listens."""
-
-    def __init__(self, sandbox: Sandbox, folder: Path, *arguments: str) -> None:
-        kept = {name: text for name, text in os.environ.items() if not name.startswith("HER2_")}
-        environment = {
-            **kept,
-            "HER2_FHIR_URL": sandbox.base_url,
-            "HER2_STATE_URL": f"sqlite:///{folder / 'state.sqlite'}",
-            "HER2_POLL__INTERVAL_SECONDS": "3600",
-            "HER2_HTTP__SYNC_TOKEN": TOKENS["sync"],
-            "HER2_LOG__FORMAT": "json",
-        }
-        self.popen = subprocess.Popen(
-            [sys.executable, "-m", "adapter", "run", "--http", *arguments],
-            env=environment,
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.said: list[str] = []
-        self.url = self._address()
-
-    def _address(self) -> str:
-        assert self.popen.stderr is not None
-        for line in self.popen.stderr:
-            self.said.append(line)
-            found = re.search(
-                r'"http_started".*"port": ?(\d+)|"port": ?(\d+).*"http_started"', line
-            )
-            if found:
-                return f"http://127.0.0.1:{found[1] or found[2]}"
-        raise AssertionError("".join(self.said))
-
-    def sync(self, name: str) -> requests.Response:
-        return requests.post(f"{self.url}/sync", json={"patient": name}, headers=SYNC, timeout=30)
-
-    def end(self, number: signal.Signals) -> int:
-        self.popen.send_signal(number)
-        self.said.append(self.popen.communicate(timeout=60)[1])
-        return self.popen.returncode
-
-
 @pytest.fixture
-def start(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[[], Process]]:
+def start(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[[], AdapterService]]:
     """Start processes; none outlives its test."""
-    started: list[Process] = []
+    started: list[AdapterService] = []
 
-    def start_one() -> Process:
-        started.append(Process(sandbox, tmp_path, "127.0.0.1:0"))
-        return started[-1]
+    def start_one() -> AdapterService:
+        service = AdapterService(
+            sandbox.base_url,
+            tmp_path,
+            HER2_POLL__INTERVAL_SECONDS="3600",
+            HER2_HTTP__SYNC_TOKEN=TOKENS["sync"],
+        )
+        started.append(service)
+        service.wait_for("http_started")
+        return service
 
     yield start_one
     for one in started:
-        one.popen.kill()
-        one.popen.communicate()
+        one.end(signal.SIGKILL)
 
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox() as server:
         yield server
+
+
+def sync(process: AdapterService, name: str) -> requests.Response:
+    return requests.post(f"{process.url}/sync", json={"patient": name}, headers=SYNC, timeout=30)
 
 
 def report(sandbox: Sandbox, name: str, score: str = "1+") -> None:
@@ -102,30 +68,30 @@ def report(sandbox: Sandbox, name: str, score: str = "1+") -> None:
     ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
 )
 def test_a_stop_ends_it_in_good_order(
-    sandbox: Sandbox, start: Callable[[], Process], number: signal.Signals, code: int
+    sandbox: Sandbox, start: Callable[[], AdapterService], number: signal.Signals, code: int
 ) -> None:
     report(sandbox, "anna")
     process = start()
-    assert process.sync("anna").status_code == 200
+    assert sync(process, "anna").status_code == 200
     began = time.monotonic()
     assert process.end(number) == code, process.said
     assert time.monotonic() - began < 20
-    assert "Traceback" not in "".join(process.said)
+    assert "Traceback" not in process.said
     assert categories(sandbox) == {"anna": "low"}
 
 
 def test_a_stop_in_a_flood_answers_everybody_and_loses_nobody(
-    sandbox: Sandbox, start: Callable[[], Process]
+    sandbox: Sandbox, start: Callable[[], AdapterService]
 ) -> None:
     names = [f"p{number}" for number in range(15)]  # more changes at once would engage the brake
     for name in names:
         report(sandbox, name)
     process = start()
-    process.sync("nobody")
+    sync(process, "nobody")
     for name in names:
         report(sandbox, name, "3+")
     with ThreadPoolExecutor(15) as clients:
-        asked = [clients.submit(process.sync, name) for name in names]
+        asked = [clients.submit(sync, process, name) for name in names]
         time.sleep(0.1)
         assert process.end(signal.SIGTERM) == 0, process.said
         statuses = [one.result().status_code for one in asked if one.exception() is None]
@@ -136,15 +102,15 @@ def test_a_stop_in_a_flood_answers_everybody_and_loses_nobody(
 
 
 def test_a_kill_loses_nothing_that_was_asked_for(
-    sandbox: Sandbox, start: Callable[[], Process], tmp_path: Path
+    sandbox: Sandbox, start: Callable[[], AdapterService], tmp_path: Path
 ) -> None:
     process = start()
-    process.sync("nobody")
+    sync(process, "nobody")
     names = [f"p{number}" for number in range(10)]
     for name in names:
         report(sandbox, name)
     with ThreadPoolExecutor(10) as clients:
-        asked = [clients.submit(process.sync, name) for name in names]
+        asked = [clients.submit(sync, process, name) for name in names]
         time.sleep(0.15)
         process.end(signal.SIGKILL)
         for one in asked:
@@ -173,7 +139,7 @@ def test_where_to_listen_without_http_is_wrong_usage(sandbox: Sandbox, tmp_path:
 
 
 def test_a_kill_in_mid_bundle_leaves_nothing_behind(
-    sandbox: Sandbox, start: Callable[[], Process]
+    sandbox: Sandbox, start: Callable[[], AdapterService]
 ) -> None:
     """Nothing was stored for it, so it is sent again, to whoever answers next."""
     entries = [
@@ -187,7 +153,7 @@ def test_a_kill_in_mid_bundle_leaves_nothing_behind(
     ]
     body = {"resourceType": "Bundle", "type": "collection", "entry": entries}
 
-    def derive(process: Process) -> requests.Response:
+    def derive(process: AdapterService) -> requests.Response:
         return requests.post(f"{process.url}/fhir/$her2-derive", json=body, timeout=300)
 
     first = start()
