@@ -12,7 +12,7 @@ help: ## Show what there is
 demo: $(VENV)/.runtime ## A sandbox server, example patients, one pass, an amendment, a withdrawal
 	@$(RUN)/her2-adapter demo
 
-test: $(VENV)/.dev ## Every test; what needs Java or PostgreSQL skips loudly without it
+test: $(VENV)/.dev ## Every test; what needs Java, Node, Go or Prometheus skips loudly without it
 	@$(RUN)/pytest $(PYTEST_ARGS)
 
 check: lint types imports test ## What CI runs: format, lint, types, imports, tests

@@ -1,40 +1,27 @@
-"""The alert rules, evaluated over scrapes: as much of PromQL as they use, and nothing is guessed about the rest.
-
-It is no Prometheus: labels are looked at in selectors only, and an operator between vectors takes one sample of each.
-"""
+"""The alert rules, judged by Prometheus' own promtool over what was scraped."""
 
 from __future__ import annotations
 
-import operator
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from tests.unit.web.exposition import Scrape
+from tests.servers.prometheus import promtool
+from tests.servers.required import skip_or_fail
+from tests.unit.web.exposition import Labels, Scrape
 
 RULES: Final = Path(__file__).parents[3] / "deploy" / "prometheus" / "her2-adapter.rules.yml"
-
-_SELECTOR = re.compile(r"(her2_[a-z_]+|up)(?:\{(.*)\})?")
-_MATCHER = re.compile(r'([a-z_]+)(=~|=)"([^"]*)"')
-_CALL = re.compile(r"(\w+)(?: without \([a-z, ]+\))? ?\((.*)\)")
-_RANGE = re.compile(r"(.*)\[\d+[mhd]\]")
-_OVER_TIME: Final[dict[str, Callable[[list[float]], float]]] = {
-    "increase": lambda values: values[-1] - values[0],
-    "changes": lambda values: float(sum(a != b for a, b in pairwise(values))),
-}
-_VECTOR: Final[dict[str, Callable[[list[float]], list[float]]]] = {
-    "abs": lambda values: [abs(one) for one in values],
-    "min": lambda values: [min(values)] if values else [],
-    "max": lambda values: [max(values)] if values else [],
-    "sum": lambda values: [sum(values)] if values else [],
-}
-_COMPARISONS: Final = {">=": operator.ge, "==": operator.eq, ">": operator.gt}
-_OPERATORS: Final = {"/": operator.truediv, "-": operator.sub}
+_BEGINS: Final = 60
+"""promtool's time begins at 0, and the first scrape is made so many seconds later."""
+_TIMES: Final = ("her2_clock_seconds", "her2_start_time_seconds")
+"""Series whose value is a time, which has to be in promtool's time too."""
+_AS_SCRAPED: Final = {"instance": "127.0.0.1:8765", "job": "her2-adapter"}
+"""What Prometheus adds to each series, under the job of docs/operate.md."""
 
 
 @dataclass(frozen=True)
@@ -51,56 +38,70 @@ def rules() -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"]]
 
 
-def firing(history: Sequence[At]) -> set[str]:
-    """The alerts whose expression is true after these scrapes, whatever their `for` says."""
-    return {rule["alert"] for rule in rules() if is_true(rule["expr"], history)}
-
-
-def is_true(expression: str, history: Sequence[At]) -> bool:
-    """Whether an alert's expression gives anything."""
-    found = re.fullmatch(r"(.*) (>=|==|>) (\d+)", expression)
-    if found is None:
-        return bool(_vector(expression, history))
-    left, compare, number = found.groups()
-    return any(_COMPARISONS[compare](one, float(number)) for one in _vector(left, history))
-
-
 def metrics_in(expression: str) -> set[str]:
     """The series that an expression asks for."""
     return set(re.findall(r"\bher2_[a-z_]+", expression))
 
 
-def _vector(expression: str, history: Sequence[At]) -> list[float]:
-    call = _CALL.fullmatch(expression)
-    if call is not None:
-        return _called(call[1], call[2], history)
-    for sign, apply in _OPERATORS.items():
-        left, found, right = expression.partition(f" {sign} ")
-        if found:
-            both = zip(_vector(left, history), _vector(right, history), strict=True)
-            return [apply(*one) for one in both]
-    return list(_selected(expression, history[-1].scrape).values())
+def assert_red(
+    history: Sequence[At], alert: str, folder: Path, *, seconds: int | None = None
+) -> None:
+    """Hold that the alert's expression was true in the last so many seconds, or ever, whatever its `for` says."""
+    assert alert in {rule["alert"] for rule in rules()}, alert
+    span = seconds or _offset(history, history[-1]) - _BEGINS
+    seen = f'count(count_over_time(ALERTS{{alertname="{alert}"}}[{span}s])) > bool 0'
+    _assert_that(history, seen, [{"labels": "{}", "value": 1}], folder)
 
 
-def _called(name: str, inner: str, history: Sequence[At]) -> list[float]:
-    ranged = _RANGE.fullmatch(inner)
-    if ranged is not None:
-        over = [_selected(ranged[1], one.scrape) for one in history]
-        known = {key for one in over for key in one}
-        return [_OVER_TIME[name]([one[key] for one in over if key in one]) for key in known]
-    if name == "absent":
-        return [] if _selected(inner, history[-1].scrape) else [1.0]
-    if name == "timestamp":
-        return [history[-1].seconds for _ in _selected(inner, history[-1].scrape)]
-    return _VECTOR[name](_vector(inner, history))
+def assert_calm(history: Sequence[At], folder: Path) -> None:
+    """Hold that no alert's expression was true at the last of these scrapes."""
+    _assert_that(history, "ALERTS", [], folder)
 
 
-def _selected(selector: str, scrape: Scrape) -> dict[object, float]:
-    found = _SELECTOR.fullmatch(selector)
-    assert found is not None, f"not understood: {selector}"
-    wanted = [(label, re.compile(text)) for label, _, text in _MATCHER.findall(found[2] or "")]
-    return {
-        labels: value
-        for labels, value in scrape.all(found[1]).items()
-        if all(pattern.fullmatch(dict(labels).get(label, "")) for label, pattern in wanted)
+def _assert_that(
+    history: Sequence[At], expression: str, samples: list[dict[str, Any]], folder: Path
+) -> None:
+    at = _offset(history, history[-1])
+    test = {
+        "interval": "1s",
+        "input_series": _series(history),
+        "promql_expr_test": [
+            {"expr": expression, "eval_time": f"{at}s", "exp_samples": samples},
+        ],
     }
+    told = {"rule_files": [str(RULES)], "evaluation_interval": "1s", "tests": [test]}
+    file = folder / "alerts.json"
+    file.write_text(json.dumps(told), "utf-8")  # JSON is YAML
+    with skip_or_fail():
+        assert promtool("test", "rules", str(file)) == ""
+
+
+def _series(history: Sequence[At]) -> list[dict[str, str]]:
+    """Write the scrapes as promtool reads them: a value for each second, "_" where none was scraped."""
+    zero = history[0].seconds - _BEGINS
+    names = {key: None for one in history for key in one.scrape.values}  # in order
+    return [
+        {"series": _written(*key), "values": " ".join(_values(key, history, zero))} for key in names
+    ]
+
+
+def _values(key: tuple[str, Labels], history: Sequence[At], zero: float) -> list[str]:
+    written, next_second = [], 0
+    for one in history:
+        if (value := one.scrape.values.get(key)) is None:
+            continue
+        second = _offset(history, one)
+        if second > next_second:
+            written.append(f"_x{second - next_second}")
+        written.append(f"{value - zero if key[0] in _TIMES else value:f}")
+        next_second = second + 1
+    return written
+
+
+def _offset(history: Sequence[At], one: At) -> int:
+    return round(one.seconds - history[0].seconds) + _BEGINS
+
+
+def _written(name: str, labels: Labels) -> str:
+    shown = sorted({**_AS_SCRAPED, **dict(labels)}.items())
+    return name + "{" + ", ".join(f"{label}={json.dumps(value)}" for label, value in shown) + "}"

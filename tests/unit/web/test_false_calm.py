@@ -1,26 +1,22 @@
 """H15, false calm: whatever blinds the adapter makes it red within two polls, and nothing is red before.
 
-Faults at the ports, time by a clock that only moves in waits. Red is an alert's expression that is true, or readiness.
+Faults at the ports, time by a clock that only moves in waits. Red is an alert whose expression Prometheus finds true.
+A whole service with Prometheus beside it: tests/real/test_prometheus.py.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
-import requests
 
 from adapter.errors import NotAuthorised, StoreError, TemporaryServerError
 from adapter.fhir.refused_alone import read_bundle
 from adapter.ports import SearchParams
-from adapter.sandbox.exchange import Answer, FhirRequest, FhirResponse
-from adapter.sandbox.server import Sandbox
 from adapter.sync.cycle import SyncOptions
 from adapter.sync.inbox import Inbox
 from adapter.sync.loop import Loop, LoopOptions
@@ -32,9 +28,8 @@ from adapter.web.health import Health
 from adapter.web.metrics import Metrics, Sources
 from tests.fakes.clock import FakeClock
 from tests.fakes.site import Site
-from tests.unit.web.alerts import At, firing
+from tests.unit.web.alerts import At, assert_calm, assert_red
 from tests.unit.web.exposition import Scrape
-from tests.unit.web.running import running, until
 
 POLL = 60.0
 CALM, BLIND = 2, 2
@@ -52,7 +47,7 @@ class Watched:
     fault: Callable[[Watched], None]
     site: Site = field(default_factory=Site)
     scrapes: list[At] = field(default_factory=list)
-    reds: list[set[str]] = field(default_factory=list)
+    unready: list[bool] = field(default_factory=list)
     refused: bool = False
     seconds: float = 0.0
 
@@ -99,20 +94,24 @@ class Watched:
         self.seconds += seconds
         self.look()
         if len(self.scrapes) == CALM:
-            assert self.reds[-1] == set(), "it was red before anything was wrong"
             self.fault(self)
 
     def look(self) -> None:
-        """Scrape, and note what is red."""
+        """Scrape, and note whether it is ready."""
         self.scrapes.append(At(self.seconds, Scrape.of(self.metrics.text().decode())))
-        unready = {"not ready"} if not self.health.judge()["ready"] else set()
-        self.reds.append(firing(self.scrapes) | unready)
+        self.unready.append(not self.health.judge()["ready"])
 
-    def run(self) -> set[str]:
-        """Run to the end of the second poll after the fault; gives all that was red."""
+    def run(self) -> None:
+        """Run to the end of the second poll after the fault."""
         self.loop.run()
         assert len(self.scrapes) == CALM + BLIND
-        return set().union(*self.reds[CALM:])
+
+    def assert_red(self, alert: str, folder: Path) -> None:
+        """Hold that nothing was red before the fault, and that this alert was after it."""
+        before = self.scrapes[:CALM]
+        assert not any(self.unready[:CALM]), "it was not ready before anything was wrong"
+        assert_calm(before, folder)
+        assert_red(self.scrapes, alert, folder)
 
 
 def searches(watched: Watched, error: BaseException) -> None:
@@ -220,73 +219,41 @@ FAULTS: dict[Callable[[Watched], None], str] = {
 
 @pytest.mark.parametrize(("fault", "alert"), FAULTS.items(), ids=[one.__name__ for one in FAULTS])
 def test_a_blinding_fault_is_red_within_two_polls(
-    fault: Callable[[Watched], None], alert: str
+    fault: Callable[[Watched], None], alert: str, tmp_path: Path
 ) -> None:
-    assert alert in Watched(fault).run()
+    watched = Watched(fault)
+    watched.run()
+    watched.assert_red(alert, tmp_path)
 
 
-def test_without_a_fault_nothing_is_red() -> None:
-    assert Watched(lambda _: None).run() == set()
+def test_without_a_fault_nothing_is_red(tmp_path: Path) -> None:
+    watched = Watched(lambda _: None)
+    watched.run()
+    assert not any(watched.unready)
+    for number in range(CALM, CALM + BLIND):
+        assert_calm(watched.scrapes[: number + 1], tmp_path)
 
 
-def test_a_loop_whose_thread_is_gone_grows_old() -> None:
+def test_a_loop_whose_thread_is_gone_grows_old(tmp_path: Path) -> None:
     watched = Watched(lambda one: searches(one, Dead()))
     with pytest.raises(Dead):
         watched.loop.run()
     for _ in range(BLIND):
         watched.slept(POLL)
-    assert "HER2PassesDoNotEndWell" in watched.reds[-1]
+    watched.assert_red("HER2PassesDoNotEndWell", tmp_path)
 
 
-def test_a_process_that_dies_and_is_started_again_and_again_is_red() -> None:
+def test_a_process_that_dies_and_is_started_again_and_again_is_red(tmp_path: Path) -> None:
     watched = Watched(lambda _: None)
     watched.run()
     for _ in range(3):
         watched.start()
         watched.slept(POLL)
-    assert "HER2Restarts" in watched.reds[-1]
+    watched.assert_red("HER2Restarts", tmp_path)
 
 
-def test_a_queue_that_never_empties_is_red_at_every_poll() -> None:
+def test_a_queue_that_never_empties_is_red_at_every_poll(tmp_path: Path) -> None:
     watched = Watched(queue_grows)
     watched.run()
-    assert all("HER2QueueDoesNotEmpty" in red for red in watched.reds[CALM:])
-
-
-def test_an_http_side_that_is_gone_is_red(tmp_path: Path) -> None:
-    with running(tmp_path) as served:
-        there = At(0, Scrape.of(served.get("/metrics", "watch").text))
-        assert "HER2AdapterDown" not in firing([there])
-        http = served.service._http
-        assert http is not None
-        http.stop()
-        with pytest.raises(requests.ConnectionError):
-            served.get("/metrics", "watch")
-        gone = Scrape(
-            {("up", frozenset({("job", "her2-adapter")})): 0.0}, {}
-        )  # as Prometheus notes it
-        assert {"HER2AdapterDown", "HER2InstanceDown"} <= firing([there, At(1, gone)])
-
-
-def test_a_whole_service_whose_token_is_refused_is_red_over_http(tmp_path: Path) -> None:
-    refused: list[FhirRequest] = []
-
-    def turn_away(request: FhirRequest, answer: Answer) -> FhirResponse:
-        if not is_blind.is_set():
-            return answer(request)
-        refused.append(request)
-        return FhirResponse(401, "{}")
-
-    is_blind = Event()
-    with (
-        Sandbox(layers=[turn_away]) as sandbox,
-        running(tmp_path, sandbox=sandbox, poll__interval_seconds=0.5) as served,
-    ):
-
-        def red() -> set[str]:
-            return firing([At(time.time(), Scrape.of(served.get("/metrics", "watch").text))])
-
-        until(lambda: "HER2PassesFail" not in red())
-        is_blind.set()
-        until(lambda: "HER2PassesFail" in red())
-    assert refused
+    for number in range(CALM, CALM + BLIND):
+        assert_red(watched.scrapes[: number + 1], "HER2QueueDoesNotEmpty", tmp_path, seconds=1)
