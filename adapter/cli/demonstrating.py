@@ -201,7 +201,12 @@ def _on_server(stage: Stage, shared: Shared, url: str, *, cleanup: bool, tag: st
     from adapter.demo import MEMORY, Run, clean_up, run_demo
 
     name = tag or f"demo-{uuid.uuid4().hex[:8]}"
-    _refuse_others_credentials(shared.settings(quiet=True), url)
+    given = shared.settings(quiet=True)
+    _refuse_others_credentials(given, url)
+    if given.mode == "observe":
+        raise typer.BadParameter(
+            "mode is observe: nothing is written, and --server plays with examples it puts there"
+        )
     settings = shared.settings(
         quiet=True,
         source__url=url,

@@ -44,6 +44,8 @@ def erase(shared: Shared, patient: OfPatient, preview: Preview = False) -> None:
     title = "Would be erased" if preview else "Erased"
     print_blocks(shared.form, [Block(title, {"where": "Where", "count": "Count"}, rows)])
     say(*limits)
+    if not any(held.values()):
+        say(f"Nothing was held of {person}: is the id right?")
     say(
         "Not touched: the derived Observations on the FHIR server "
         f"(first `her2-adapter withdraw --patient {short}`, then their deletion is for who runs that server); "

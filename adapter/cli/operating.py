@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -237,6 +238,10 @@ def withdraw(  # noqa: PLR0913 - each parameter is an option of the command
     selection, family = _selection(rule, policy, since)
     selection = replace(selection, patient=patient_reference(patient) if patient else None)
     settings = shared.settings(quiet=True, policy__name=family)
+    if settings.mode == "observe" and not preview:
+        raise typer.BadParameter(
+            "mode is observe: nothing is written; --preview shows what is meant"
+        )
     with (
         stop_on_signals() as stop,
         shown_progress() as watched,
@@ -250,9 +255,28 @@ def withdraw(  # noqa: PLR0913 - each parameter is an option of the command
             interrupts=Interrupts(stopped=stop.is_set),
         )
     print_pass(report, shared.form)
-    if preview:
+    if not report.rows and not stop.is_set():
+        _refuse_unknown_rule(rule)
+        say("No derived result of ours fits what was asked for")
+    elif preview:
         say("Nothing was written; without --preview these are marked entered-in-error")
     return INTERRUPTED if stop.is_set() else DONE
+
+
+def _refuse_unknown_rule(rule: str | None) -> None:
+    """Refuse a rule that decided nothing here and that no version in use has: it is a slip of the pen.
+
+    Asked only where nothing was found, because what a rule of an earlier version decided can be taken back too.
+    """
+    from adapter.her2.rules import ALL_RULES
+
+    known = [one.id for one in ALL_RULES]
+    if rule is not None and rule not in known:
+        near = get_close_matches(rule, known, 1)
+        raise typer.BadParameter(
+            f"--rule: no rule {rule} is known, and nothing was decided by it"
+            f"{f'; did you mean {near[0]}?' if near else ''}"
+        )
 
 
 def _selection(

@@ -219,6 +219,11 @@ def test_wrong_usage_is_refused(run: Run, wrong: list[str]) -> None:
     assert run("demo", *wrong).code == 2
 
 
+def test_in_observe_mode_nothing_is_put_on_a_server(run: Run, sandbox: Sandbox) -> None:
+    ended = run("demo", "--server", sandbox.base_url, HER2_MODE="observe")
+    assert (ended.code, "mode is observe" in ended.err, sandbox.writes) == (2, True, 0)
+
+
 def test_credentials_of_another_server_are_never_sent(run: Run, sandbox: Sandbox) -> None:
     ended = run(
         "demo",

@@ -55,6 +55,13 @@ def test_an_erased_patient_is_in_no_file_and_the_trail_verifies(
     assert run("audit", "show", "--patient", patient).out == ""
 
 
+@pytest.mark.parametrize("preview", [[], ["--preview"]], ids=["erase", "preview"])
+def test_an_id_of_whom_nothing_is_held_is_said(run: Run, patient: str, preview: list[str]) -> None:
+    ended = run("erase", "--patient", "nosuch", *preview)
+    assert "Nothing was held of Patient/nosuch: is the id right?" in ended.err
+    assert "Nothing was held" not in run("erase", "--patient", patient, *preview).err
+
+
 def test_notes_that_could_name_something_of_the_patient_are_forgotten(
     run: Run, patient: str, tmp_path: Path
 ) -> None:

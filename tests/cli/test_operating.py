@@ -147,6 +147,44 @@ def test_withdraw_takes_back_what_is_chosen(
     assert withdrawn(sandbox) == count
 
 
+def test_in_observe_mode_nothing_is_withdrawn(run: Run, sandbox: Sandbox) -> None:
+    load(sandbox)
+    run("sync", HER2_FHIR_URL=sandbox.base_url)
+    written = sandbox.writes
+    ended = run("withdraw", "--all", HER2_MODE="observe")
+
+    assert (ended.code, "mode is observe" in ended.err, sandbox.writes) == (2, True, written)
+    preview = run("withdraw", "--all", "--preview")
+    assert (preview.code, len(preview.lines), sandbox.writes) == (0, 11, written)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "code", "told"),
+    [
+        (
+            ["--rule", "ihc-00"],
+            2,
+            "did you mean ihc-0?",
+        ),
+        (["--rule", "r/1"], 2, "no rule r/1 is known"),
+        (["--rule", "ihc-0"], 0, "No derived result of ours fits"),
+        (["--patient", "nosuch"], 0, "No derived result of ours fits"),
+    ],
+    ids=["near-a-rule", "like-nothing", "a-rule-that-decided-nothing", "unknown-patient"],
+)
+@pytest.mark.parametrize("preview", [[], ["--preview"]], ids=["withdraw", "preview"])
+def test_a_withdrawal_that_finds_nothing_says_so(
+    run: Run, sandbox: Sandbox, chosen: list[str], preview: list[str], code: int, told: str
+) -> None:
+    load(sandbox, "ihc-3-plus")
+    run("sync", HER2_FHIR_URL=sandbox.base_url)
+    ended = run("withdraw", *chosen, *preview)
+
+    assert (ended.code, told in ended.err) == (code, True), ended.err
+    assert "these are marked" not in ended.err
+    assert withdrawn(sandbox) == 0
+
+
 def withdrawn(sandbox: Sandbox) -> int:
     tag = "https://w3id.org/her2-adapter/CodeSystem/her2-adapter|derived"
     found = fetch(sandbox, f"Observation?_tag={tag}&status=entered-in-error&_summary=count")
