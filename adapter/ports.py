@@ -6,7 +6,7 @@ A FHIR resource is a dict as parsed from JSON by the strict reader, numbers with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -379,6 +379,10 @@ class StateStore(AuditTrail, Protocol):
 
     def passes(self, limit: int = 20) -> tuple[PassRecord, ...]:
         """Give the latest passes, newest first."""
+        ...
+
+    def latest_pass(self, kinds: Collection[str], outcomes: Collection[str]) -> PassRecord | None:
+        """Give the latest pass of these kinds that ended in one of these ways, None for none."""
         ...
 
     def passes_since(self, since: datetime | None = None) -> Iterator[PassRecord]:

@@ -18,13 +18,9 @@ from adapter.cli.signals import stop_on_signals
 from adapter.traffic import requests_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from adapter.audit import AuditEvent
     from adapter.ports import ParkedCase, PassRecord, StateStore
     from adapter.sync.withdraw import Selection
-
-_GOOD: Final = frozenset({"done", "observed"})
 
 Check = Annotated[
     bool,
@@ -67,9 +63,7 @@ def status(shared: Shared, check: Check = False) -> int:
     with open_state(settings) as store:
         passes = store.passes()
         fresh_within = timedelta(seconds=STALE_INTERVALS * settings.poll.interval_seconds)
-        facts = _facts(store, passes, now) | mapping_facts(store)
-    last = next((one.ended_at for one in passes if one.outcome in _GOOD), None)
-    facts["fresh"] = last is not None and now - last <= fresh_within
+        facts = _facts(store, now, fresh_within) | mapping_facts(store)
     facts |= signature_facts(settings)
     rows = [{"kind": "status", **facts}, *map(_pass_row, passes)]
     if shared.form.value == "table":
@@ -98,20 +92,25 @@ _PASS_COLUMNS: Final = {
 }
 
 
-def _facts(store: StateStore, passes: Sequence[PassRecord], now: datetime) -> dict[str, Any]:
+def _facts(store: StateStore, now: datetime, fresh_within: timedelta) -> dict[str, Any]:
     from adapter.sync.reading.discover import RESULTS
     from adapter.sync.releasing import engaged
+    from adapter.sync.report import GOOD, LOOKS_AT_ALL, PassOutcome
 
-    good = next((one.ended_at for one in passes if one.outcome in _GOOD), None)
+    # A pass over patients who were asked for says nothing of all the others, however many came since.
+    last_good = store.latest_pass(LOOKS_AT_ALL, GOOD)
+    judged = store.latest_pass(LOOKS_AT_ALL, GOOD | {PassOutcome.BRAKED})
+    good = last_good.ended_at if last_good else None
     watermark = store.watermark(RESULTS)
-    is_first = passes[:1] and passes[0].outcome == "braked"
+    is_first = judged is not None and judged.outcome == PassOutcome.BRAKED
     return {
         "last_good_pass": good.isoformat() if good else None,
         "seconds_since": round((now - good).total_seconds()) if good else None,
+        "fresh": good is not None and now - good <= fresh_within,
         "queue": store.queue_length(),
         "parked": len(store.parked()),
         "unmapped": sum(one.entry.kind == "not-read" for one in store.worklist()),
-        "brake_engaged": engaged(store) is not None or bool(is_first),
+        "brake_engaged": engaged(store) is not None or is_first,
         "read_up_to": watermark.isoformat() if watermark else None,
     }
 

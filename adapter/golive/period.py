@@ -14,15 +14,10 @@ from typing import Final
 
 from adapter.ports import PassRecord
 from adapter.sync.loop import FAILED
-from adapter.sync.report import PassKind, PassOutcome
+from adapter.sync.report import GOOD, LOOKS_AT_ALL
 from adapter.traffic import MILLISECONDS, RECEIVED, REQUESTS, SENT, requests_in
 
 _ERROR: Final = "error."
-GOOD: Final = frozenset({PassOutcome.DONE.value, PassOutcome.OBSERVED.value})
-_LOOKS_AT_ALL: Final = frozenset(
-    {PassKind.INCREMENTAL.value, PassKind.SWEEP.value, PassKind.WALK.value}
-)
-"""Kinds of passes after which nothing is left unseen; one over named patients makes nobody else fresh."""
 SHORTEST_SECONDS: Final = 1.0
 """A pass counts as this long at least, where a rate is worked out."""
 
@@ -147,7 +142,7 @@ class _Count:
             self.seconds[one.kind].append(seconds)
             self.of_kind[one.kind, "patients"] += one.counts.get("patients", 0)
             self.of_kind[one.kind, "requests"] += requests
-        if one.outcome in GOOD and one.kind in _LOOKS_AT_ALL:
+        if one.outcome in GOOD and one.kind in LOOKS_AT_ALL:
             self._note_good(one.ended_at)
         if requests:
             self.counted += 1

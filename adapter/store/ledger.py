@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 import structlog
@@ -51,6 +51,19 @@ class LedgerTables(Database):
         with self._reading() as connection:
             found = connection.execute(select(table).order_by(table.c.seq.desc()).limit(limit))
             return tuple(rows.pass_record(row) for row in found.mappings())
+
+    def latest_pass(self, kinds: Collection[str], outcomes: Collection[str]) -> PassRecord | None:
+        """Return the latest pass of these kinds that ended in one of these ways, or None."""
+        table = schema.pass_record
+        wanted = (
+            select(table)
+            .where(table.c.kind.in_(sorted(kinds)), table.c.outcome.in_(sorted(outcomes)))
+            .order_by(table.c.seq.desc())
+            .limit(1)
+        )
+        with self._reading() as connection:
+            found = connection.execute(wanted).mappings().one_or_none()
+        return None if found is None else rows.pass_record(found)
 
     def passes_since(self, since: datetime | None = None) -> Iterator[PassRecord]:
         """Return the passes that ended from an instant on, oldest first, READ_AT_ONCE in one transaction.

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from adapter.her2.compared import Compared
 from adapter.ports import PassRecord, WorklistEntry
@@ -36,6 +37,12 @@ class PassOutcome(StrEnum):
     BRAKED = "braked"
     STOPPED = "stopped"
     """Asked to stop before all was written; the rest stays queued."""
+
+
+LOOKS_AT_ALL: Final = frozenset({PassKind.INCREMENTAL, PassKind.SWEEP, PassKind.WALK})
+"""Kinds of passes over whatever was due; one over named patients, or a withdrawal, makes nobody else fresh."""
+GOOD: Final = frozenset({PassOutcome.DONE, PassOutcome.OBSERVED})
+"""How a pass ends that left nothing undone but what a person has to decide."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,7 @@ class PassReport:
     @property
     def is_complete(self) -> bool:
         """Whether everything due was looked at and nothing is left to do, but what a person has to decide."""
-        return self.outcome in (PassOutcome.DONE, PassOutcome.OBSERVED)
+        return self.outcome in GOOD
 
     @property
     def needs_operator(self) -> bool:

@@ -25,12 +25,12 @@ def state(folder: Path) -> Iterator[StateStore]:
         yield store
 
 
-def passed(ago_seconds: float, outcome: str = "done") -> PassRecord:
+def passed(ago_seconds: float, outcome: str = "done", kind: str = "incremental") -> PassRecord:
     ended = datetime.now(UTC) - timedelta(seconds=ago_seconds)
     return PassRecord(
         started_at=ended - timedelta(seconds=2),
         ended_at=ended,
-        kind="incremental",
+        kind=kind,
         outcome=outcome,
         counts={"fetched": 40, "writes": 6, "parked": 1},
     )
@@ -60,6 +60,38 @@ def test_status_check_ends_in_5_when_stale_or_braked(
     assert ended.code == code
     assert told in ended.err
     assert run("status").code == 0
+
+
+@pytest.mark.parametrize("kind", ["patients", "withdrawal"])
+def test_passes_over_some_patients_make_nobody_else_fresh(
+    run: Run, tmp_path: Path, kind: str
+) -> None:
+    with state(tmp_path) as store:
+        store.record_pass(passed(400))
+        for _ in range(30):
+            store.record_pass(passed(1, kind=kind))
+            store.record_pass(passed(0, "failed"))
+    ended = run("status", "--check", HER2_POLL__INTERVAL_SECONDS="100")
+
+    assert (ended.code, "Stale" in ended.err) == (5, True)
+    facts = ended.lines[0]
+    assert (facts["fresh"], 400 <= facts["seconds_since"] < 430) == (False, True)
+
+
+def test_passes_over_some_patients_hide_no_last_good_pass_and_no_brake(
+    run: Run, tmp_path: Path
+) -> None:
+    with state(tmp_path) as store:
+        store.record_pass(passed(50, kind="walk"))
+        for _ in range(30):
+            store.record_pass(passed(1, kind="patients"))
+    assert run("status", "--check", HER2_POLL__INTERVAL_SECONDS="100").code == 0
+    with state(tmp_path) as store:
+        store.record_pass(passed(3, "braked", kind="sweep"))
+        store.record_pass(passed(2, "failed"))
+        store.record_pass(passed(1, kind="patients"))
+    ended = run("status", "--check")
+    assert (ended.code, "A brake is engaged" in ended.err) == (5, True)
 
 
 def test_status_check_ends_in_5_while_a_changed_overlay_is_refused(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -155,6 +155,12 @@ class MemoryStore:
 
     def passes(self, limit: int = 20) -> tuple[PassRecord, ...]:
         return tuple(reversed(self.audit))[:limit]
+
+    def latest_pass(self, kinds: Collection[str], outcomes: Collection[str]) -> PassRecord | None:
+        found = (
+            one for one in reversed(self.audit) if one.kind in kinds and one.outcome in outcomes
+        )
+        return next(found, None)
 
     def passes_since(self, since: datetime | None = None) -> Iterator[PassRecord]:
         return (one for one in tuple(self.audit) if since is None or one.ended_at >= since)

@@ -24,6 +24,7 @@ NEVER_CALLED_BY_A_PASS: Final = {
     "store.erase",
     "store.held_about",
     "store.passes",
+    "store.latest_pass",
     "store.passes_since",
     "store.worklist",
     "store.recorded",

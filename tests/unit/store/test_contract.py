@@ -298,6 +298,21 @@ def test_the_audit_keeps_a_bounded_number_of_passes(
     assert [record.counts["number"] for record in store.passes()] == [4, 3, 2]
 
 
+def test_the_latest_pass_of_some_kinds_is_found_behind_any_number_of_others(
+    store: SqlStateStore,
+) -> None:
+    wanted = ({"sweep", "walk"}, {"done", "observed"})
+    assert store.latest_pass(*wanted) is None
+    for number, (kind, outcome) in enumerate(
+        [("sweep", "done"), ("walk", "observed"), ("walk", "failed"), *[("patients", "done")] * 30]
+    ):
+        store.record_pass(replace(PASS, kind=kind, outcome=outcome, counts={"number": number}))
+    found = store.latest_pass(*wanted)
+    assert found is not None
+    assert found.counts["number"] == 1
+    assert store.latest_pass({"withdrawal"}, {"done"}) is None
+
+
 @pytest.mark.parametrize("at_once", [1, 2, 3, 1000])
 def test_the_passes_of_a_period_come_oldest_first_each_once(
     store: SqlStateStore, monkeypatch: pytest.MonkeyPatch, at_once: int
