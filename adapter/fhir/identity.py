@@ -31,7 +31,10 @@ NEW: Final = "new"
 """Stands for the replaced version in a Provenance's key when nothing was replaced."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9.\-]{1,64}")
-_RELATIVE: Final = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[^/]+)?")
+_RELATIVE: Final = re.compile(
+    r"([A-Z][A-Za-z]{1,63})/(?!\.+(?:/|\Z))([A-Za-z0-9.\-]{1,64})(?:/_history/[^/]+)?"
+)
+"""An id of dots alone would climb in a path: it is nobody's, and nothing is asked for by it."""
 _DATE_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)")
 
 

@@ -16,7 +16,13 @@ from adapter.sync.facts import count_of, instant_of
 from adapter.sync.options import PassOptions, ReadLimits
 from adapter.sync.reading.discover import OWN, RESULTS, Discovered, Discovery, Recent
 from adapter.sync.reading.gather import Gatherer
-from adapter.sync.reading.landmarks import Landmarks, gone_back, remember, remembered
+from adapter.sync.reading.landmarks import (
+    GoneBack,
+    Landmarks,
+    gone_back,
+    remember,
+    remembered,
+)
 from adapter.sync.reading.pool import Gathered
 from adapter.sync.reading.searches import Searches
 from adapter.sync.reading.sweep import Sweep, read_everything
@@ -104,24 +110,29 @@ class Scoping:
             return Scope(PassKind.PATIENTS, gatherer.patients(list(named)))
         queued = self.store.queued(self.store.queue_length())
         since = asked.since
-        lost: tuple[str, ...] = ()
+        found = GoneBack()
         if since is None:
             is_due = observe or self._sweep_is_due(asked)
-            lost = () if is_due else self._gone_back()
-            if is_due or lost:
+            found = GoneBack() if is_due else self._gone_back()
+            if is_due or found.lost:
                 since = None if asked.backfill else self._since()
                 if since is None:
-                    return replace(self._sweep(gatherer, queued), lost=lost)
-        return replace(self._changed(gatherer, queued, recent, since), lost=lost)
+                    return replace(self._sweep(gatherer, queued), lost=found.lost)
+        warnings = tuple(
+            f"{one} cannot be read: whether the server was put back to a backup is not known before the next sweep"
+            for one in found.untold
+        )
+        changed = self._changed(gatherer, queued, recent, since)
+        return replace(changed, lost=found.lost, warnings=warnings)
 
-    def _gone_back(self) -> tuple[str, ...]:
-        """Name what was newest on a server and is gone or older now; it is looked for once."""
+    def _gone_back(self) -> GoneBack:
+        """Look at what was newest on a server; what is gone or older now is looked for once."""
         searches = self.searches
         servers = {RESULTS: searches.source, OWN: searches.target}
-        lost = gone_back(remembered(self.store), servers)
-        if lost and self.may_remember:
+        found = gone_back(remembered(self.store), servers)
+        if found.lost and self.may_remember:
             remember(self.store, {})
-        return lost
+        return found
 
     def _sweep(self, gatherer: Gatherer, queued: tuple[str, ...]) -> Scope:
         sweep = read_everything(gatherer)

@@ -25,6 +25,7 @@ from adapter.sync.options import SyncOptions
 from adapter.sync.parts import Interrupts, Parts
 from adapter.sync.planning.ownership import is_ours, marked
 from adapter.sync.planning.plan import WITHDRAWN, Action, Planned
+from adapter.sync.reading.search_params import last_updated
 from adapter.sync.reading.searches import Searches
 from adapter.sync.references import made_relative, version_of
 from adapter.sync.report import PassKind, PassOutcome, PassReport
@@ -193,7 +194,7 @@ def _is_selected(resource: JsonObject, selection: Selection, policies: frozenset
         selection.policy in (policy, policy.rpartition("|")[2]) for policy in policies
     ):
         return False
-    return selection.since is None or _issued(resource) >= selection.since
+    return selection.since is None or _stands_since(resource, selection.since)
 
 
 def _rule_of(resource: JsonObject) -> str | None:
@@ -208,8 +209,13 @@ def _rule_of(resource: JsonObject) -> str | None:
     return None
 
 
-def _issued(resource: JsonObject) -> datetime:
-    return datetime.fromisoformat(string(resource, "issued"))
+def _stands_since(resource: JsonObject, since: datetime) -> bool:
+    """Tell whether it was issued since then; of one that others took the time from, whether it was changed since."""
+    try:
+        return datetime.fromisoformat(string(resource, "issued")) >= since
+    except (TypeError, ValueError):  # without a zone it is no instant
+        changed = last_updated(resource)
+        return changed is not None and changed >= since
 
 
 def _policies(provenances: Iterable[JsonObject]) -> Mapping[str, frozenset[str]]:

@@ -374,6 +374,6 @@ def _has_cause(error: BaseException, *classes: type[BaseException]) -> bool:
 def _http_date(text: str | None) -> datetime | None:
     try:
         instant = parsedate_to_datetime(text or "")
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

@@ -118,6 +118,8 @@ class FakeFhirServer:
         self.show: Callable[[JsonObject], JsonObject] = lambda resource: resource
         self.no_strict_json: dict[str, str] = {}
         """Reference → the code with which the reader refuses what stands there now."""
+        self.unreadable: dict[str, ServerError] = {}
+        """Reference → the error that a read of it ends in."""
         self.faults: list[Fault | None] = []
         self.before_transaction: Callable[[], None] = lambda: None
         self.check_if_match = True
@@ -395,6 +397,10 @@ class FakeFhirServer:
 
     def _read(self, reference: str) -> Read:
         plain, _, version = reference.partition("/_history/")
+        if plain.partition("/")[2].strip(".") == "":
+            raise PermanentServerError(f"{reference} is no reference: nothing is sent")
+        if plain in self.unreadable:
+            raise self.unreadable[plain]
         found = self.get(plain)
         if version:
             history = self.versions.get(plain, [])

@@ -11,11 +11,12 @@ Source: row A17 of the failure modes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from adapter.errors import ServerError
 from adapter.fhir.references import reference_to
 from adapter.ports import FhirServer, JsonObject, Read, RefusedResource, StateStore
 from adapter.sync.facts import json_of
@@ -23,6 +24,8 @@ from adapter.sync.reading.search_params import last_updated
 
 SEEN: Final = "newest-seen"
 """Setting: the landmark of each discovery, as JSON."""
+_ANSWERS_NOBODY: Final = frozenset({401, 408, 429, 502, 503, 504})
+"""Statuses of a token that has ended, of a server that is busy, and of what stands before one that is away."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,24 @@ def remember(store: StateStore, landmarks: Landmarks) -> None:
     store.set_setting(SEEN, json.dumps(said, sort_keys=True) if said else None)
 
 
-def gone_back(landmarks: Landmarks, servers: Mapping[str, FhirServer]) -> tuple[str, ...]:
-    """Name the landmarks that do not stand any more.
+@dataclass(frozen=True)
+class GoneBack:
+    """Landmarks by "Type/id". `lost`: that do not stand any more. `untold`: of which that cannot be told."""
+
+    lost: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
+
+
+def gone_back(landmarks: Landmarks, servers: Mapping[str, FhirServer]) -> GoneBack:
+    """Look at the landmarks.
+
+    One is anybody's newest resource: that the server answers it with an error is no reason to read nothing else.
 
     Args:
         landmarks: what was remembered.
         servers: discovery → the server that it reads; those of one server are read at once.
 
-    Raises: ServerError as the port says.
+    Raises: ServerError as the port says, where the server answers nobody.
 
     """
     by_server: dict[int, tuple[FhirServer, list[Landmark]]] = {}
@@ -93,7 +106,29 @@ def gone_back(landmarks: Landmarks, servers: Mapping[str, FhirServer]) -> tuple[
         server = servers[name]
         by_server.setdefault(id(server), (server, []))[1].append(landmark)
     lost: list[str] = []
+    untold: list[str] = []
     for server, asked in by_server.values():
-        found = server.read_all(sorted({one.reference for one in asked}))
-        lost += [one.reference for one in asked if not one.stands_in(found.get(one.reference))]
-    return tuple(lost)
+        found = _read(server, sorted({one.reference for one in asked}))
+        for one in asked:
+            if one.reference not in found:
+                untold.append(one.reference)
+            elif not one.stands_in(found[one.reference]):
+                lost.append(one.reference)
+    return GoneBack(tuple(lost), tuple(untold))
+
+
+def _read(server: FhirServer, references: Sequence[str]) -> dict[str, Read]:
+    """Read what the server gives; what it answers with an error is left out."""
+    try:
+        return server.read_all(references)
+    except ServerError as error:
+        if _is_of_everybody(error):
+            raise
+        if len(references) == 1:
+            return {}
+    return {name: read for one in references for name, read in _read(server, [one]).items()}
+
+
+def _is_of_everybody(error: ServerError) -> bool:
+    """Tell whether nobody is answered; anything else may be about one resource."""
+    return error.status is None or error.status in _ANSWERS_NOBODY

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from adapter.errors import NotAuthorised, PermanentServerError
+from adapter.errors import NotAuthorised, ParameterDropped, PermanentServerError
 from adapter.fhir.identity import is_own, relative_reference
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, string
@@ -31,6 +31,8 @@ EVER: Final = "ge1970-01-01T00:00:00.000Z"
 MOST_TRIED: Final = 10
 """Of so many patients of a list the results are looked for, to prove the searches on one of them."""
 FORBIDDEN: Final = 403
+_NOT_OFFERED: Final = frozenset({400, FORBIDDEN, 404, 405, 422, 501})
+"""How servers say that they do not search a type in this way; scopes may allow reads and no search."""
 INCLUDES: Final[Params] = [
     ("_include", "Observation:specimen"),
     ("_revinclude", "DiagnosticReport:result"),
@@ -252,12 +254,19 @@ class Searches:
         ).pages()
 
     def changed(self, resource_type: str, window: str) -> Iterator[SearchPage]:
-        """Find resources by `_lastUpdated`; where that is refused, find nothing and warn."""
+        """Find resources by `_lastUpdated`; where that cannot be asked for, find nothing and warn.
+
+        A refusal after a page has come is none of the question: what is not read stays to be read.
+        """
         params = [("_lastUpdated", window), self._count]
+        has_answered = False
         try:
-            yield from self._whole(resource_type, params)
+            for page in self._whole(resource_type, params):
+                has_answered = True
+                yield page
         except PermanentServerError as error:
-            if error.status not in (400, 403, 404):  # 403: scopes may allow reads and no search
+            is_dropped = isinstance(error, ParameterDropped)
+            if has_answered or not (is_dropped or error.status in _NOT_OFFERED):
                 raise
             self._warn(
                 f"changes of {resource_type} cannot be asked for: they are noticed by full sweeps only"

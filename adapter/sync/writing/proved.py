@@ -58,7 +58,8 @@ def is_proved(
         observation, version=version_of(observation), sources=(), context=context
     )["id"]
     return any(
-        _instant(one, "occurredDateTime") == issued or key in _names(one) for one in provenances
+        (issued is not None and _instant(one, "occurredDateTime") == issued) or key in _names(one)
+        for one in provenances
     )
 
 
@@ -70,6 +71,6 @@ def _names(provenance: JsonObject) -> list[str]:
 def _instant(resource: dict[str, Any], element: str) -> datetime | None:
     try:
         instant = datetime.fromisoformat(string(resource, element))
-    except ValueError:
+        return instant.astimezone(UTC) if instant.tzinfo else None
+    except (ValueError, OverflowError):  # the first year of a zone to the east has no UTC
         return None
-    return instant.astimezone(UTC) if instant.tzinfo else None

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapter.fhir.identity import (
     case_identifier,
@@ -27,6 +29,7 @@ from adapter.fhir.identity import (
 )
 from adapter.fhir.strict_json import read_json
 from adapter.her2.model import Category, Reason
+from adapter.transport.bundles import split_reference
 from tests.unit.fhir.record_builders import (
     IHC,
     LATER,
@@ -121,6 +124,11 @@ def test_ids_that_some_server_refuses_are_not_safe(text: str, safe: bool) -> Non
         ("#contained", None),
         ("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", None),
         ("Observation?identifier=1", None),
+        ("Specimen/..", None),
+        ("Specimen/.", None),
+        ("Specimen/../_history/1", None),
+        ("Specimen/..a", "Specimen/..a"),
+        (f"{'T' * 65}/1", None),
         (None, None),
         (7, None),
     ],
@@ -129,6 +137,16 @@ def test_only_literal_references_of_ours_are_made_relative(
     reference: object, expected: str | None
 ) -> None:
     assert relative_reference(reference, BASE) == expected
+
+
+@given(
+    st.from_regex(
+        r"[A-Z][A-Za-z]{0,70}/[A-Za-z0-9.\-]{0,70}(/_history/[a-z0-9.]{0,3})?", fullmatch=True
+    )
+)
+def test_what_is_followed_can_be_asked_for(reference: str) -> None:
+    relative = relative_reference(reference)
+    assert relative is None or split_reference(relative) is not None
 
 
 def test_meta_text_and_contained_narrative_do_not_change_the_content_hash() -> None:

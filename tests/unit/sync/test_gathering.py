@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from adapter.errors import NotAuthorised, ParameterDropped, PermanentServerError
 from adapter.ports import Capability, SearchParams
 from adapter.sync.cycle import PassKind
 from adapter.sync.reading.pool import Pool
@@ -100,6 +101,68 @@ def test_changes_that_cannot_be_asked_for_are_left_to_sweeps_and_this_is_said() 
     site.restart()
     report = site.run()
     assert any("changes of Specimen" in words for words in report.warnings)
+
+
+def changes_of_specimens(params: SearchParams) -> bool:
+    """Whether this is the search for what changed of a type beside the results; it holds no other parameter."""
+    return [name for name, _ in params] == ["_lastUpdated", "_count"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(PermanentServerError("refused", status=status) for status in (400, 404, 405, 422, 501)),
+        NotAuthorised("refused", status=403),
+        ParameterDropped("_lastUpdated was left out", code="parameter-dropped"),
+    ],
+    ids=lambda error: str(error.status or error.code),
+)
+def test_a_type_whose_changes_a_server_does_not_offer_is_left_to_sweeps(
+    error: PermanentServerError,
+) -> None:
+    site = Site()
+    result = site.laboratory.ihc("anna", "1+")
+    site.settle()
+    site.server.break_off = lambda params, _page, _found: (
+        error if changes_of_specimens(params) else None
+    )
+    site.laboratory.amend(result, "3+")
+    report = site.run()
+    assert any("changes of Specimen" in words for words in report.warnings)
+    assert site.categories() == {"anna": "positive"}
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_changes_on_a_page_that_is_refused_stay_to_be_read(status: int) -> None:
+    site = Site()
+    site.server.page_size = 1
+    for name in ("anna", "berta"):
+        site.laboratory.ihc(name, "3+")
+    site.settle()
+    site.clock.advance(hours=1)
+    for name in ("anna", "berta"):
+        site.server.change(f"Specimen/s-{name}-a", collection={"bodySite": {"text": "stomach"}})
+    error = PermanentServerError("refused", status=status)
+    site.server.break_off = lambda params, page, _found: (
+        error if changes_of_specimens(params) and page == 1 else None
+    )
+    with pytest.raises(PermanentServerError):
+        site.run()
+    site.server.break_off = lambda _params, _page, _found: None
+    site.settle()
+    assert site.categories() == {}
+
+
+@pytest.mark.parametrize("reference", ["Specimen/..", "Specimen/.", "Condition/..."])
+def test_a_reference_that_would_climb_in_a_path_is_followed_nowhere(reference: str) -> None:
+    site = Site()
+    element = "specimen" if reference.startswith("Specimen") else "focus"
+    named = {"reference": reference}
+    spoilt = site.laboratory.result("anna", "85319-2", "3+")
+    site.server.put({**spoilt, element: named if element == "specimen" else [named]})
+    site.laboratory.ihc("berta", "1+")
+    site.settle()
+    assert site.categories()["berta"] == "low"
 
 
 def test_of_several_versions_of_one_result_the_newest_is_kept() -> None:

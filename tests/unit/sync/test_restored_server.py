@@ -10,8 +10,15 @@ import random
 
 import pytest
 
+from adapter.errors import (
+    NotAuthorised,
+    PermanentServerError,
+    ServerError,
+    TemporaryServerError,
+)
 from adapter.fhir.identity import is_own
 from adapter.sync.cycle import PassKind
+from adapter.sync.reading.landmarks import remembered
 from tests.fakes.server import FakeFhirServer
 from tests.fakes.site import Site
 
@@ -89,6 +96,53 @@ def test_a_restored_source_is_noticed_where_results_stand_on_another_server() ->
     site.clock.advance(hours=2)
     site.run()
     assert set(site.categories().values()) == {"low"}
+
+
+@pytest.mark.parametrize("status", [400, 403, 406, 423, 451, 500, 501])
+def test_a_newest_result_that_may_not_be_read_is_no_reason_to_read_nothing(status: int) -> None:
+    site = Site()
+    source = site.laboratory.ihc("anna", "1+")
+    site.settle()
+    (newest,) = {one.reference for one in remembered(site.store).values()}
+    site.server.unreadable[newest] = refusal(status)
+    site.laboratory.amend(source, "3+")
+    report = site.run()
+    assert report.kind is PassKind.INCREMENTAL
+    assert any(f"{newest} cannot be read" in words for words in report.warnings)
+    assert site.categories() == {"anna": "positive"}
+
+
+def test_where_one_landmark_cannot_be_read_the_other_still_tells_of_a_restore() -> None:
+    site = Site()
+    site.target = FakeFhirServer(site.clock, base_url="https://results.test/fhir")
+    site.restart()
+    source = site.laboratory.ihc("anna", "1+")
+    backup = site.target.snapshot()
+    site.settle()
+    site.clock.advance(hours=2)
+    site.run()
+    site.target.restore(backup)
+    site.server.unreadable[source] = refusal(403)
+    assert site.run().kind is PassKind.SWEEP
+
+
+@pytest.mark.parametrize("status", [401, 429, 503])
+def test_a_server_that_answers_nobody_fails_the_pass(status: int) -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "1+")
+    site.settle()
+    (newest,) = {one.reference for one in remembered(site.store).values()}
+    site.server.unreadable[newest] = refusal(status)
+    with pytest.raises(ServerError):
+        site.run()
+
+
+def refusal(status: int) -> ServerError:
+    if status in (401, 403):
+        return NotAuthorised("not for you", status=status)
+    if status == 429 or status >= 500:
+        return TemporaryServerError("an error of the server", status=status)
+    return PermanentServerError("refused", status=status)
 
 
 def test_a_dry_run_says_it_and_remembers_nothing() -> None:

@@ -85,6 +85,20 @@ def test_results_written_from_a_day_on_are_taken_back() -> None:
     assert set(site.categories()) == {"anna", "berta", "clara"}
 
 
+@pytest.mark.parametrize("issued", [None, "no time", "2026-03-01", "2026-03-03T08:00:00"])
+def test_of_a_result_whose_time_others_spoilt_it_counts_when_it_was_changed(
+    issued: str | None,
+) -> None:
+    site = site_with_results()
+    site.clock.advance(hours=48)
+    since = site.clock.now() - timedelta(hours=1)
+    (spoilt,) = [one for one in site.derived() if one["subject"]["reference"] == "Patient/anna"]
+    changed = {key: value for key, value in spoilt.items() if key != "issued"}
+    site.server.put(changed if issued is None else {**changed, "issued": issued})
+    take_back(site, Selection(since=since))
+    assert set(site.categories()) == {"berta", "clara"}
+
+
 def test_another_namespace_is_left_alone() -> None:
     site = site_with_results()
     demo = Site(server=site.server, namespace="demo")

@@ -218,6 +218,17 @@ def test_a_retry_after_date_is_measured_by_the_servers_own_clock(
     assert 40 <= clock.sleeps[0] <= 41
 
 
+@pytest.mark.parametrize("name", ["Date", "Retry-After"])
+def test_a_time_that_no_calendar_has_is_none(
+    make_server: MakeServer, mocked: responses.RequestsMock, clock: FakeClock, name: str
+) -> None:
+    spoilt = {name: "Mon, 1 Jan 0001 00:00:00 +2359"}
+    mocked.get(f"{BASE}/Patient/a", status=503, headers=spoilt)
+    mocked.get(f"{BASE}/Patient/a", json=PATIENT, content_type="application/fhir+json")
+    assert make_server().read("Patient/a") == PATIENT
+    assert len(clock.sleeps) == 1
+
+
 def test_no_attempt_begins_after_the_total_time(
     make_server: MakeServer, mocked: responses.RequestsMock, clock: FakeClock
 ) -> None:
