@@ -71,7 +71,8 @@ All of this is [P], except where a figure is named.
    a category.
 9. A result that cannot be read is named and sets review; if it is the IHC, no negative, ultralow or low follows from
    the rest.
-10. Notes are read for marks and contradictions only; a note never gives a category.
+10. Notes are read for marks and contradictions only; a note never gives a category. "0+" beside 0, "3+ in 5 %" beside
+    3+ and ISH numbers against an ISH word, under whichever test they stand, are contradictions.
 11. An open case closes when the laboratory corrects, completes, withdraws or adjudicates, or when a site's own
     mapping or policy says how its results are to be read. The adapter records no person's category of its own.
 """

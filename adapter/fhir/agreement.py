@@ -11,9 +11,10 @@ from adapter.fhir.answer import known_words
 from adapter.fhir.meanings import result_word_of, scores_of
 from adapter.fhir.stated import Stated, join, stated_text
 from adapter.fhir.terms import Terms
-from adapter.her2.ihc import WORD_AGREES_WITH
+from adapter.fhir.text.sums import LOW_WORDS
+from adapter.her2.ihc import WORD_AGREES_WITH, read_ihc
 from adapter.her2.ish import read_ish
-from adapter.her2.model import IhcResult, IhcScore, IshResult, ResultWord
+from adapter.her2.model import IhcResult, IhcScore, IshResult, Reason, ResultWord
 from adapter.her2.policy import ASCO_CAP_2023
 from adapter.her2.table import NEGATIVE_COLUMNS, POSITIVE_COLUMNS
 
@@ -35,6 +36,23 @@ def note_differs(note: Stated, value: Stated) -> bool:
     if note.overall is None or note.overall is ResultWord.NOT_DONE:
         return False
     return _word_differs(note.overall, value)
+
+
+def with_note(value: Stated, note: Stated) -> Stated:
+    """Give what a note says of each test it speaks of, together with what the value states of that test.
+
+    A plain word of the note is about the test that the value reports; "low" and "ultralow" are about IHC anywhere.
+    """
+    ihc, ish = note.ihc, note.ish
+    word = None if note.overall is ResultWord.NOT_DONE else note.overall
+    if word in LOW_WORDS or (word is not None and value.ihc is not None):
+        ihc = join(Stated(ihc=ihc), Stated(ihc=IhcResult(word=word))).ihc
+    elif word is not None and value.ish is not None:
+        ish = join(Stated(ish=ish), Stated(ish=IshResult(word=word))).ish
+    return Stated(
+        ihc=ihc and join(Stated(ihc=value.ihc), Stated(ihc=ihc)).ihc,
+        ish=ish and join(Stated(ish=value.ish), Stated(ish=ish)).ish,
+    )
 
 
 def unclear_against(texts: Iterable[str], value: Stated, terms: Terms) -> str:
@@ -63,7 +81,13 @@ def _ihc_differs(note: IhcResult, value: IhcResult) -> bool:
     scores = set(note.scores or value.scores)
     words = [result.word for result in (note, value) if result.word is not None]
     misfits = [word for word in words if not scores & WORD_AGREES_WITH.get(word, frozenset())]
-    return bool(joined.conflicts or (scores and misfits))
+    against_itself = set(_contradictions(joined.ihc)) - set(_contradictions(value))
+    return bool(joined.conflicts or (scores and misfits) or against_itself)
+
+
+def _contradictions(ihc: IhcResult | None) -> tuple[Reason, ...]:
+    """Name what a score's own percentage, staining and word say against it."""
+    return read_ihc(ihc, ASCO_CAP_2023).contradictions if ihc is not None else ()
 
 
 def _ish_differs(note: IshResult, value: IshResult) -> bool:

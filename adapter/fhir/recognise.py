@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from adapter.fhir.agreement import with_note
 from adapter.fhir.contents import Contents, contents_of
 from adapter.fhir.identity import is_own
 from adapter.fhir.links import collected, effective, sample_links, specimen_of
@@ -186,6 +187,7 @@ def _evidence(
     text = contents.words[0] if contents.words else ""
     around = conflicts_around(observation, graph=graph, terms=terms, specimen=specimen)
     overall = OverallResult(stated.overall, adjudication, text) if stated.overall else None
+    noted = [with_note(stated, note) for note in contents.noted]
     evidence = Evidence(
         source=_source(observation),
         subject=subject,
@@ -203,8 +205,8 @@ def _evidence(
         ),
         unreadable=reason(contents.problem, own) if contents.problem else None,
         concluded=concluded(observation, graph, terms),
-        noted_ihc=tuple(n.ihc for n in contents.noted if n.ihc and stated.ihc is None),
-        noted_ish=tuple(n.ish for n in contents.noted if n.ish and stated.ish is None),
+        noted_ihc=tuple(note.ihc for note in noted if note.ihc),
+        noted_ish=tuple(note.ish for note in noted if note.ish),
         scored_at=effective(observation) or collected(specimen or {}) or None,
     )
     return evidence, site

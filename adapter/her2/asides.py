@@ -1,7 +1,8 @@
 """What notes and report conclusions say beside a sample's results: they never give a category, they can contradict one.
 
-A note under one test may speak of the other: "FISH amplified" under an IHC 1+. It is held against what all results of
-the sample give, so that the same words beside the FISH they are taken from contradict nothing.
+A note may say more than its own value ("ratio 2.5" beside "not amplified", "0+" beside 0), or speak of another test
+("FISH amplified" under an IHC 1+). It is held against what all results of the sample give, so that the same words
+beside the FISH they are taken from contradict nothing.
 
 Source: rules text, Which results count, 10, and The laboratory's overall result [P].
 """
@@ -10,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from adapter.her2.evaluate import IshCounts
+from adapter.her2 import rules
+from adapter.her2.evaluate import IshCounts, evaluate
 from adapter.her2.ihc import IhcReading, read_ihc
-from adapter.her2.ish import read_ish
+from adapter.her2.ish import IshReading, narrowed, read_ish
 from adapter.her2.model import Category, Evidence, IhcScore, Policy, Reason, ResultWord
 from adapter.her2.overall import AGREES_WITH, NEGATIVE_KINDS
-from adapter.her2.table import NEGATIVE_COLUMNS, POSITIVE_COLUMNS
+from adapter.her2.table import POSITIVE_COLUMNS
 from adapter.her2.wording import ihc_said, ish_said, sides
 
 NOTE_AGAINST_RESULTS = "note-against-results"
@@ -42,7 +44,7 @@ def against(
     results = tuple(results)
     noted = [
         *_ihc_notes_against(category, results, ihc, policy),
-        *_ish_notes_against(category, results, ish, policy),
+        *_ish_notes_against(category, results, ihc, ish, policy),
     ]
     return (*dict.fromkeys(noted), *_conclusions_against(category, results))
 
@@ -62,25 +64,47 @@ def _ihc_notes_against(
 
 
 def _ihc_differs(noted: IhcReading, used: IhcReading, category: Category) -> bool:
+    word = noted.stated.word
+    if noted.contradictions:
+        return True
+    if word in (ResultWord.LOW, ResultWord.ULTRALOW) and not _agrees(word, category):
+        return True
     if noted.rows and used.rows:
-        return set(noted.rows).isdisjoint(used.rows)
+        is_refined = category is Category.ULTRALOW and noted.rows == (IhcScore.ZERO_PLUS,)
+        return set(noted.rows).isdisjoint(used.rows) and not is_refined
     is_positive = noted.is_usable and set(noted.rows) <= {IhcScore.THREE_PLUS}
     return is_positive and category in NEGATIVE_KINDS
 
 
 def _ish_notes_against(
-    category: Category, results: tuple[Evidence, ...], ish: IshCounts, policy: Policy
+    category: Category,
+    results: tuple[Evidence, ...],
+    ihc: IhcReading,
+    ish: IshCounts,
+    policy: Policy,
 ) -> Iterator[Reason]:
-    used = ish.first.candidates
     for e in results:
         for noted in e.noted_ish:
-            columns = read_ish(noted, policy, e.scored_at).candidates
-            is_positive = bool(columns) and columns <= POSITIVE_COLUMNS
-            is_negative = bool(columns) and columns <= NEGATIVE_COLUMNS
-            if (is_positive and category in NEGATIVE_KINDS) or (
-                is_negative and bool(used) and used <= POSITIVE_COLUMNS
-            ):
+            reading = read_ish(noted, policy, e.scored_at)
+            if _ish_differs(reading, ish.first, ihc, category):
                 yield _note(ish_said(noted), category, e)
+
+
+def _ish_differs(noted: IshReading, used: IshReading, ihc: IhcReading, category: Category) -> bool:
+    """Whether the ISH of a note is another than the one used, and would end in another category beside this IHC."""
+    columns = narrowed(noted)
+    if not columns or category not in NEGATIVE_KINDS | {Category.POSITIVE}:
+        return False
+    if columns & narrowed(used) or (category is Category.POSITIVE and columns & POSITIVE_COLUMNS):
+        return False
+    verdict = evaluate(ihc, IshCounts(noted))
+    is_untold = verdict.rule in (rules.NUMBERS_INCOMPLETE, *_WITHOUT_IHC) and not ihc.is_usable
+    both = {verdict.category, category}
+    return not (is_untold or len(both) == 1 or both <= NEGATIVE_KINDS)
+
+
+_WITHOUT_IHC = (rules.GROUP_2_TO_4_WITHOUT_IHC, rules.SINGLE_MIDDLE_WITHOUT_IHC)
+"""What an ISH waits for that has no IHC beside it: the laboratory's conclusion may know it."""
 
 
 def _conclusions_against(category: Category, results: tuple[Evidence, ...]) -> Iterator[Reason]:

@@ -30,7 +30,12 @@ from adapter.her2.model import (
     Reason,
     ResultWord,
 )
-from adapter.her2.table import IshColumn
+from adapter.her2.table import (
+    MIDDLE_COLUMNS,
+    NEGATIVE_COLUMNS,
+    POSITIVE_COLUMNS,
+    IshColumn,
+)
 from adapter.her2.wording import ish_said
 
 ANY_NUMBER = Interval(Decimal(0), INFINITY)
@@ -297,3 +302,15 @@ def group_of(reading: IshReading) -> IshGroup | None:
         return None
     (column,) = reading.columns
     return column.group
+
+
+def narrowed(reading: IshReading) -> frozenset[IshColumn]:
+    """Give the columns that a result may mean, narrowed by its own word where that agrees with some of them."""
+    agreeing = {
+        ResultWord.POSITIVE: POSITIVE_COLUMNS,
+        ResultWord.NEGATIVE: NEGATIVE_COLUMNS,
+        ResultWord.EQUIVOCAL: MIDDLE_COLUMNS,
+    }
+    columns = reading.candidates
+    agree = agreeing.get(reading.word, frozenset()) if reading.word is not None else columns
+    return columns & agree or columns

@@ -338,8 +338,8 @@ class Evidence:
     any of them makes the case needs-review.
     `scored_at`: FHIR date of the test for the question of the guideline's edition (effective, else specimen), or None.
     `repeat_of`: references this result says it repeats or replaces.
-    `noted_ihc`, `noted_ish`: what its notes say of the test that it does not report. `concluded`: the coded HER2
-    conclusions of its reports. None of them gives a category; they can only contradict one.
+    `noted_ihc`, `noted_ish`: what each of its notes says of a test, together with what it reports of that test.
+    `concluded`: the coded HER2 conclusions of its reports. None of them gives a category; they can only contradict one.
     """
 
     source: Source

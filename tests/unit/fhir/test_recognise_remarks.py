@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from adapter.her2.model import Adjudication, Measurement, Probe, RepeatMarker, ResultWord
+from adapter.her2.wording import ihc_said, ish_said
 from tests.unit.fhir.recognising import (
     IHC,
     ISH,
@@ -172,6 +173,13 @@ def test_a_second_cell_population_is_noted_with_its_share() -> None:
         (OVERALL, "Ultralow", "HER2 2+"),
         (IHC, "1+", "FISH not done, FISH amplified"),
         (ISH, "ratio 1.2, copies 2.1", "FISH amplified"),
+        (IHC, "3+", "IHC 3+ in 5 % of tumour cells"),
+        (IHC, "1+", "IHC 1+ in 5 % of tumour cells"),
+        (IHC, "1+", "Score 1+, complete intense staining"),
+        (IHC, "2+", "Score 2+, weak to moderate complete staining in 5 % of cells"),
+        (IHC, "Positive", "IHC 3+ in 5 %"),
+        (IHC, "0, no staining", "HER2-ultralow"),
+        (IHC, "0+", "IHC 0, no staining"),
     ],
 )
 def test_a_note_that_says_something_else_sends_the_value_to_review(
@@ -208,6 +216,11 @@ def test_a_note_that_says_something_else_sends_the_value_to_review(
         (OVERALL, "Low", "IHC 2+"),
         (OVERALL, "Ultralow", "IHC 0"),
         (OVERALL, "Positive", "IHC 2+, FISH amplified"),
+        (IHC, "3+", "IHC 3+ in 80 % of tumour cells"),
+        (IHC, "1+", "Score 1+, faint incomplete staining in 30 % of cells"),
+        (IHC, "2+", "IHC 2+ in 5 %"),
+        (IHC, "0+", "IHC 0"),
+        (IHC, "Ultralow", "IHC 0 (5 %)"),
     ],
 )
 def test_a_note_that_agrees_or_speaks_of_something_else_changes_nothing(
@@ -215,6 +228,27 @@ def test_a_note_that_agrees_or_speaks_of_something_else_changes_nothing(
 ) -> None:
     found = evidence(observation(code, valueString=value, note=note(text)))
     assert not found.contradictions
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "text", "ihc", "ish"),
+    [
+        (ISH, "not amplified", "Ratio 2.5.", [], ["ISH negative, HER2/CEP17 ratio 2.5"]),
+        (ISH, "not amplified", "HER2-low", ["IHC low"], []),
+        (IHC, "0", "HER2-ultralow", ["IHC 0, ultralow, staining faint-incomplete"], []),
+        (IHC, "0", "HER2 negative", ["IHC 0, negative"], []),
+        (IHC, "1+", "FISH: amplified (ratio 2.6)", [], ["ISH positive, HER2/CEP17 ratio 2.6"]),
+        (OVERALL, "Negative", "HER2-ultralow", ["IHC ultralow"], []),
+        (OVERALL, "Negative", "HER2 negative", [], []),
+        (IHC, "1+", "Not performed.", [], []),
+    ],
+)
+def test_a_note_is_kept_with_what_its_result_states_of_the_same_test(
+    code: str, value: str, text: str, ihc: list[str], ish: list[str]
+) -> None:
+    found = evidence(observation(code, valueString=value, note=note(text)))
+    assert [ihc_said(noted) for noted in found.noted_ihc] == ihc
+    assert [ish_said(noted) for noted in found.noted_ish] == ish
 
 
 def test_a_note_never_gives_a_result() -> None:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from adapter.her2.classify import classify
-from adapter.her2.model import Classification, Evidence, IhcResult, IshResult, ResultWord
+from adapter.her2.model import (
+    Classification,
+    Evidence,
+    IhcResult,
+    IshResult,
+    OverallResult,
+    ResultWord,
+    Staining,
+)
+from adapter.her2.policy import ASCO_CAP_2023
 from tests.unit.her2.builders import G, case, evidence, ihc, ish, overall
 
 
-def answer(*results: Evidence | IhcResult | IshResult) -> Classification:
+def answer(*results: Evidence | IhcResult | IshResult | OverallResult) -> Classification:
     return classify(case(*results))
 
 
@@ -70,6 +81,142 @@ def test_a_note_on_the_ihc_under_a_negative_ish(score, noted: str, category: str
     got = answer(*tests, evidence(ish("negative"), "9", noted_ihc=(ihc(noted),)))
 
     assert got.category == category
+
+
+RATIO_ALONE = ish(ratio="2.6")
+AMPLIFIED_WITH_RATIO = ish("positive", ratio="2.6")
+NOT_AMPLIFIED_WITH_RATIO = ish("negative", ratio="1.1")
+
+
+@pytest.mark.parametrize(
+    ("results", "noted", "category"),
+    [
+        ([ihc("1+")], AMPLIFIED_WITH_RATIO, "needs-review"),
+        ([ihc("1+")], RATIO_ALONE, "needs-review"),
+        ([overall("negative")], AMPLIFIED_WITH_RATIO, "needs-review"),
+        ([overall("low")], AMPLIFIED_WITH_RATIO, "needs-review"),
+        ([ihc("2+"), ish(ratio="1.5", copies="3")], AMPLIFIED_WITH_RATIO, "needs-review"),
+        ([ihc("2+"), ish("negative")], RATIO_ALONE, "needs-review"),
+        ([ihc("2+"), ish("negative")], G[4], "needs-review"),
+        ([overall("positive")], NOT_AMPLIFIED_WITH_RATIO, "needs-review"),
+        ([overall("positive")], ish("negative"), "needs-review"),
+        ([ihc("positive")], ish("negative"), "needs-review"),
+        ([ihc("1+")], NOT_AMPLIFIED_WITH_RATIO, "low"),
+        ([ihc("1+")], G[4], "low"),
+        ([ihc("2+"), ish("negative")], ish(ratio="1.1"), "low"),
+        ([ihc("2+"), G[5]], ish(ratio="1.2"), "low"),
+        ([ihc("2+"), ish("positive")], RATIO_ALONE, "positive"),
+        ([ihc("3+")], NOT_AMPLIFIED_WITH_RATIO, "positive"),
+        ([ihc("positive")], RATIO_ALONE, "positive"),
+        ([overall("positive")], AMPLIFIED_WITH_RATIO, "positive"),
+        ([overall("negative")], ish(ratio="1.5"), "negative-unspecified"),
+        ([overall("negative")], G[4], "negative-unspecified"),
+        ([overall("low")], NOT_AMPLIFIED_WITH_RATIO, "low"),
+        ([ihc("2+"), ish("indeterminate")], ish("negative"), "indeterminate"),
+    ],
+    ids=str,
+)
+def test_an_ish_in_a_note_of_another_test_is_held_against_the_category(
+    results, noted: IshResult, category: str
+) -> None:
+    own, *others = results
+    assert answer(evidence(own, "9", noted_ish=(noted,)), *others).category == category
+
+
+@pytest.mark.parametrize(
+    ("word", "note", "category"),
+    [
+        ("negative", ish("negative", ratio="2.5", copies="7.0"), "needs-review"),
+        ("negative", ish("negative", ratio="2.5"), "needs-review"),
+        ("negative", ish("negative", copies="7.0"), "needs-review"),
+        ("negative", ish("negative", ratio="2.2", copies="3.3"), "needs-review"),
+        ("negative", ish("negative", ratio="1.8", copies="6.5"), "needs-review"),
+        ("positive", ish("positive", ratio="1.1", copies="2.2"), "needs-review"),
+        ("positive", ish("positive", ratio="1.8", copies="6.5"), "needs-review"),
+        ("negative", ish("negative", ratio="1.1", copies="2.2"), "low"),
+        ("negative", ish("negative", ratio="1.1"), "low"),
+        ("positive", ish("positive", ratio="2.5"), "positive"),
+    ],
+    ids=str,
+)
+def test_the_numbers_of_a_note_are_held_against_the_word_of_its_own_result(
+    word: str, note: IshResult, category: str
+) -> None:
+    assert answer(ihc("2+"), evidence(ish(word), "2", noted_ish=(note,))).category == category
+
+
+def test_the_word_may_agree_with_groups_2_to_4_where_the_row_ends_that_way() -> None:
+    noted = (ish("negative", ratio="2.2", copies="3.3"),)
+
+    assert answer(ihc("1+"), evidence(ish("negative"), "2", noted_ish=noted)).category == "low"
+
+
+FAINT = Staining.FAINT_INCOMPLETE
+ULTRALOW_IN_WORDS = ihc("0", word="ultralow", staining=FAINT)
+
+
+@pytest.mark.parametrize(
+    ("value", "noted", "category"),
+    [
+        (ihc("0"), ULTRALOW_IN_WORDS, "needs-review"),
+        (ihc("0"), ihc("0+"), "needs-review"),
+        (ihc("0"), ihc("0", percent="5"), "needs-review"),
+        (ihc("0"), ihc("0", percent="8", staining=FAINT), "needs-review"),
+        (ihc("0"), ihc("0", staining=Staining.NONE), "negative"),
+        (ihc("0"), ihc("0", word="negative"), "negative"),
+        (ihc("0+"), ihc("0+"), "ultralow"),
+        (ihc("negative"), ihc("1+", word="negative"), "negative-unspecified"),
+    ],
+    ids=str,
+)
+def test_a_note_that_says_more_of_the_staining_than_its_own_result(
+    value: IhcResult, noted: IhcResult, category: str
+) -> None:
+    assert answer(evidence(value, "1", noted_ihc=(noted,))).category == category
+
+
+@pytest.mark.parametrize(
+    ("scored_at", "choice", "category"),
+    [
+        ("2023-12-31", "dated", "negative"),
+        ("2024-01-01", "dated", "needs-review"),
+        ("2023-12-31", "ultralow", "needs-review"),
+        ("2024-01-01", "zero", "negative"),
+    ],
+)
+def test_0_plus_in_a_note_means_what_it_means_in_a_value(
+    scored_at: str, choice: str, category: str
+) -> None:
+    noted = evidence(ihc("0"), "1", scored_at=scored_at, noted_ihc=(ihc("0+"),))
+
+    policy = replace(ASCO_CAP_2023, zero_plus=choice)
+    assert classify(case(noted), policy).category == category
+
+
+@pytest.mark.parametrize(
+    ("results", "word", "category"),
+    [
+        ([ihc("0"), ish("negative")], "ultralow", "needs-review"),
+        ([ihc("0"), ish("negative")], "low", "needs-review"),
+        ([ihc("2+"), ish("positive")], "low", "needs-review"),
+        ([ihc("2+"), ish("negative")], "low", "low"),
+        ([ihc("0"), overall("ultralow")], "ultralow", "ultralow"),
+        ([overall("negative")], "low", "negative-unspecified"),
+        ([ihc("2+")], "low", "equivocal"),
+    ],
+    ids=str,
+)
+def test_low_and_ultralow_in_a_note_are_held_against_the_category(
+    results, word: str, category: str
+) -> None:
+    *others, last = results
+    assert answer(*others, evidence(last, "9", noted_ihc=(ihc(word),))).category == category
+
+
+def test_a_score_in_a_note_that_its_own_percentage_contradicts_needs_review() -> None:
+    noted = (ihc("3+", percent="5"),)
+
+    assert answer(evidence(overall("positive"), "1", noted_ihc=noted)).category == "needs-review"
 
 
 CONCLUSIONS = [
