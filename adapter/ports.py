@@ -336,7 +336,7 @@ class StateStore(AuditTrail, Protocol):
         ...
 
     def note_absent(self, reference: str, at: datetime) -> datetime:
-        """Note that a source answered 404 or 410 now; give the first such instant since it was last seen."""
+        """Note that a source answered 404 or 410 now; give the first such instant, never a later one."""
         ...
 
     def note_present(self, references: Iterable[str]) -> None:
@@ -393,7 +393,10 @@ class StateStore(AuditTrail, Protocol):
         ...
 
     def acquire_lease(self, holder: str, *, now: datetime, seconds: float) -> int | None:
-        """Take or renew the writer's lease; give its fencing number, or None while another holder has it."""
+        """Take or renew the writer's lease; give its fencing number, or None while another holder has it.
+
+        A lease that would hold for many times its length was taken by a clock that ran ahead: it holds no more.
+        """
         ...
 
     def check_lease(self, holder: str, fencing: int, *, now: datetime) -> None:

@@ -42,11 +42,20 @@ class AsideTables(Database):
             forget(connection, schema.parked.c.key, sorted(set(keys)))
 
     def note_absent(self, reference: str, at: datetime) -> datetime:
-        """Note that a source answered 404 or 410; returns the first instant since it was seen."""
+        """Note that a source answered 404 or 410; returns the first instant since it was seen.
+
+        One that lies after `at` was noted by a clock that ran ahead: the absence begins anew.
+        """
         table = schema.absence
         insert = self._insert(table).values(reference=reference, first_absent_at=at)
         with self._writing() as connection:
-            connection.execute(insert.on_conflict_do_nothing())
+            connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=[table.c.reference],
+                    set_={"first_absent_at": at},
+                    where=table.c.first_absent_at > at,
+                )
+            )
             first: datetime = connection.execute(
                 select(table.c.first_absent_at).where(table.c.reference == reference)
             ).scalar_one()

@@ -17,6 +17,8 @@ KEPT_PASSES = 100_000
 """How many passes the audit keeps: ten weeks at one a minute. Provenance keeps what was written."""
 READ_AT_ONCE = 1_000
 """How many of them are held in memory while a period is read."""
+LONGEST_LEASES = 10
+"""A lease that would hold for so many times its own length was taken by a clock that ran ahead, and holds no more."""
 
 _log = structlog.get_logger()
 
@@ -87,7 +89,7 @@ class LedgerTables(Database):
 
         Args:
             holder: names this process, and no other one.
-            now: the present instant; holders on several machines need clocks that agree roughly.
+            now: the present instant; holders on several machines need clocks that agree within some minutes.
             seconds: how long the lease holds from now.
 
         Returns:
@@ -98,7 +100,8 @@ class LedgerTables(Database):
         table = schema.lease
         with self._writing() as connection:
             row = connection.execute(select(table).where(table.c.id == schema.LEASE_ROW)).one()
-            running = row.holder is not None and row.expires_at > now
+            longest = now + timedelta(seconds=LONGEST_LEASES * seconds)
+            running = row.holder is not None and now < row.expires_at <= longest
             if running and row.holder != holder:
                 return None
             fencing: int = row.fencing if running else row.fencing + 1

@@ -18,7 +18,7 @@ from adapter.ports import ParkedCase
 from adapter.sync.auditing import Auditor
 from adapter.sync.deciding import Decider
 from adapter.sync.details import Details
-from adapter.sync.facts import count_of
+from adapter.sync.facts import count_of, instant_in
 from adapter.sync.link_watch import LinkWatch
 from adapter.sync.options import DiscoverBy, PassOptions, SyncOptions
 from adapter.sync.parts import Interrupts, Parts
@@ -118,7 +118,7 @@ class OnePass:
         self.backfills = (
             self.asked.backfill
             or self.asked.since is not None
-            or parts.store.setting(SINCE) is not None
+            or instant_in(parts.store.setting(SINCE)) is not None
         )
 
     def run(self) -> PassReport:

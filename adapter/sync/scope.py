@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from adapter.ports import Clock, StateStore
-from adapter.sync.facts import count_of, instant_of
+from adapter.sync.facts import count_of, instant_in, instant_of
 from adapter.sync.options import PassOptions, ReadLimits
 from adapter.sync.reading.discover import OWN, RESULTS, Discovered, Discovery, Recent
 from adapter.sync.reading.gather import Gatherer
@@ -37,6 +37,11 @@ SINCE: Final = "since"
 """Setting: the day a site began from with --since; what is older stays untouched, by sweeps too."""
 DERIVED_COUNT: Final = "derived-count"
 """Setting: how many derived results of ours stand, as far as is known."""
+
+_BEFORE_IT_BEGAN: Final = (
+    "this site began with a day that lies in the future by this clock: nothing is swept before that is put right; look "
+    "at the clock, or begin anew with `sync --since DAY` or `--backfill`"
+)
 
 SWEEP_FROM_PATIENTS: Final = 1000
 """Below this many patients a sweep is never worth it."""
@@ -110,20 +115,24 @@ class Scoping:
             return Scope(PassKind.PATIENTS, gatherer.patients(list(named)))
         queued = self.store.queued(self.store.queue_length())
         since = asked.since
-        found = GoneBack()
+        found, warnings = GoneBack(), list[str]()
         if since is None:
             is_due = observe or self._sweep_is_due(asked)
             found = GoneBack() if is_due else self._gone_back()
             if is_due or found.lost:
-                since = None if asked.backfill else self._since()
+                since = None if asked.backfill else self._began()
                 if since is None:
                     return replace(self._sweep(gatherer, queued), lost=found.lost)
-        warnings = tuple(
+                if since > self.clock.now():
+                    # Of what is older than that day nothing may be looked at: a clock that was put back asks for less.
+                    since = None
+                    warnings.append(_BEFORE_IT_BEGAN)
+        warnings += [
             f"{one} cannot be read: whether the server was put back to a backup is not known before the next sweep"
             for one in found.untold
-        )
+        ]
         changed = self._changed(gatherer, queued, recent, since)
-        return replace(changed, lost=found.lost, warnings=warnings)
+        return replace(changed, lost=found.lost, warnings=tuple(warnings))
 
     def _gone_back(self) -> GoneBack:
         """Look at what was newest on a server; what is gone or older now is looked for once."""
@@ -163,8 +172,8 @@ class Scoping:
             for name, instant in found.watermarks.items():
                 self.store.set_watermark(name, instant)
             queued = self.store.queued(self.store.queue_length())
-        patients, began = {*queued, *found.patients}, self._since()
-        if since is None and self._is_worth_a_sweep(len(patients)):
+        patients, began = {*queued, *found.patients}, self._began()
+        if since is None and began is None and self._is_worth_a_sweep(len(patients)):
             return self._sweep(gatherer, queued)
         return Scope(
             PassKind.INCREMENTAL,
@@ -189,8 +198,9 @@ class Scoping:
             return True
         return now - last >= timedelta(hours=self.limits.sweep_hours)
 
-    def _since(self) -> datetime | None:
-        return instant_of(self.store, SINCE, until=self.clock.now())
+    def _began(self) -> datetime | None:
+        """Tell from which day on this site looks at results; None for one that looks at everything."""
+        return instant_in(self.store.setting(SINCE))
 
     def _is_worth_a_sweep(self, patients: int) -> bool:
         known = count_of(self.store, DERIVED_COUNT)

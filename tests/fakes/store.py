@@ -98,7 +98,8 @@ class MemoryStore:
 
     def note_absent(self, reference: str, at: datetime) -> datetime:
         self.crash.step()
-        return self.absences.setdefault(reference, at)
+        self.absences[reference] = min(at, self.absences.get(reference, at))
+        return self.absences[reference]
 
     def note_present(self, references: Iterable[str]) -> None:
         self.crash.step()
@@ -184,9 +185,11 @@ class MemoryStore:
         return TrailCheck(len(self.trail))
 
     def acquire_lease(self, holder: str, *, now: datetime, seconds: float) -> int | None:
-        if self.lease and self.lease[0] != holder and self.lease[2] > now:
+        ends = self.lease[2] if self.lease else now
+        runs = now < ends <= now + 10 * timedelta(seconds=seconds)
+        if self.lease and self.lease[0] != holder and runs:
             return None
-        if self.lease is None or self.lease[0] != holder or self.lease[2] <= now:
+        if self.lease is None or self.lease[0] != holder or not runs:
             self.fencing += 1
         self.lease = (holder, self.fencing, now + timedelta(seconds=seconds))
         return self.fencing

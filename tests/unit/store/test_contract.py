@@ -187,6 +187,14 @@ def test_the_first_absence_is_remembered_until_the_source_is_seen(store: SqlStat
     assert store.note_absent("Observation/1", LATER) == LATER
 
 
+def test_an_absence_that_was_noted_by_a_clock_that_ran_ahead_begins_anew(
+    store: SqlStateStore,
+) -> None:
+    assert store.note_absent("Observation/1", LATER) == LATER
+    assert store.note_absent("Observation/1", NOON) == NOON
+    assert store.note_absent("Observation/1", LATER) == NOON
+
+
 def look(
     store: StateStore,
     *entries: WorklistEntry,
@@ -354,6 +362,22 @@ def test_a_running_lease_is_refused_to_another_holder(store: SqlStateStore) -> N
     assert first is not None
     assert store.acquire_lease("two", now=NOON + timedelta(seconds=59), seconds=60) is None
     store.check_lease("one", first, now=NOON + timedelta(seconds=59))
+
+
+def test_a_lease_that_was_taken_by_a_clock_that_ran_ahead_holds_no_more(
+    store: SqlStateStore,
+) -> None:
+    ahead = store.acquire_lease("one", now=NOON + timedelta(days=1), seconds=60)
+    taken = store.acquire_lease("two", now=NOON, seconds=60)
+    assert ahead is not None
+    assert taken == ahead + 1
+    with pytest.raises(LeaseLost):
+        store.check_lease("one", ahead, now=NOON)
+
+
+def test_a_lease_of_another_length_is_respected(store: SqlStateStore) -> None:
+    store.acquire_lease("one", now=NOON + timedelta(seconds=30), seconds=300)
+    assert store.acquire_lease("two", now=NOON, seconds=60) is None
 
 
 def test_renewing_a_running_lease_keeps_its_number_and_moves_its_end(store: SqlStateStore) -> None:

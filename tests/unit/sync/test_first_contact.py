@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from adapter.errors import TemporaryServerError
+from adapter.sync import scope
 from adapter.sync.cycle import Interrupts, PassKind, PassOutcome, SyncOptions
 from adapter.sync.options import BrakeLimits, SendLimits
 from tests.fakes.server import Fault
@@ -80,6 +81,45 @@ def test_since_takes_what_changed_from_a_day_on_and_leaves_the_rest_for_good() -
     assert site.categories() == {"new": "positive"}
     site.run(backfill=True)
     assert len(site.categories()) == 7
+
+
+@pytest.mark.parametrize("behind", [timedelta(days=1), timedelta(days=365)])
+def test_a_clock_that_was_put_back_before_the_day_a_site_began_with_brings_nothing_old(
+    behind: timedelta,
+) -> None:
+    site = site_with(30)
+    site.clock.advance(hours=48)
+    site.laboratory.ihc("new", "3+")
+    site.run(since=site.clock.now())
+    site.settle()
+    present, site.clock.instant = site.clock.instant, site.clock.instant - behind
+    report = site.run(full_sweep=True)
+    assert any("lies in the future by this clock" in words for words in report.warnings)
+    site.clock.instant = present
+    site.settle()
+    site.run(full_sweep=True)
+    assert site.categories() == {"new": "positive"}
+
+
+def test_a_note_of_that_day_that_is_spoilt_lets_no_first_contact_through() -> None:
+    site = site_with(6)
+    site.store.set_setting("since", "no instant")
+    assert site.run().outcome is PassOutcome.BRAKED
+    assert site.server.writes == 0
+
+
+def test_many_changes_at_once_bring_nothing_from_before_the_day_a_site_began_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scope, "SWEEP_FROM_PATIENTS", 3)
+    site = site_with(6)
+    site.clock.advance(hours=48)
+    site.run(since=site.clock.now())
+    site.settle()
+    for name in ("anna", "berta", "clara", "dora"):
+        site.laboratory.ihc(name, "3+")
+    assert site.run().kind is PassKind.INCREMENTAL
+    assert set(site.categories()) == {"anna", "berta", "clara", "dora"}
 
 
 def test_observe_computes_everything_every_time_and_writes_nothing() -> None:

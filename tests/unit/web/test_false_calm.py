@@ -183,7 +183,7 @@ def brake_left_on(watched: Watched) -> None:
 
 def lease_elsewhere(watched: Watched) -> None:
     store = watched.site.store
-    store.lease = ("another", 99, watched.site.clock.now() + timedelta(days=1))
+    store.lease = ("another", 99, watched.site.clock.now() + timedelta(minutes=5))
 
 
 def mappings_refused(watched: Watched) -> None:
