@@ -16,7 +16,13 @@ from adapter.ports import ListedPatients
 
 LARGEST: Final = 64 * 2**20
 """Bytes; ids of about half a million patients."""
-_LINE: Final = re.compile(r"(?:Patient/)?([A-Za-z0-9\-.]{1,64})")  # FHIR R4, datatypes: id
+_NAMED: Final = re.compile(r"(?:Patient/)?([A-Za-z0-9\-.]{1,64})")  # FHIR R4, datatypes: id
+
+
+def patient_named(text: str) -> str | None:
+    """Give "Patient/<id>" of an id with or without the type before it; None where it is no id of FHIR."""
+    found = _NAMED.fullmatch(text)
+    return f"Patient/{found[1]}" if found else None
 
 
 @dataclass(frozen=True)
@@ -27,11 +33,7 @@ class PatientsOfFile:
 
     def read(self) -> ListedPatients:
         """Read it as it is now; raises ListUnusable where it cannot be read, is too large or names nobody."""
-        lines = self._text().splitlines()
-        words = [(number, line.partition("#")[0].strip()) for number, line in enumerate(lines, 1)]
-        read = [(number, _LINE.fullmatch(word)) for number, word in words if word]
-        wrong = [number for number, found in read if found is None]
-        patients = {f"Patient/{found[1]}" for _, found in read if found is not None}
+        patients, wrong = self.lines()
         if not patients:
             raise ListUnusable(
                 f"{self.path} names no patient: nobody is looked at, and nothing is withdrawn"
@@ -42,6 +44,14 @@ class PatientsOfFile:
             else ()
         )  # fmt: skip
         return ListedPatients(tuple(sorted(patients)), warnings)
+
+    def lines(self) -> tuple[frozenset[str], tuple[int, ...]]:
+        """Give the patients that the lines name, and the numbers of those that are no id; raises ListUnusable."""
+        lines = self._text().splitlines()
+        words = [(number, line.partition("#")[0].strip()) for number, line in enumerate(lines, 1)]
+        read = [(number, patient_named(word)) for number, word in words if word]
+        wrong = tuple(number for number, found in read if found is None)
+        return frozenset(found for _, found in read if found is not None), wrong
 
     def _text(self) -> str:
         try:

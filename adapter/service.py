@@ -232,4 +232,8 @@ def access_of(http: HttpSettings) -> Access:
     }
     tokens = {role: secret.get_secret_value() for role, secret in given.items() if secret}
     host = Address.of(http.address or DEFAULT_ADDRESS).host
-    return Access(tokens, is_loopback=is_loopback(host))
+    return Access(
+        tokens,
+        is_loopback=is_loopback(host),
+        takes_notifications=http.webhook.secret is not None,
+    )

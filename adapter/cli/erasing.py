@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from adapter.cli.passes import patient_asked
 from adapter.cli.printing import Block, print_blocks, say
 from adapter.cli.shared import Shared
 from adapter.errors import StoreError
@@ -22,7 +22,6 @@ Preview = Annotated[
 ]
 LEASE_SECONDS: Final = 600.0
 """How long no service can begin to write while rows are erased and files written anew."""
-_PATIENT: Final = re.compile(r"Patient/[A-Za-z0-9\-.]{1,64}")  # FHIR R4, datatypes: id
 
 
 def erase(shared: Shared, patient: OfPatient, preview: Preview = False) -> None:
@@ -31,11 +30,8 @@ def erase(shared: Shared, patient: OfPatient, preview: Preview = False) -> None:
     A running adapter is stopped first. The FHIR server, logs and backups are not touched.
     """
     from adapter.bootstrap import open_state
-    from adapter.sync.references import patient_reference
 
-    person = patient_reference(patient)
-    if not _PATIENT.fullmatch(person):
-        raise typer.BadParameter("--patient: give a FHIR id, with or without Patient/ before it")
+    person = patient_asked(patient)
     short = person.removeprefix("Patient/")
     with open_state(shared.settings(quiet=True)) as store:
         held = store.held_about(person)

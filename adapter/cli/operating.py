@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from adapter.cli.exit_codes import DONE, INTERRUPTED, NEEDS_OPERATOR
-from adapter.cli.passes import instant
+from adapter.cli.passes import instant, patient_asked
 from adapter.cli.printing import Block, print_blocks, say
 from adapter.cli.progress import shown_progress
 from adapter.cli.shared import PolicyName, Shared
@@ -227,7 +227,6 @@ def withdraw(  # noqa: PLR0913 - each parameter is an option of the command
     from adapter.bootstrap import open_adapter
     from adapter.cli.pass_report import print_pass
     from adapter.sync.cycle import Interrupts
-    from adapter.sync.references import patient_reference
     from adapter.sync.withdraw import withdraw_ours
 
     if everything == bool(rule or policy or since or patient):
@@ -235,7 +234,7 @@ def withdraw(  # noqa: PLR0913 - each parameter is an option of the command
             "say what to withdraw: --all, or some of --rule, --policy, --since, --patient"
         )
     selection, family = _selection(rule, policy, since)
-    selection = replace(selection, patient=patient_reference(patient) if patient else None)
+    selection = replace(selection, patient=patient_asked(patient) if patient else None)
     settings = shared.settings(quiet=True, policy__name=family)
     if settings.mode == "observe" and not preview:
         raise typer.BadParameter(

@@ -149,16 +149,39 @@ def instant(text: str) -> datetime:
 
 def _patients(named: Sequence[str] | None, file: Path | None) -> tuple[str, ...] | None:
     """Give the patients asked for as "Patient/<id>"; None when all are."""
-    from adapter.sync.references import patient_reference
-
     if not named and file is None:
         return None
-    lines = file.read_text(encoding="utf-8").splitlines() if file else []
-    words = [word.strip() for word in (*(named or ()), *lines)]
-    found = [patient_reference(word) for word in words if word]
-    if not found:
-        raise typer.BadParameter("names no patient")
-    return tuple(dict.fromkeys(found))
+    found = [patient_asked(word) for word in named or ()]
+    return tuple(dict.fromkeys([*found, *(_of_file(file) if file else ())]))
+
+
+def patient_asked(text: str) -> str:
+    """Give "Patient/<id>" of a patient whom an option names; wrong usage, without the text, where it is no id."""
+    from adapter.patient_file import patient_named
+
+    found = patient_named(text.strip())
+    if found is None:
+        raise typer.BadParameter("--patient: give a FHIR id, with or without Patient/ before it")
+    return found
+
+
+def _of_file(file: Path) -> list[str]:
+    """Read a file as poll.patients_file is read; but a line that is no id is refused, and what it says not told."""
+    from adapter.errors import ListUnusable
+    from adapter.patient_file import PatientsOfFile
+
+    try:
+        patients, wrong = PatientsOfFile(file).lines()
+    except ListUnusable as error:
+        raise typer.BadParameter(f"--patients: {error}") from error
+    if wrong:
+        lines = "1 line is" if len(wrong) == 1 else f"{len(wrong)} lines are"
+        raise typer.BadParameter(
+            f"--patients: {file}: {lines} no patient id, the first is line {wrong[0]}; nobody was looked at"
+        )
+    if not patients:
+        raise typer.BadParameter(f"--patients: {file} names no patient")
+    return sorted(patients)
 
 
 def _tell_start(adapter: Adapter) -> None:

@@ -1,7 +1,8 @@
 """Who may use which route: a bearer token for each role, compared in constant time.
 
-A role without a token is offered on loopback alone, and `sync` nowhere: it makes the adapter write. What is not
-offered looks like what does not exist.
+A role without a token is offered on loopback alone, and `sync` nowhere: it makes the adapter write. `derive` without a
+token is offered on loopback only where nobody else has a token or secret: who has one may come through a proxy, and
+then everybody comes from loopback. What is not offered looks like what does not exist.
 """
 
 from __future__ import annotations
@@ -37,17 +38,17 @@ class Verdict(StrEnum):
     NOT_ALLOWED = "not-allowed"
 
 
-_OPEN_ON_LOOPBACK: Final = frozenset({Role.WATCH, Role.DERIVE})
 _ASKED_BY_THE_ROUTE: Final = frozenset({Role.OPEN, Role.NOTIFY})
 _SCHEME: Final = "bearer "
 
 
 @dataclass(frozen=True)
 class Access:
-    """The tokens of this service by role, and whether other machines can reach it."""
+    """The tokens of this service by role, whether other machines can reach it, and whether the webhook has a secret."""
 
     tokens: Mapping[Role, str]
     is_loopback: bool
+    takes_notifications: bool = False
 
     def verdict(self, role: Role, authorization: str | None) -> Verdict:
         """Judge an Authorization header (RFC 6750, section 2.1) for a route of this role."""
@@ -55,8 +56,7 @@ class Access:
             return Verdict.ALLOWED
         wanted = self.tokens.get(role)
         if wanted is None:
-            is_offered = self.is_loopback and role in _OPEN_ON_LOOPBACK
-            return Verdict.ALLOWED if is_offered else Verdict.NOT_OFFERED
+            return Verdict.ALLOWED if self._is_open(role) else Verdict.NOT_OFFERED
         shown = authorization or ""
         if shown[: len(_SCHEME)].lower() != _SCHEME:
             return Verdict.NOT_KNOWN
@@ -66,6 +66,12 @@ class Access:
         if role in holds:
             return Verdict.ALLOWED
         return Verdict.NOT_ALLOWED if holds else Verdict.NOT_KNOWN
+
+    def _is_open(self, role: Role) -> bool:
+        if not self.is_loopback:
+            return False
+        is_alone = not self.tokens and not self.takes_notifications
+        return role is Role.WATCH or (role is Role.DERIVE and is_alone)
 
 
 def _is_same(shown: str, known: str) -> bool:

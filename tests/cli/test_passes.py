@@ -78,6 +78,43 @@ def test_only_the_patients_asked_for_are_looked_at(
     assert {line["subject"] for line in two.lines} == {"Patient/ihc-3-plus", "Patient/ihc-0"}
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"ihc-0\r\nMeier;17\n\nx y\n", "2 lines are no patient id, the first is line 2"),
+        ("ihc-0\n".encode("utf-16"), "is not text in UTF-8"),
+        (b"# nobody\n\n", "names no patient"),
+    ],
+    ids=["table", "utf-16", "nobody"],
+)
+def test_a_file_with_a_line_that_is_no_id_is_refused_and_not_quoted(
+    run: Run, sandbox: Sandbox, tmp_path: Path, content: bytes, told: str
+) -> None:
+    (tmp_path / "list.csv").write_bytes(content)
+    ended = run("sync", "--patients", "list.csv", HER2_FHIR_URL=sandbox.base_url, COLUMNS="200")
+
+    assert (ended.code, told in ended.err, "Meier" in ended.err) == (2, True, False), ended.err
+    assert not (tmp_path / "state.sqlite").exists()
+
+
+def test_a_file_may_begin_with_a_byte_order_mark_and_hold_remarks(
+    run: Run, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    load(sandbox, "ihc-0")
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfihc-0  # of today\r\n")
+    ended = run("sync", "--patients", "list.txt", HER2_FHIR_URL=sandbox.base_url)
+    assert [line["subject"] for line in ended.lines] == ["Patient/ihc-0"]
+
+
+@pytest.mark.parametrize("command", ["sync", "withdraw", "erase"])
+@pytest.mark.parametrize("name", ["Jane Doe", "", "Patient/", "a/b", "x" * 65])
+def test_a_patient_who_is_no_id_is_refused_and_not_quoted(
+    run: Run, command: str, name: str
+) -> None:
+    ended = run(command, "--patient", name, HER2_FHIR_URL="https://fhir.test", COLUMNS="200")
+    assert (ended.code, "Jane" in ended.err) == (2, False)
+
+
 def test_a_first_pass_that_is_too_large_asks_an_operator(run: Run, sandbox: Sandbox) -> None:
     load(sandbox)
     before = sandbox.writes

@@ -105,6 +105,23 @@ def test_where_a_token_is_set_for_one_role_the_other_stays_as_it_is(tmp_path: Pa
         assert served.get("/readyz", "watch").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({}, 200),
+        ({"http__sync_token": TOKENS["sync"]}, 404),
+        ({"http__watch_token": TOKENS["watch"]}, 404),
+        ({"http__webhook__secret": "w" * 40}, 404),
+    ],
+    ids=["nobody", "sync", "watch", "webhook"],
+)
+def test_where_somebody_has_a_credential_derive_is_not_open_to_all_who_come_by_a_proxy(
+    tmp_path: Path, settings: dict[str, str], status: int
+) -> None:
+    with running(tmp_path, tokens=False, waits=False, **settings) as served:
+        assert served.get("/fhir/metadata").status_code == status
+
+
 def refused(**settings: object) -> str:
     with pytest.raises(ConfigError) as caught:
         load_settings(None, {name.replace("__", "."): value for name, value in settings.items()})
