@@ -97,14 +97,16 @@ def _look(adapter: Adapter, report: PassReport, since: datetime | None) -> Look:
     from adapter.golive.findings import worklist_groups
     from adapter.golive.look import Look, versions_in
     from adapter.golive.period import period_of
+    from adapter.sync.options import DiscoverBy
 
     store, now = adapter.parts.store, adapter.parts.clock.now()
+    asks = adapter.options.read.discovery is DiscoverBy.CHANGES
     return Look(
         made_at=now,
         made_by=adapter.parts.actor,
         asked_since=since,
         setup=_setup(adapter),
-        period=period_of(store.passes_since(since)),
+        period=period_of(store.passes_since(since), asks_what_changed=asks),
         versions=versions_in(store.recorded(limit=TRAIL_ROWS), since),
         report=report,
         worklist=tuple(worklist_groups(report.worklist, store.worklist(), now)),

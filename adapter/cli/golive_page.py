@@ -25,6 +25,7 @@ from adapter.golive.open_points import open_points
 from adapter.her2.compared import Comparison
 from adapter.her2.model import OPEN_CATEGORIES, Category
 from adapter.her2.rules import ALL_RULES
+from adapter.sync.options import DiscoverBy
 from adapter.sync.planning.plan import Action
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def _in_short(look: Look) -> Part:
 def _observed(look: Look) -> Part:
     setup, period, gap = look.setup, look.period, look.period.longest_gap
     chosen = ", ".join(f"{name} {value}" for name, value in sorted(setup.choices.items()))
+    # By a list or by requests a poll looks at the queue alone, and says nothing of all the others.
+    whole = "" if setup.options.read.discovery is DiscoverBy.CHANGES else " over everybody"
     told_of: dict[str, Any] = {
         "server": setup.source_url,
         "written to": setup.target_url or "the same server",
@@ -110,7 +113,7 @@ def _observed(look: Look) -> Part:
         "asked for": f"from {minute(look.asked_since)}" if look.asked_since else "all that is kept",
         "first pass began": minute(period.since),
         "last pass ended": minute(period.until),
-        "longest time between two good passes": f"{span(gap.seconds)}, until {minute(gap.ended)}"
+        f"longest time between two good passes{whole}": f"{span(gap.seconds)}, until {minute(gap.ended)}"
         if gap
         else "there were no two",
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -16,13 +16,15 @@ from adapter.sync.report import PassReport
 
 _BEGIN: Final = frozenset({AuditAction.SERVICE_STARTED.value, AuditAction.MAPPINGS_RELOADED.value})
 """Rows of the trail from which on other versions may decide."""
+_END: Final = AuditAction.SERVICE_STOPPED.value
 
 
 @dataclass(frozen=True)
 class Versions:
     """Under what the adapter decided from one instant on, as the audit trail says.
 
-    `starts`: how often the service began so, or went over to it when the site's mappings were read again.
+    `starts`: how often the service began so within the period, or went over to it when the site's mappings were read
+    again; 0 where it was so from before.
     """
 
     software: str
@@ -78,16 +80,35 @@ class Look:
 
 
 def versions_in(rows: Iterable[AuditRow], since: datetime | None) -> tuple[Versions, ...]:
-    """Tell from the trail under which software, policy and mappings the service decided in a period."""
+    """Tell from the trail under which software, policy and mappings the service decided in a period.
+
+    What was in force when the period began is carried into it, with when it began and no start within the period: of
+    each process (account and host) what it began with last, unless it was stopped since.
+    """
+    running: dict[str, Versions] = {}
     found: dict[tuple[str, str, str], Versions] = {}
     for row in rows:
         at = datetime.fromisoformat(row.at)
-        if row.action not in _BEGIN or (since is not None and at < since):
+        is_before = since is not None and at < since
+        if row.action == _END and is_before:
+            running.pop(row.actor, None)
+        if row.action not in _BEGIN:
             continue
         software, policy, mappings = (
             str(row.facts.get(name, "")) for name in ("software", "policy", "mappings")
         )
-        known = found.get((software, policy, mappings))
-        first, starts = (known.first_at, known.starts) if known else (at, 0)
-        found[software, policy, mappings] = Versions(software, policy, mappings, first, starts + 1)
+        one = Versions(software, policy, mappings, at, starts=0 if is_before else 1)
+        if is_before:
+            running[row.actor] = one
+        else:
+            _add(found, one)
+    for one in running.values():
+        _add(found, one)
     return tuple(sorted(found.values(), key=lambda one: one.first_at))
+
+
+def _add(found: dict[tuple[str, str, str], Versions], one: Versions) -> None:
+    key = (one.software, one.policy, one.mappings)
+    known = found.get(key, one)
+    starts = one.starts if known is one else known.starts + one.starts
+    found[key] = replace(one, first_at=min(known.first_at, one.first_at), starts=starts)

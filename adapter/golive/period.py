@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from adapter.ports import PassRecord
 from adapter.sync.loop import FAILED
-from adapter.sync.report import GOOD, LOOKS_AT_ALL
+from adapter.sync.report import GOOD, LOOKS_AT_ALL, PassKind
 from adapter.traffic import MILLISECONDS, RECEIVED, REQUESTS, SENT, requests_in
 
 _ERROR: Final = "error."
@@ -22,9 +22,13 @@ SHORTEST_SECONDS: Final = 1.0
 """A pass counts as this long at least, where a rate is worked out."""
 
 
+_LOOKS_AT_EVERYBODY: Final = frozenset({PassKind.SWEEP, PassKind.WALK})
+"""Kinds of passes after which nothing is left unseen where nobody can ask what changed."""
+
+
 @dataclass(frozen=True)
 class Gap:
-    """The longest time from the end of one good pass to the end of the next."""
+    """The longest time from the end of one good pass that left nothing unseen to the end of the next."""
 
     seconds: float
     begun: datetime
@@ -108,9 +112,16 @@ class Period:
         return (self.until - self.since).total_seconds() / 86_400
 
 
-def period_of(passes: Iterable[PassRecord]) -> Period:
-    """Add up the passes of a period, which come oldest first."""
-    count = _Count()
+def period_of(passes: Iterable[PassRecord], *, asks_what_changed: bool = True) -> Period:
+    """Add up the passes of a period, which come oldest first.
+
+    Args:
+        passes: of the period.
+        asks_what_changed: False where whom to look at is told by a list or by requests. Then a poll looks at the queue
+            alone, and only a walk over the list, or a sweep, ends the time in which a change may be unseen.
+
+    """
+    count = _Count(LOOKS_AT_ALL if asks_what_changed else _LOOKS_AT_EVERYBODY)
     for one in passes:
         count.add(one)
     return count.period()
@@ -118,11 +129,13 @@ def period_of(passes: Iterable[PassRecord]) -> Period:
 
 @dataclass
 class _Count:
-    """A period as it is read."""
+    """A period as it is read; `sees_all`: kinds of passes after which nothing is left unseen."""
 
+    sees_all: Collection[str]
     since: datetime | None = None
     until: datetime | None = None
     last_good: datetime | None = None
+    last_seen: datetime | None = None
     longest: Gap | None = None
     counted: int = 0
     busiest: Busiest | None = None
@@ -143,19 +156,21 @@ class _Count:
             self.of_kind[one.kind, "patients"] += one.counts.get("patients", 0)
             self.of_kind[one.kind, "requests"] += requests
         if one.outcome in GOOD and one.kind in LOOKS_AT_ALL:
-            self._note_good(one.ended_at)
+            self.last_good = one.ended_at
+        if one.outcome in GOOD and one.kind in self.sees_all:
+            self._note_seen(one.ended_at)
         if requests:
             self.counted += 1
             rate = requests / max(seconds, SHORTEST_SECONDS)
             if self.busiest is None or rate > self.busiest.per_second:
                 self.busiest = Busiest(one.started_at, requests, rate)
 
-    def _note_good(self, ended: datetime) -> None:
-        if self.last_good is not None:
-            gap = Gap((ended - self.last_good).total_seconds(), self.last_good, ended)
+    def _note_seen(self, ended: datetime) -> None:
+        if self.last_seen is not None:
+            gap = Gap((ended - self.last_seen).total_seconds(), self.last_seen, ended)
             if self.longest is None or gap.seconds > self.longest.seconds:
                 self.longest = gap
-        self.last_good = ended
+        self.last_seen = ended
 
     def period(self) -> Period:
         failures = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -50,6 +51,21 @@ def test_the_longest_gap_is_from_one_good_end_to_the_next() -> None:
     assert gap is not None
     assert (gap.seconds, gap.begun) == (658.0, NOON + timedelta(seconds=2))
     assert period.last_good == NOON + timedelta(minutes=12, seconds=2)
+
+
+def test_with_a_list_only_a_look_at_everybody_ends_the_gap() -> None:
+    polls = [a_pass(minute, kind="incremental") for minute in range(1, 10)]
+    walks = [
+        a_pass(0, kind="walk"),
+        *polls,
+        a_pass(10, kind="walk"),
+        a_pass(11, kind="incremental"),
+    ]
+    period = period_of(walks, asks_what_changed=False)
+    assert period.longest_gap is not None
+    assert period.longest_gap.seconds == 600.0
+    assert period.last_good == NOON + timedelta(minutes=11, seconds=2)
+    assert period_of(polls, asks_what_changed=False).longest_gap is None
 
 
 def test_one_good_pass_has_no_gap() -> None:
@@ -134,4 +150,30 @@ def test_versions_are_told_from_when_on_and_how_often_they_began() -> None:
         ("m1", 2, 13),
         ("m2", 1, 17),
     ]
-    assert [one.mappings for one in versions_in(rows, NOON + timedelta(hours=4))] == ["m2"]
+
+
+@pytest.mark.parametrize(
+    ("since_hour", "expected"),
+    [
+        (0, [("m1", 2, 13), ("m2", 2, 17)]),
+        (2, [("m1", 1, 13), ("m2", 2, 17)]),
+        (4, [("m1", 0, 13), ("m2", 2, 17)]),
+        (6, [("m2", 1, 17)]),
+        (8, [("m2", 1, 21)]),
+    ],
+    ids=["all", "began-before", "and-another-stopped-before", "changed-before", "stopped-before"],
+)
+def test_what_was_in_force_when_the_period_began_is_carried_into_it(
+    since_hour: int, expected: list[tuple[str, int, int]]
+) -> None:
+    old = {"software": "0.1", "policy": "p|1", "mappings": "m1"}
+    rows = [
+        _row("service-started", 1, **old),
+        replace(_row("service-started", 2, **old), actor="her2@standby"),
+        replace(_row("service-stopped", 3, **old), actor="her2@standby"),
+        _row("mappings-reloaded", 5, **{**old, "mappings": "m2"}),
+        _row("service-stopped", 7, **{**old, "mappings": "m2"}),
+        _row("service-started", 9, **{**old, "mappings": "m2"}),
+    ]
+    found = versions_in(rows, NOON + timedelta(hours=since_hour))
+    assert [(one.mappings, one.starts, one.first_at.hour) for one in found] == expected
