@@ -60,6 +60,7 @@ def _checked(settings: Settings) -> Iterator[str]:
     from adapter.cli.granted_text import granted_sentences
     from adapter.cli.site_text import overlay_sentences
     from adapter.sync.reading.searches import Searches
+    from adapter.sync.reading.sweep import results_of_everybody
 
     settings.source.base_url  # noqa: B018 - raises a sentence of its own before anything is opened
     with open_adapter(settings, Event()) as adapter:
@@ -77,6 +78,8 @@ def _checked(settings: Settings) -> Iterator[str]:
             yield from listed.warnings
         searches.prepare()
         yield from searches.warnings
+        if not searches.by_patient:
+            next(results_of_everybody(searches, alone=True), None)  # raises where no pass could run
         if not searches.proved:
             yield "No HER2 result was found there, so the searches could not be tried"
     yield "All good"
@@ -91,4 +94,6 @@ def _servers(adapter: Adapter) -> Iterator[str]:
         found = server.capability()
         yield f"{role} {server.base_url}: {found.software or 'a server'}, FHIR {found.fhir_version}"
         if found.system_interactions and "transaction" not in found.system_interactions:
-            yield f"{role} does not say that it takes transactions, which every write needs"
+            yield (
+                f"{role} does not say that it takes transactions: results are then written one resource at a time"
+            )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 class Topic(StrEnum):
@@ -34,6 +35,10 @@ class Topic(StrEnum):
     VERSIONS_KEPT = "versions in references"
     FOREIGN_REFERENCES = "references to another server"
     REMOVAL = "own resources afterwards"
+
+
+REFUSED: Final = "refused"
+"""Value of FORMS: searches that name no patient are refused."""
 
 
 class Standing(StrEnum):

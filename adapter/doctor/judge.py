@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
-from adapter.doctor.findings import Examination, Finding, Standing, Topic
+from adapter.doctor.findings import REFUSED, Examination, Finding, Standing, Topic
 from adapter.sync.measured import MeasuredSource, MeasuredTarget
 from adapter.sync.permissions import needed
+from adapter.sync.reading.sweep import WITHOUT_PATIENT
 from adapter.sync.strategy import WriteStrategy
 
 LEAST_OVERLAP: Final = 600.0
@@ -173,6 +174,8 @@ def _writing(found: Examination, target: MeasuredTarget | None, entries: int) ->
 
 
 def _reading(found: Examination, source: MeasuredSource | None) -> list[str]:
+    if found.value(Topic.FORMS) == REFUSED:
+        return [f"No pass can run here as it is set: {WITHOUT_PATIENT}"]
     if source is None:
         return [
             "How it reads is not decided: not measured. It tries each search at its start, as always"

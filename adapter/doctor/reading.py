@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import Final
 
 from adapter.doctor.bench import Bench
-from adapter.doctor.findings import Finding, Topic, measured, not_measured
+from adapter.doctor.findings import REFUSED, Finding, Topic, measured, not_measured
 from adapter.errors import NotAuthorised, ParameterDropped, PermanentServerError
 from adapter.fhir.references import reference_to
 from adapter.ports import JsonObject
 from adapter.sync.permissions import needed
 from adapter.sync.reading.search_params import at_or_after, last_updated
 from adapter.sync.reading.searches import Searches
+from adapter.sync.reading.sweep import results_of_everybody
 from adapter.sync.reading.trial import REFUSALS, Trial
 
 PAGE_SIZES: Final = (500, 250, 100, 50)
@@ -59,6 +60,10 @@ def forms(searches: Searches) -> Iterator[Finding]:
     """Prove the searches in use as a pass does, and tell whether changes can be asked for."""
     searches.prepare()
     said = "; ".join(searches.warnings)
+    if not searches.by_patient and _refuses_everybody(searches):
+        says = "a search that names no patient is refused: no pass by what changed can run"
+        yield measured(Topic.FORMS, says, works=False, value=REFUSED)
+        return
     if not searches.proved:
         yield not_measured(
             Topic.FORMS, said or "no HER2 result was found there that they could be tried on"
@@ -73,6 +78,16 @@ def forms(searches: Searches) -> Iterator[Finding]:
         return
     words = "finds what changed" if searches.incremental else "does not find what changed"
     yield measured(Topic.LAST_UPDATED, words, works=searches.incremental)
+
+
+def _refuses_everybody(searches: Searches) -> bool:
+    try:
+        next(results_of_everybody(searches, alone=True), None)
+    except PermanentServerError as error:
+        if isinstance(error, NotAuthorised) or error.status not in REFUSALS:
+            raise
+        return True
+    return False
 
 
 def changes(bench: Bench, probe: JsonObject) -> Finding:

@@ -287,6 +287,36 @@ def test_config_check_asks_the_server_and_writes_nothing(run: Run, sandbox: Sand
     assert run("config", "--check", HER2_FHIR_URL=f"{sandbox.base_url}/nowhere").code == 3
 
 
+@pytest.mark.parametrize(
+    "command", [["config", "--check"], ["sync"], ["doctor", "--read-only", "-o", "table"]]
+)
+def test_where_no_pass_can_run_the_setting_that_helps_is_named(
+    run: Run, sandbox: Sandbox, tmp_path: Path, command: list[str]
+) -> None:
+    sandbox.habits.choose(profile="epic")
+    ended = run(*command, HER2_FHIR_URL=sandbox.base_url, COLUMNS="400")
+    told = ended.out + ended.err
+
+    assert ended.code == (0 if command[0] == "doctor" else 3)
+    assert "set poll.discovery to patients or requests (docs/integrate.md)" in told
+    assert "All good" not in told
+    assert "Every pass reads everything" not in told
+
+    (tmp_path / "list.txt").write_text("ihc-0\n")
+    listed = {"HER2_POLL__DISCOVERY": "patients", "HER2_POLL__PATIENTS_FILE": "list.txt"}
+    again = run(*command, **listed)
+    assert (again.code, "poll.discovery to" in again.out + again.err) == (0, False), again.err
+
+
+def test_without_transactions_config_check_says_how_it_is_written_then(
+    run: Run, sandbox: Sandbox
+) -> None:
+    sandbox.habits.choose({"no-transactions": "405"})
+    ended = run("config", "--check", HER2_FHIR_URL=sandbox.base_url)
+    assert "results are then written one resource at a time" in ended.err
+    assert "All good" in ended.err
+
+
 def test_mappings_are_checked_and_listed(run: Run, tmp_path: Path) -> None:
     assert run("mappings", "check").code == 0
     names = [line["name"] for line in run("mappings", "list").lines]

@@ -5,16 +5,46 @@ The healer of whatever discovery missed, and the first pass of a site. It gather
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from adapter.ports import JsonObject
+from adapter.errors import PermanentServerError
+from adapter.ports import JsonObject, SearchPage
 from adapter.sync.reading.discover import NARRATIVES, OWN, RESULTS, WAKING_TYPES, Crawl
 from adapter.sync.reading.gather import Gatherer
 from adapter.sync.reading.landmarks import Landmark
 from adapter.sync.reading.pool import Gathered, Pool
+from adapter.sync.reading.searches import Searches
 from adapter.sync.references import patient_of
+
+_REFUSALS: Final = frozenset({400, 405, 422, 501})
+"""How servers refuse a search that names no patient."""
+WITHOUT_PATIENT: Final = (
+    "it refuses searches that name no patient, and passes by what changed need them: "
+    "set poll.discovery to patients or requests (docs/integrate.md)"
+)
+
+
+def results_of_everybody(
+    searches: Searches, *, alone: bool = False, seen: Callable[[SearchPage], None] = lambda _: None
+) -> Iterator[SearchPage]:
+    """Find the HER2 results of everybody; arguments as `Searches.results`.
+
+    Raises: ServerError as the port says; where the first search is refused it says what to set.
+    """
+    has_answered = False
+    try:
+        for page in searches.results(alone=alone, seen=seen):
+            has_answered = True
+            yield page
+    except PermanentServerError as error:
+        if has_answered or error.status not in _REFUSALS:
+            raise
+        raise PermanentServerError(
+            f"{error}; {WITHOUT_PATIENT}", status=error.status, code=error.code
+        ) from error
 
 
 def read_everything(gatherer: Gatherer) -> Sweep:
@@ -24,7 +54,7 @@ def read_everything(gatherer: Gatherer) -> Sweep:
     """
     searches = gatherer.searches
     pool, results, own = Pool(), Crawl(), Crawl()
-    for page in searches.results(seen=results.noting(gatherer.clock)):
+    for page in results_of_everybody(searches, seen=results.noting(gatherer.clock)):
         pool.add_results(page, searches.source.base_url)
     for page in searches.own():
         own.note(page, gatherer.clock.now())
