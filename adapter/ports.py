@@ -395,7 +395,7 @@ class StateStore(AuditTrail, Protocol):
     def acquire_lease(self, holder: str, *, now: datetime, seconds: float) -> int | None:
         """Take or renew the writer's lease; give its fencing number, or None while another holder has it.
 
-        A lease that would hold for many times its length was taken by a clock that ran ahead: it holds no more.
+        A lease that would hold for more than an hour was taken by a clock that ran ahead: it holds no more.
         """
         ...
 

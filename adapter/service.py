@@ -138,6 +138,7 @@ class Service:
             interval_seconds=self.settings.poll.interval_seconds,
             stopping=self.stop.is_set,
             attention=self._attention,
+            traffic=parts.traffic.counts,
         )
         sync = SyncRoute(
             self.inbox, parts.store, read_json, http.sync_patients, http.sync_wait_seconds

@@ -17,8 +17,8 @@ KEPT_PASSES = 100_000
 """How many passes the audit keeps: ten weeks at one a minute. Provenance keeps what was written."""
 READ_AT_ONCE = 1_000
 """How many of them are held in memory while a period is read."""
-LONGEST_LEASES = 10
-"""A lease that would hold for so many times its own length was taken by a clock that ran ahead, and holds no more."""
+LONGEST_LEASE_SECONDS = 3600.0
+"""No lease is given for longer: one that would hold for more was taken by a clock that ran ahead, and holds no more."""
 
 _log = structlog.get_logger()
 
@@ -90,7 +90,7 @@ class LedgerTables(Database):
         Args:
             holder: names this process, and no other one.
             now: the present instant; holders on several machines need clocks that agree within some minutes.
-            seconds: how long the lease holds from now.
+            seconds: how long the lease holds from now; LONGEST_LEASE_SECONDS at most.
 
         Returns:
             The fencing number: the same when a lease that is not over is renewed, a larger one than
@@ -100,7 +100,7 @@ class LedgerTables(Database):
         table = schema.lease
         with self._writing() as connection:
             row = connection.execute(select(table).where(table.c.id == schema.LEASE_ROW)).one()
-            longest = now + timedelta(seconds=LONGEST_LEASES * seconds)
+            longest = now + timedelta(seconds=LONGEST_LEASE_SECONDS)
             running = row.holder is not None and now < row.expires_at <= longest
             if running and row.holder != holder:
                 return None

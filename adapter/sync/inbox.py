@@ -145,10 +145,17 @@ class Inbox:
                 self._changed.wait(min(begins - now, _LOOK_SECONDS))
             return ()
 
-    def take_wakes(self) -> None:
-        """Note that a pass begins which will see whatever the wake-ups so far were about."""
+    def take_wakes(self) -> bool:
+        """Note that a pass begins which will see what the wake-ups so far were about; tell whether there were any."""
         with self._changed:
-            self._first_wake = None
+            were_any, self._first_wake = self._first_wake is not None, None
+            return were_any
+
+    def keep_wakes(self) -> None:
+        """Note that the pass which took the wake-ups saw nothing: they are still to be followed."""
+        with self._changed:
+            if self._first_wake is None:
+                self._first_wake = self._last_wake = self._now()
 
     def close(self) -> None:
         """Take nothing in any more, and tell everybody who waits."""

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from adapter.audit import AuditAction
-from adapter.errors import AdapterError, ServerError, StoreError, TemporaryServerError
+from adapter.errors import StoreError, TemporaryServerError
 from adapter.ports import PassRecord
 from adapter.sync.auditing import Auditor
 from adapter.sync.cycle import Cycle, Interrupts, Parts
@@ -99,9 +99,10 @@ class Loop:
         """
         self._record(AuditAction.SERVICE_STARTED)
         while not self.stopped():
-            if self.inbox is not None:
-                self.inbox.take_wakes()
+            were_woken = self.inbox.take_wakes() if self.inbox is not None else False
             outcome = self._attempt(PassOptions())
+            if self.inbox is not None and were_woken and _has_failed(outcome):
+                self.inbox.keep_wakes()
             if not self.stopped():
                 self._rest(outcome)
         if self.inbox is not None:
@@ -130,6 +131,7 @@ class Loop:
                 self.pulse.stands_by()
                 log.info("another_adapter_writes", wait_seconds=self.options.interval_seconds)
                 return AnotherWrites("another adapter writes; what is queued is done by that one")
+            self.pulse.holds_lease()
             if self.refresh is not None:
                 self.refresh.note()
             report = self.cycle.run_pass(asked)
@@ -191,7 +193,7 @@ class Loop:
         return interval
 
     def _peace_after(self, outcome: PassReport | Exception) -> float:
-        """Say how long no wake-up makes a pass begin: whoever wakes us cannot know that the server is in trouble.
+        """Say how long no wake-up makes a pass begin: whoever wakes us cannot know of a server or a state in trouble.
 
         Not for a whole interval where that is long: then wake-ups are what results wait for.
         """
@@ -199,9 +201,7 @@ class Loop:
         match outcome:
             case TemporaryServerError(retry_after_seconds=asked_for):
                 return max(interval, asked_for or 0.0)
-            case ServerError():
-                return interval
-        return 0.0
+        return interval if _has_failed(outcome) else 0.0
 
     def _serve(self, asks: Sequence[Ask]) -> None:
         """Look at the patients of these requests in one pass, and tell each what came of it."""
@@ -215,9 +215,8 @@ class Loop:
 
     def _note_failure(self, error: Exception, began: _Began) -> None:
         """Log a failure under an id that can be quoted, and put it into the audit."""
-        is_bug = not isinstance(error, AdapterError)
         event_id, now = uuid.uuid4().hex, self.parts.clock.now()
-        log.error("pass_failed", error=error, event_id=event_id, exc_info=error if is_bug else None)
+        log.error("pass_failed", error=error, event_id=event_id, exc_info=error)
         self.pulse.failed(error, event_id, at=now)
         record = PassRecord(
             started_at=began.at,
@@ -230,3 +229,8 @@ class Loop:
             self.parts.store.record_pass(record)
         except StoreError as store_error:
             log.warning("failure_not_recorded", error=store_error)
+
+
+def _has_failed(outcome: PassReport | Exception) -> bool:
+    """Whether a pass ended in an error; that another adapter writes is none."""
+    return isinstance(outcome, Exception) and not isinstance(outcome, AnotherWrites)

@@ -18,8 +18,9 @@ class Beat:
     `good_since`: when the last pass began that did everything that was due and left nothing undone. `seen_since`: what
     changed later than that may be unseen; it is earlier than `good_since` where a list of patients is walked now and
     then. `busy_since`: when the pass under way began. `holds_lease`: as of the last
-    pass tried, None before the first. `last_error`, `error_id`, `failed_at`: of the last pass that failed;
-    `failures` counts those without a good one since. `passes`: kind and outcome → how many in this process.
+    pass tried, None before the first. `last`: the last report, and `last_error`, `error_id`, `failed_at` of the last
+    pass that failed, since this process writes; `failures` counts those without a good one since. `passes`: kind and
+    outcome → how many in this process.
     `totals`: the flat counts of all reports of this process, summed.
     """
 
@@ -50,9 +51,23 @@ class Pulse:
         return self._beat
 
     def stands_by(self) -> None:
-        """Note that another process writes."""
+        """Note that another process writes: what this one met before is that one's to tell."""
         with self._lock:
-            self._beat = replace(self._beat, holds_lease=False, busy_since=None)
+            self._beat = replace(
+                self._beat,
+                holds_lease=False,
+                busy_since=None,
+                last=None,
+                last_error="",
+                error_id="",
+                failed_at=None,
+                failures=0,
+            )
+
+    def holds_lease(self) -> None:
+        """Note that this process writes, however its pass may end."""
+        with self._lock:
+            self._beat = replace(self._beat, holds_lease=True)
 
     def began(self, at: datetime) -> None:
         """Note that a pass is under way."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,13 +19,16 @@ from adapter.web.access import Role
 from adapter.web.answers import json_answer
 from adapter.web.routes import Route
 
+STUCK_SECONDS: Final = 7200.0
+"""A pass in which no request has ended for so long does not go on: longer than a server may ask us to wait."""
 
-@dataclass(frozen=True)
+
+@dataclass
 class Health:
     """What readiness is judged by.
 
     `interval_seconds`: between two passes. `stopping`: whether a stop was asked for. `attention`: codes and sentences
-    of what a person has to look at while the service goes on.
+    of what a person has to look at while the service goes on. `traffic`: requests to the FHIR servers that have ended.
     """
 
     pulse: Pulse
@@ -34,6 +37,9 @@ class Health:
     interval_seconds: float
     stopping: Callable[[], bool]
     attention: Callable[[], dict[str, str]] = dict
+    traffic: Callable[[], Mapping[str, int]] = dict
+    _ended: Mapping[str, int] = field(default_factory=dict)
+    _moved_at: datetime | None = None
 
     def routes(self) -> tuple[Route, ...]:
         """Give the rows of this room."""
@@ -83,7 +89,7 @@ class Health:
             yield "stopping", "A stop was asked for."
         if beat.holds_lease is False:
             return  # it stands by: another process sees to everything
-        if beat.good_since is None and beat.failures == 0 and beat.last is None:
+        if beat.failures == 0 and beat.last is None:
             yield "starting", "The first pass has not ended yet."
         elif self._is_stale(beat, now):
             yield (
@@ -91,12 +97,29 @@ class Health:
                 f"No pass has taken in everything within {STALE_INTERVALS} intervals"
                 f"{f'; the last one failed ({beat.last_error})' if beat.failures else ''}.",
             )
+        if self._is_stuck(beat, now):
+            yield (
+                "stuck",
+                f"A pass is under way, and no request of it has ended for {STUCK_SECONDS:.0f} s.",
+            )
 
     def _is_stale(self, beat: Beat, now: datetime) -> bool:
         # A pass that runs long is no trouble while it runs: what it began with is fresh when it ends.
         since = beat.busy_since if beat.busy_since and not beat.failures else now
         good = beat.good_since or beat.started_at
         return since - good > timedelta(seconds=STALE_INTERVALS * self.interval_seconds)
+
+    def _is_stuck(self, beat: Beat, now: datetime) -> bool:
+        ended = dict(self.traffic())
+        began = beat.busy_since
+        if (
+            began is None
+            or self._moved_at is None
+            or self._moved_at < began
+            or ended != self._ended
+        ):
+            self._ended, self._moved_at = ended, now
+        return now - self._moved_at > timedelta(seconds=STUCK_SECONDS)
 
     def _attention(self, beat: Beat, stored: dict[str, int]) -> Iterator[tuple[str, str]]:
         if beat.holds_lease is False:

@@ -115,6 +115,10 @@ class SyncRoute:
             raise _STOPPING from None
         except AdapterError as error:
             raise _failed(error) from None
+        if (
+            report.outcome is PassOutcome.STOPPED
+        ):  # before these patients were looked at, or some of them
+            raise _STOPPING
         return json_answer(answer(report, ask.patients))
 
     def _patience(self, request: Request) -> float:
@@ -258,7 +262,7 @@ _ANSWER: Final = {
                     *("status", "notice", "changed", "unfinished", "samples", "setAside", "parked")
                 ],
                 "properties": {
-                    "status": {"enum": ["done", "observed", "braked", "stopped"]},
+                    "status": {"enum": ["done", "observed", "braked"]},
                     "notice": {"type": "string"},
                     "changed": {"type": "integer", "minimum": 0},
                     "unfinished": {"type": "array", "items": {"type": "string"}},

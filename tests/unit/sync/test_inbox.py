@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from adapter.errors import TemporaryServerError
+from adapter.errors import StoreError, TemporaryServerError
 from adapter.ports import SearchParams
 from adapter.sync.cycle import PassReport, SyncOptions
 from adapter.sync.inbox import AnotherWrites, Inbox, InboxClosed, InboxFull, InboxLimits
@@ -133,6 +133,29 @@ def test_a_wake_up_waits_a_minute_for_a_server_in_trouble_and_not_an_hour() -> N
     assert 60 < running.began[0] < 90
 
 
+@pytest.mark.parametrize("error", [TemporaryServerError("503", status=503), StoreError("disk")])
+def test_what_woke_a_pass_that_failed_is_followed_until_one_has_seen_it(error: Exception) -> None:
+    site, seconds = Site(), Seconds()
+    running = Running(site, seconds, passes=5)
+
+    def break_down() -> None:
+        site.server.refuse_search = _raising(*[error] * 3)
+        running.inbox.wake()
+
+    seconds.then.append((10, break_down))
+    running.run()
+    assert [one.outcome for one in site.store.audit] == ["done", *["failed"] * 3, "done"]
+    assert 180 < running.began[1] < 260
+    assert running.inbox.wakes == 1
+
+
+def test_a_pass_that_fails_and_was_woken_by_nobody_waits_for_its_hour() -> None:
+    site, seconds = Site(), Seconds()
+    site.server.refuse_search = _raising(TemporaryServerError("503", status=503))
+    running = Running(site, seconds, passes=2).run()
+    assert running.began[0] > 3600
+
+
 def test_who_asks_gets_the_report_of_the_pass_over_their_patients() -> None:
     site, seconds = Site(), Seconds()
     site.laboratory.ihc("anna", "1+")
@@ -204,7 +227,7 @@ def test_a_pass_that_fails_is_told_to_who_asked_and_the_loop_goes_on() -> None:
 
 def test_who_asks_while_another_adapter_writes_is_told_so() -> None:
     site, seconds = Site(), Seconds()
-    site.store.acquire_lease("another", now=site.clock.now(), seconds=10_000_000)
+    site.store.acquire_lease("another", now=site.clock.now(), seconds=3600)
     inbox = Inbox(seconds_now=seconds)
     ask = inbox.ask(("Patient/anna",))
     loop = Loop(
@@ -273,8 +296,8 @@ def test_a_request_that_nobody_waits_for_any_more_is_dropped() -> None:
     assert inbox.wait(inbox.now() + 60, stopped=lambda: False) == (there,)
 
 
-def _raising(error: Exception) -> Callable[[SearchParams], bool]:
-    left = [error]
+def _raising(*errors: Exception) -> Callable[[SearchParams], bool]:
+    left = list(errors)
 
     def refuse(_: SearchParams) -> bool:
         if left:

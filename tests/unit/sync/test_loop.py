@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
+
 from adapter.errors import NotAuthorised, TemporaryServerError
 from adapter.ports import SearchParams
 from adapter.sync.cycle import PassReport, SyncOptions
@@ -140,6 +142,25 @@ def test_a_pass_that_fails_half_way_is_healed_by_the_next_one() -> None:
     Running(site, rounds=7).run()
     assert len(site.derived()) == 30
     site.assert_sound()
+
+
+def test_the_log_says_in_words_why_a_pass_failed() -> None:
+    site = Site()
+    site.server.refuse_search = _raising(iter([NotAuthorised("the scope is missing", status=403)]))
+    with structlog.testing.capture_logs() as lines:
+        Running(site, rounds=1).run()
+    (failed,) = [one for one in lines if one["event"] == "pass_failed"]
+    assert isinstance(failed["exc_info"], NotAuthorised)
+
+
+def test_one_that_took_over_says_that_it_writes_though_its_passes_fail() -> None:
+    site = Site()
+    running = Running(site, rounds=1)
+    running.loop.pulse.stands_by()
+    site.server.refuse_search = _raising(iter([NotAuthorised("no", status=403)]))
+    running.run()
+    assert running.loop.pulse.beat.holds_lease is True
+    assert running.loop.pulse.beat.failures == 1
 
 
 def _raising(errors: object) -> Callable[[SearchParams], bool]:

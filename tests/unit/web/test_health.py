@@ -5,6 +5,7 @@ Protects that an adapter which sees nothing is never called ready (H15).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from adapter.errors import StoreError, TemporaryServerError
 from adapter.sync.cycle import PassReport
+from adapter.sync.planning.brakes import BrakeState
 from adapter.sync.pulse import Pulse
 from adapter.sync.report import PassKind, PassOutcome
 from adapter.web.health import Health, unseen_seconds
@@ -86,6 +88,46 @@ def test_a_long_sweep_is_not_stale_while_it_runs(site: Site) -> None:
     site.clock.advance(hours=2)
     assert health.judge()["ready"] is True
     assert unseen_seconds(health.pulse.beat, site.clock.now()) > 7000
+
+
+def test_a_pass_in_which_nothing_moves_is_stuck(site: Site) -> None:
+    ended = {"source.search": 1}
+    health = replace(health_of(site), traffic=lambda: ended)
+    health.pulse.ended(report(site), is_whole=True)
+    health.pulse.began(site.clock.now())
+    for _ in range(5):
+        site.clock.advance(hours=1)
+        ended["source.search"] += 1
+        assert health.judge()["ready"] is True
+    site.clock.advance(hours=1)
+    assert health.judge()["ready"] is True
+    site.clock.advance(hours=2)
+    assert list(health.judge()["because"]) == ["stuck"]
+    ended["source.search"] += 1
+    assert health.judge()["ready"] is True
+
+
+def test_after_a_takeover_every_failed_pass_is_told(site: Site) -> None:
+    health = health_of(site)
+    health.pulse.stands_by()
+    health.pulse.holds_lease()
+    for _ in range(4):
+        site.clock.advance(60)
+        health.pulse.failed(TemporaryServerError("503"), "ab" * 16, at=site.clock.now())
+    judged = health.judge()
+    assert (judged["writes"], list(judged["because"])) == (True, ["stale"])
+
+
+def test_what_one_met_before_it_stood_by_is_not_told_for_ever(site: Site) -> None:
+    health = health_of(site)
+    health.pulse.ended(report(site, brake=BrakeState(engaged=True)), is_whole=True)
+    health.pulse.failed(TemporaryServerError("503"), "ab" * 16, at=site.clock.now())
+    health.pulse.stands_by()
+    judged = health.judge()
+    assert (judged["failures_in_a_row"], judged["last_error"]) == (0, None)
+    assert list(judged["attention"]) == ["stands-by"]
+    health.pulse.holds_lease()
+    assert list(health.judge()["because"]) == ["starting"]
 
 
 def test_passes_that_are_braked_do_not_count_as_seeing(site: Site) -> None:

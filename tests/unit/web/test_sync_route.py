@@ -17,6 +17,8 @@ import requests
 
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
+from adapter.sync.one_pass import OnePass
+from adapter.sync.scope import Scope
 from tests.unit.web.running import Running, categories, put, running, until
 from tests.workloads.content import result
 
@@ -196,6 +198,23 @@ def test_what_was_asked_for_is_done_after_a_restart(tmp_path: Path) -> None:
             store.release_lease("another")
         with running(tmp_path, sandbox=sandbox):
             assert categories(sandbox) == {"anna": "low"}
+
+
+def test_one_whose_pass_a_stop_cut_short_is_told_to_come_again(
+    served: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.put_result("anna", "3+")
+    scope = OnePass._scope
+
+    def stopped_meanwhile(one: OnePass) -> Scope:
+        chosen = scope(one)
+        served.stop.set()
+        return chosen
+
+    monkeypatch.setattr(OnePass, "_scope", stopped_meanwhile)
+    answer = served.post("/sync", "sync", json={"patient": "anna"})
+    assert (answer.status_code, answer.json()["error"]) == (503, "stopping")
+    assert answer.headers["Retry-After"]
 
 
 def test_a_server_that_is_away_is_told_and_the_patient_stays_queued(tmp_path: Path) -> None:
