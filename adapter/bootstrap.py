@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import adapter
 from adapter.connections import auths_of, server_of
-from adapter.errors import MappingError
+from adapter.errors import MappingError, StoreError
 from adapter.her2.policy import POLICIES
 from adapter.measurements import server_chooses_ids, with_measured
 from adapter.terminology.catalogue import load_catalogue
@@ -262,11 +262,27 @@ def actor() -> str:
     return f"{account}@{socket.gethostname()}"
 
 
+def require_state(settings: Settings) -> None:
+    """Refuse to go on where no state was kept yet: who asks after it looks in the wrong place. Raises StoreError."""
+    from adapter.store import is_kept, place_of
+
+    if not is_kept(settings.store.url, connect=True):
+        raise StoreError(
+            f"There is no state store {place_of(settings.store.url)}, and none is made for this: "
+            "name that of the service (store.url, HER2_STATE_URL), or run a pass first"
+        )
+
+
 @contextmanager
-def open_state(settings: Settings) -> Iterator[StateStore]:
-    """Open the state store for as long as the block lasts; raises StoreError."""
+def open_state(settings: Settings, *, may_make: bool = False) -> Iterator[StateStore]:
+    """Open the state store for as long as the block lasts; raises StoreError.
+
+    `may_make`: one that is not there is made; else it is refused.
+    """
     from adapter.store import open_store
 
+    if not may_make:
+        require_state(settings)
     secret = settings.store.audit_key
     key = secret.get_secret_value().encode() if secret else None
     with open_store(settings.store.url, audit_key=key) as store:
@@ -303,7 +319,7 @@ def open_adapter(
     settings = with_site(settings)
     catalogue, links = catalogue_of(settings), links_of(settings)
     with ExitStack() as opened:
-        store = opened.enter_context(open_state(settings))
+        store = opened.enter_context(open_state(settings, may_make=True))
         settings, incremental = with_measured(settings, store)
         options = options_of(settings, incremental=incremental)
         creates = server_chooses_ids(settings, store, options.send)

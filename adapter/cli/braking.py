@@ -30,11 +30,12 @@ def show(shared: Shared) -> int:
     Computed anew and written nowhere; a release goes as far as this and no further. Ends in 5 while
     a brake holds anything back.
     """
-    from adapter.bootstrap import open_adapter
+    from adapter.bootstrap import open_adapter, require_state
     from adapter.cli.pass_report import print_pass
     from adapter.sync.cycle import Cycle
 
     settings = shared.settings(quiet=True)
+    require_state(settings)
     with (
         stop_on_signals() as stop,
         shown_progress() as watched,
@@ -58,7 +59,7 @@ def show(shared: Shared) -> int:
 
 def release(shared: Shared, by: By) -> int:
     """Let go what `brake show` showed last: one pass, which stops if it would go any further."""
-    from adapter.bootstrap import open_adapter
+    from adapter.bootstrap import open_adapter, require_state
     from adapter.cli.pass_report import print_pass
     from adapter.sync.cycle import Cycle, Interrupts, PassOptions
     from adapter.sync.releasing import shown_marks
@@ -69,6 +70,7 @@ def release(shared: Shared, by: By) -> int:
     settings = shared.settings(quiet=True)
     if settings.mode == "observe":
         raise typer.BadParameter("mode is observe: nothing is written, so nothing can be let go")
+    require_state(settings)
     with (
         stop_on_signals() as stop,
         shown_progress() as watched,

@@ -56,6 +56,7 @@ def status(shared: Shared, check: Check = False) -> int:
     from adapter.bootstrap import open_state
     from adapter.cli.in_force_text import mapping_facts
     from adapter.cli.signing import signature_facts
+    from adapter.store import place_of
     from adapter.sync.options import STALE_INTERVALS
 
     settings = shared.settings(quiet=True)
@@ -63,7 +64,8 @@ def status(shared: Shared, check: Check = False) -> int:
     with open_state(settings) as store:
         passes = store.passes()
         fresh_within = timedelta(seconds=STALE_INTERVALS * settings.poll.interval_seconds)
-        facts = _facts(store, now, fresh_within) | mapping_facts(store)
+        facts = {"state": place_of(settings.store.url)}
+        facts |= _facts(store, now, fresh_within) | mapping_facts(store)
     facts |= signature_facts(settings)
     rows = [{"kind": "status", **facts}, *map(_pass_row, passes)]
     if shared.form.value == "table":

@@ -4,7 +4,7 @@ It is a cache: everything in it can be rebuilt from the FHIR server. It holds lo
 fingerprints and frozen bundles, and no copy of a source.
 """
 
-from adapter.store.opening import is_kept, open_store
+from adapter.store.opening import is_kept, open_store, place_of
 from adapter.store.sql_store import SqlStateStore
 
-__all__ = ["SqlStateStore", "is_kept", "open_store"]
+__all__ = ["SqlStateStore", "is_kept", "open_store", "place_of"]

@@ -76,6 +76,16 @@ def is_kept(url: str, *, connect: bool) -> bool:
     return connect if file is None else file.exists()
 
 
+def place_of(url: str) -> str:
+    """Say where a store is kept: the whole path of a file, else the address without its password.
+
+    Raises: StoreError for an unusable URL.
+    """
+    address = read_url(url)
+    file = sqlite_file(address)
+    return address.render_as_string(hide_password=True) if file is None else str(file.absolute())
+
+
 def _begun(store: SqlStateStore, outcome: str, *, at: datetime, **facts: str) -> SqlStateStore:
     """Begin the audit trail where there is none: it is no cache, so a new one says why it begins."""
     try:

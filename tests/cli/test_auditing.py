@@ -38,7 +38,8 @@ def test_the_whole_trail_names_no_patient(run: Run, sandbox: Sandbox) -> None:
     assert {line["details"] for line in ended.lines if line["action"] == "created"} == {"sealed"}
 
 
-def test_a_patient_of_whom_nothing_is_recorded_is_told(run: Run) -> None:
+def test_a_patient_of_whom_nothing_is_recorded_is_told(run: Run, sandbox: Sandbox) -> None:
+    synced(run, sandbox)
     ended = run("audit", "show", "--patient", "nobody")
     assert (ended.code, ended.out) == (0, "")
     assert "Nothing is recorded of this patient, or they were erased" in ended.err
@@ -65,14 +66,19 @@ def test_the_first_wrong_row_is_named_and_the_command_ends_in_5(
     assert "Row 3: this row, or the order of rows" in ended.err
 
 
-def test_a_head_that_was_kept_is_found_again_and_a_foreign_one_is_not(run: Run) -> None:
+def test_a_head_that_was_kept_is_found_again_and_a_foreign_one_is_not(
+    run: Run, sandbox: Sandbox
+) -> None:
+    synced(run, sandbox)
     kept = run("audit", "head", "-o", "ndjson").lines[0]["head"]
     assert run("audit", "verify", "--head", kept).code == 0
     assert run("audit", "verify", "--head", "1:" + "0" * 64).code == 5
 
 
-def test_the_trail_of_a_key_that_was_replaced_needs_the_old_one(run: Run, tmp_path: Path) -> None:
-    run("audit", "head")
+def test_the_trail_of_a_key_that_was_replaced_needs_the_old_one(
+    run: Run, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    synced(run, sandbox)
     other = {"HER2_STORE__AUDIT_KEY": "k" * 40}
     assert run("audit", "verify", **other).code == 5
     old = tmp_path / "state.sqlite.audit-key"

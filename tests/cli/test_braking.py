@@ -82,7 +82,8 @@ def test_a_release_by_a_name_lets_go_what_was_shown_and_is_recorded(
 
 
 def test_nothing_held_back_is_told(run: Run, sandbox: Sandbox) -> None:
-    ended = run("brake", "show", HER2_FHIR_URL=sandbox.base_url)
+    run("sync", HER2_FHIR_URL=sandbox.base_url)
+    ended = run("brake", "show")
     assert ended.code == 0
     assert "No brake was engaged" in ended.err
 

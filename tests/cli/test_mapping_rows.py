@@ -111,6 +111,8 @@ def test_the_folder_of_the_settings_is_extended_and_its_url_kept(run: Run, tmp_p
 def test_a_refusal_says_why_and_writes_nothing(
     run: Run, tmp_path: Path, options: tuple[str, ...], says: str
 ) -> None:
+    with open_store(f"sqlite:///{tmp_path / 'state.sqlite'}"):
+        pass
     ended = run("mappings", "add", *SIGNED, *options)
     assert ended.code == 2
     assert says in " ".join(ended.err.replace("│", " ").split())

@@ -12,7 +12,7 @@ import pytest
 
 from adapter.ports import ParkedCase, PassRecord, StateStore
 from adapter.sandbox.server import Sandbox
-from adapter.store import open_store
+from adapter.store import open_store, place_of
 from adapter.sync.in_force import MappingsInForce, keep
 from adapter.sync.measured import MeasuredSource, Measurement, remember
 from adapter.sync.releasing import BRAKE
@@ -136,6 +136,42 @@ def test_status_tells_queue_parked_brake_and_the_last_passes(run: Run, tmp_path:
     table = run("status", "-o", "table").out
     assert "brake engaged" in table
     assert "incremental" in table
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["status"],
+        ["status", "--check"],
+        ["parked", "list"],
+        ["parked", "retry"],
+        ["unmapped"],
+        ["audit", "show"],
+        ["audit", "verify"],
+        ["audit", "head"],
+        ["brake", "show"],
+        ["brake", "release", "--by", "Dr. Example"],
+        ["erase", "--patient", "a"],
+        ["mappings", "add", "1a2b3c4d", "--means", "ihc", "--by", "x", "--overlay", "site"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_asks_after_the_state_makes_none(
+    run: Run, sandbox: Sandbox, tmp_path: Path, command: list[str]
+) -> None:
+    ended = run(*command, HER2_FHIR_URL=sandbox.base_url, HER2_STATE_URL="sqlite:///other.sqlite")
+
+    assert ended.code == 3, ended.err
+    assert f"There is no state store {tmp_path / 'other.sqlite'}" in ended.err
+    assert list(tmp_path.glob("other*")) == []
+
+
+def test_status_names_the_state_it_read_without_a_password(run: Run, tmp_path: Path) -> None:
+    with state(tmp_path):
+        pass
+    facts = run("status", HER2_STATE_URL="sqlite:///state.sqlite").lines[0]
+    assert facts["state"] == str(tmp_path / "state.sqlite")
+    assert place_of("postgresql://me:secret@db.test/her2").endswith("me:***@db.test/her2")
 
 
 def test_parked_results_are_listed_and_sent_again_on_request(run: Run, tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import adapter
+from adapter.store import open_store
 from adapter.terminology.catalogue import load_catalogue
 from tests.cli.conftest import Run
 from tests.unit.terminology.mapping_sets import change, overlay, site_map
@@ -25,6 +27,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
 
 
 def status(run: Run, *flags: str, **environment: str) -> dict[str, Any]:
+    with open_store(os.environ["HER2_STATE_URL"]):
+        pass  # status makes none
     ended = run("status", *flags, **environment)
     assert ended.code == 0
     return ended.lines[0]
