@@ -85,6 +85,7 @@ def read_ihc(stated: IhcResult, policy: Policy, scored_at: str | None = None) ->
 OFF_SCALE = Reason(
     "ihc-score-off-scale", "An IHC score is stated that is not on the 0 to 3+ scale."
 )
+IMPLAUSIBLE = Reason("percent-implausible", "A share of cells is not between 0 and 100 %.")
 
 
 def _read_word(stated: IhcResult) -> IhcReading:
@@ -162,8 +163,8 @@ def _pattern_against_score(
     if percent is None:
         return []
     cells = Interval.of(percent)
-    if cells.low < 0 or (cells.high > 100 and cells.high.is_finite()):
-        return [Reason("percent-implausible", "A share of cells is not between 0 and 100 %.")]
+    if _is_no_share(cells):
+        return [IMPLAUSIBLE]
     if staining is Staining.FAINT_INCOMPLETE and cells.is_exact and cells.high == 0:
         return [Reason("percent-against-staining", "Faint staining is stated in 0 % of cells.")]
     if staining is Staining.NONE and not cells.may_be_at_most(Decimal(0)):
@@ -201,6 +202,11 @@ def _percent_against_score(
     ]
 
 
+def _is_no_share(cells: Interval) -> bool:
+    highest = cells.high if cells.high.is_finite() else cells.low
+    return cells.low < 0 or highest > 100
+
+
 def _is_at_most_ten(cells: Interval) -> bool:
     return not cells.may_exceed(STAINED_CELLS_ABOVE_PERCENT)
 
@@ -216,6 +222,8 @@ def _is_above_ten(cells: Interval) -> bool:
 def _uniform_intense_against_score(score: IhcScore, percent: Measurement) -> list[Reason]:
     """Hold LOINC 85328-3, a share of intense complete staining, against the score."""
     cells = Interval.of(percent)
+    if _is_no_share(cells):
+        return [IMPLAUSIBLE]
     if score in NEGATIVE_SCORES:
         wrong = not (cells.low == 0 and not cells.low_open)
     elif score is TWO:
