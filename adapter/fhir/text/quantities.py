@@ -26,6 +26,8 @@ NAMES: Final = {
 """What a quantity is called where a person reads of it."""
 HIGHEST_RATIO: Final = 100
 """A larger bare number is a year, a count or an identifier, no ratio."""
+FEWEST_COUNTED: Final = 20
+"""Cells that an ISH count needs at least [G Fig 2-6]; no smaller number is taken for one."""
 _CELLS: Final = "cells"
 
 Items = Sequence[str | Measurement]
@@ -43,7 +45,8 @@ def bind(items: Items) -> Bound | None:
     """Give each number its quantity: all stand before their numbers, or all behind.
 
     A single number may stand bare. How many cells were counted is no result and is left out. None
-    where two numbers are bare, or one is bare beside one that is not ("1.4 copies 3.2").
+    where two numbers are bare, or one is bare beside one that is not ("1.4 copies 3.2"), and where
+    so few cells are spoken of that they cannot be those counted ("3+ in 0 cells").
     """
     items = _without_cells_counted(items)
     numbers = [item for item in items if isinstance(item, Measurement)]
@@ -55,6 +58,8 @@ def bind(items: Items) -> Bound | None:
     if len(numbers) != len(quantities) or not _alternate(items):
         return None
     pairs = list(zip(quantities, numbers, strict=True))
+    if any(quantity == _CELLS and not _is_count(number) for quantity, number in pairs):
+        return None
     return Bound(
         [pair for pair in pairs if pair[0] not in (PERCENT, _CELLS)],
         [number for quantity, number in pairs if quantity == PERCENT],
@@ -67,7 +72,11 @@ def _without_cells_counted(items: Items) -> Items:
     if len(items) < 2 or items[-1] != _CELLS or not isinstance(items[-2], Measurement):
         return items
     is_free = len(items) == 2 or isinstance(items[-3], Measurement)
-    return items[:-2] if is_free else items
+    return items[:-2] if is_free and _is_count(items[-2]) else items
+
+
+def _is_count(number: Measurement) -> bool:
+    return max(number.value, number.upper or number.value) >= FEWEST_COUNTED
 
 
 def _alternate(items: Items) -> bool:

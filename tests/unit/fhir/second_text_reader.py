@@ -217,6 +217,8 @@ class Statement:
         elif kind == "her2" and found["sign"]:
             word = "positive" if found["sign"] == "+" else "negative"
             _add(self.words[here], word)
+        elif kind == "counted" and Decimal(found.group().split()[0].replace(",", ".")) < 20:
+            raise Unread("no count of cells is so small")
         elif kind == "percent":
             _add(self.percents, _measured("percent_of", found))
         elif kind in SAYS_NUMBER:
