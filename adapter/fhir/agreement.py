@@ -5,18 +5,21 @@ A note never gives a category; it can only send one to review (rules: Which resu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from adapter.fhir.answer import known_words
 from adapter.fhir.meanings import result_word_of, scores_of
 from adapter.fhir.stated import Stated, join, stated_text
-from adapter.fhir.terms import Terms
+from adapter.fhir.terms import Terms, meanings
+from adapter.fhir.text.parts import BOUNDARIES
 from adapter.fhir.text.sums import LOW_WORDS
+from adapter.fhir.text.tokens import Token
 from adapter.her2.ihc import WORD_AGREES_WITH, read_ihc
 from adapter.her2.ish import read_ish
 from adapter.her2.model import IhcResult, IhcScore, IshResult, Reason, ResultWord
 from adapter.her2.policy import ASCO_CAP_2023
 from adapter.her2.table import NEGATIVE_COLUMNS, POSITIVE_COLUMNS
+from adapter.terminology.vocabulary import WordKind
 
 _NO_RESULT = (None, ResultWord.NOT_DONE)
 _NEGATIVE_KINDS = (ResultWord.NEGATIVE, ResultWord.LOW, ResultWord.ULTRALOW)
@@ -58,14 +61,44 @@ def with_note(value: Stated, note: Stated) -> Stated:
 def unclear_against(texts: Iterable[str], value: Stated, terms: Terms) -> str:
     """Say both sides where a text that is not understood whole holds a score or word against a value.
 
-    "" where it holds none. Such a text gives no result: "Positive, see comment" beside 1+.
+    "" where it holds none. Such a text gives no result: "Positive, see comment" beside 1+, "not
+    positive" beside 3+, "detected" beside 0.
     """
-    against = sorted(
-        word
-        for word in {word for text in texts for word in known_words(terms.tokens(text))}
-        if (meant := _meant_by(word)) is not None and note_differs(meant, value)
-    )
+    read = [terms.tokens(text) for text in texts]
+    said = {word for tokens in read for word in known_words(tokens)}
+    denied = {word for tokens in read for word in _denied(tokens)}
+    for presence in {word for tokens in read for word in meanings(tokens, WordKind.PRESENCE)}:
+        (denied if presence == ResultWord.POSITIVE else said).add(ResultWord.NEGATIVE.value)
+    against = [word for word in sorted(said) if _differs(word, value)]
+    against += [f"not {word}" for word in sorted(denied) if _agrees(word, value)]
     return f"{' and '.join(against)} against {stated_text(value)}" if against else ""
+
+
+def _denied(tokens: tuple[Token, ...]) -> Iterator[str]:
+    """Name the scores and words that stand behind a negation within their clause."""
+    is_denied = False
+    clause: list[Token] = []
+    for token in tokens:
+        if token.is_sign(*BOUNDARIES):
+            yield from known_words(tuple(clause))
+            is_denied, clause = False, []
+        elif is_denied:
+            clause.append(token)
+        is_denied |= token.is_word(WordKind.NEGATION)
+    yield from known_words(tuple(clause))
+
+
+def _differs(word: str, value: Stated) -> bool:
+    meant = _meant_by(word)
+    return meant is not None and note_differs(meant, value)
+
+
+def _agrees(word: str, value: Stated) -> bool:
+    """Whether a value states what a word says, so that its denial contradicts the value."""
+    meant = _meant_by(word)
+    if meant is None or value.is_empty or (meant.ihc and value.ihc is None):
+        return False
+    return not note_differs(meant, value)
 
 
 def _meant_by(word: str) -> Stated | None:

@@ -109,7 +109,7 @@ def concept_answer(concept: JsonObject, asked: TestRole, terms: Terms) -> Answer
     return Answer(
         NOTHING if problem else base,
         problem,
-        tuple(said),
+        tuple(said) or tuple(row.display for row in coded.rows),
         unknown,
         marker=marker_of(reading.marker for reading in whole if reading.marker),
         adjudicated=any(reading.adjudicated for reading in whole),

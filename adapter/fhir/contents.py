@@ -11,15 +11,16 @@ from typing import Final
 
 from adapter.fhir.agreement import note_differs, unclear_against
 from adapter.fhir.answer import Answer, answer_of, concept_answer
-from adapter.fhir.cells import is_count_of_cells, is_number, share_of_cells
+from adapter.fhir.cells import answer_of_cells, is_count_of_cells, is_number, share_of_cells
 from adapter.fhir.meanings import ASSAY_OF_ROLE
-from adapter.fhir.question import ROLE_OF_ASSAY, Question, question_of
+from adapter.fhir.question import ROLE_OF_ASSAY, Asks, Question, question_of
 from adapter.fhir.references import Graph, reference_to
 from adapter.fhir.shapes import codings, is_filled, objects, string, texts
 from adapter.fhir.stated import NOTHING, STATED_TWICE, Conflict, Stated, join, stated_text
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms, holds
-from adapter.fhir.text.reader import marker_of
+from adapter.fhir.text.clause import OTHER_ANALYTE
+from adapter.fhir.text.reader import MAX_LENGTH, marker_of
 from adapter.fhir.text.remarks import remarks_in, understood_whole
 from adapter.her2.model import Assay, IshResult, RepeatMarker, ResultWord
 from adapter.her2.wording import ihc_said
@@ -30,6 +31,7 @@ _CONTAINERS: Final = (None, TestRole.GENERIC, TestRole.DOCUMENT)
 """What may hold HER2 tests as components, and is none itself: a synoptic report, a marker panel."""
 _EARLIER_NOTES: Final = ("comment", "comments")
 """What `note` was called in STU3 and DSTU2."""
+_BESIDE_THE_RESULT: Final = (Asks.CONCLUSION, Asks.ASPECT)
 _INTERPRETATION: Final = "interpretation-against-value"
 _GENE_AS_TEXT: Final = ("valueString", "valueCode")
 """Where a gene's symbol stands when it is not coded; `valueCode` in drafts of genomics reporting."""
@@ -169,7 +171,8 @@ class _Reader:
             for coding in codings(method)
         )
         coded = {ASSAY_OF_ROLE[role] for role in roles if role is not None}
-        return coded | remarks_in(self.methods, self.terms).assays
+        said = remarks_in(self.methods, self.terms)
+        return coded | said.assays | ({Assay.ISH} if said.probes else set())
 
     def _genes(self) -> set[bool]:
         """Whether the genes named in components are HER2: {True}, {False}, both, or none named."""
@@ -188,11 +191,16 @@ class _Reader:
 
     def without_count(self, question: Question) -> Question:
         """Set a count of cells aside, which a name of cells makes of a number; it is no ratio."""
-        if not question.names_cells or not is_number(self.observation):
+        if question.asks is not Asks.CELLS or not is_number(self.observation, self.terms):
             return question
-        if is_count_of_cells(self.observation) and not self._holds_her2():
+        if self._is_count(self.observation, question) and not self._holds_her2():
             return replace(question, role=TestRole.CELLS_COUNTED, problem="cells-counted")
         return replace(question, problem="number-without-meaning")
+
+    def _is_count(self, element: JsonObject, question: Question) -> bool:
+        """Whether a number of cells may be those counted; of IHC it is the cells that stain."""
+        is_asked = question.asks is Asks.CELLS and question.role in (TestRole.ISH, TestRole.OVERALL)
+        return is_asked and is_count_of_cells(element, self.terms)
 
     def read(self, question: Question) -> None:
         """Read every place under the test that was asked."""
@@ -201,15 +209,20 @@ class _Reader:
         if not self.is_container:
             value = self._answer(self.observation, question)
             self._take(value)
-        for component in self.components:
-            self._component(component)
+        parts = self._parts(role)
+        for component, asked in parts:
+            if asked.asks not in _BESIDE_THE_RESULT:
+                self._component(component, asked)
+        for component, asked in parts:
+            if asked.asks in _BESIDE_THE_RESULT:
+                self._beside(component, asked)
         if self.problem and not value.problem:
             # A status beside a score that cannot be read is a contradiction, not half a result.
             self.problem = ""
             self._conflict("component-not-read")
         if not self.is_container:
             self._interpretation(self.observation, role, self.stated)
-        is_elsewhere = value.is_absent and not (self.stated.is_empty and not self.problem)
+        is_elsewhere = value.is_absent and not (self._states_nothing() and not self.problem)
         if value.problem and not is_elsewhere:
             self.problem = value.problem
         if is_filled(self.observation.get("modifierExtension")):
@@ -220,6 +233,13 @@ class _Reader:
         self._add_remarks()
         if not self.is_container:
             self._compare_notes()
+
+    def _states_nothing(self) -> bool:
+        """Whether no result is stated; a share of cells without a score is none but in a container."""
+        stated = self.stated
+        if stated.ihc is None or stated.ish or stated.overall or self.is_container:
+            return stated.is_empty
+        return not (stated.ihc.scores or stated.ihc.word or stated.ihc.off_scale)
 
     def only_holds_results(self, question: Question, graph: Graph) -> bool:
         """Tell whether what has no value is a panel: one by its code, or one that holds HER2 tests.
@@ -245,19 +265,72 @@ class _Reader:
         self.marker = marker_of(filter(None, (self.marker, answer.marker)))
         self.adjudicated |= answer.adjudicated
 
-    def _component(self, component: JsonObject) -> None:
-        implied = not self.is_container
-        question = question_of(component.get("code"), self.terms, her2_implied=implied)
-        if question.assay is None or question.role is None:
+    def _parts(self, role: TestRole) -> list[tuple[JsonObject, Question]]:
+        """Find the components that are about HER2, with what each asks for.
+
+        In a container, and beside a component of another marker, one without a name of its own may be
+        about anything: it belongs to nobody.
+        """
+        own = [question_of(part.get("code"), self.terms) for part in self.components]
+        whole = None if self.is_container else role
+        implied = (
+            question_of(part.get("code"), self.terms, part_of=whole) for part in self.components
+        )
+        is_shared = any(question.names_other for question in own)
+        return [
+            (part, question)
+            for part, question in zip(self.components, implied, strict=True)
+            if question.assay is not None and not (is_shared and question.is_unnamed)
+        ]
+
+    def _beside(self, component: JsonObject, question: Question) -> None:
+        """Read what stands beside the result: its conclusion, as an interpretation is read, or an aspect.
+
+        An aspect, such as how strongly it stains, gives no result; it may hold one against the value.
+        """
+        answer = self._answer(component, question)
+        if is_filled(component.get("dataAbsentReason")) and not answer.stated.conflicts:
             return
+        is_bare = is_number(component, self.terms)
+        is_readable = not answer.problem and not (is_bare and question.assay is Assay.ISH)
+        if question.asks is Asks.CONCLUSION:
+            self._conclusion(component, question.role or TestRole.OVERALL, answer)
+        elif is_readable and note_differs(answer.stated, self.stated):
+            said = f"{stated_text(answer.stated)} against {stated_text(self.stated)}"
+            self._conflict(STATED_TWICE, said)
+        if answer.problem and answer.problem != OTHER_ANALYTE:
+            self.words += answer.words if self.stated.is_empty else ()
+            self._hold_against(_said(answer))
+
+    def _conclusion(self, component: JsonObject, role: TestRole, answer: Answer) -> None:
+        self._weigh_modifier(component)
+        if _is_not_done(answer.stated) and not self.stated.is_empty:
+            return  # beside a result "not applicable" is a field that nobody filled in
+        if not answer.problem:
+            self._take(answer, _INTERPRETATION)
+        elif is_number(component, self.terms):
+            self.problem = answer.problem
+        self._interpretation(component, role, answer.stated)
+
+    def _weigh_modifier(self, component: JsonObject) -> None:
         if is_filled(component.get("modifierExtension")):
             self._conflict("modifier-extension")
-        if question.names_cells and is_count_of_cells(component):
+
+    def _hold_against(self, said: list[str]) -> None:
+        """Hold what is not understood whole against what is stated; a narrative as a note is."""
+        self.notes += [text for text in said if len(text) > MAX_LENGTH]
+        unclear = [text for text in said if len(text) <= MAX_LENGTH]
+        if against := unclear_against(unclear, self.stated, self.terms):
+            self._conflict(_INTERPRETATION, against)
+
+    def _component(self, component: JsonObject, question: Question) -> None:
+        self._weigh_modifier(component)
+        if self._is_count(component, question):
             return
         self.stated = self.stated.with_conflicts(*question.conflicts)
         answer = self._answer(component, question)
         self._take(answer)
-        self._interpretation(component, question.role, answer.stated)
+        self._interpretation(component, question.role or TestRole.OVERALL, answer.stated)
         is_missing = answer.problem == "data-absent"
         is_missing |= answer.problem == "no-value" and question.role in _MEASURED
         if question.problem or (answer.problem and not is_missing):
@@ -268,11 +341,12 @@ class _Reader:
 
     def _answer(self, element: JsonObject, question: Question) -> Answer:
         """Read a value as what its test's name makes of it: a share of cells, a count, or a result."""
-        if question.names_share:
-            return share_of_cells(element, self.terms)
-        if question.names_cells and is_number(element):
-            return Answer(problem="number-without-meaning")
-        return answer_of(element, question.role or TestRole.OVERALL, self.terms)
+        role = question.role or TestRole.OVERALL
+        if question.asks is Asks.SHARE:
+            return share_of_cells(element, self.terms, question.pattern)
+        if question.asks is Asks.CELLS:
+            return answer_of_cells(element, role, self.terms)
+        return answer_of(element, role, self.terms)
 
     def _interpretation(self, element: JsonObject, role: TestRole, beside: Stated) -> None:
         """Read an interpretation as a word on what is stated; a code such as "abnormal" says nothing.
@@ -288,7 +362,7 @@ class _Reader:
             if not answer.problem:
                 self._take(replace(answer, unknown=()), _INTERPRETATION)
                 beside = join(beside, answer.stated)
-        unclear = [text for answer in answers if answer.problem for text in answer.words]
+        unclear = [text for answer in answers if answer.problem for text in _said(answer)]
         if said := unclear_against(unclear, beside, self.terms):
             self._conflict(_INTERPRETATION, said)
 
@@ -311,6 +385,16 @@ class _Reader:
                 self._conflict(
                     "note-against-value", f"{stated_text(note)} against {stated_text(self.stated)}"
                 )
+
+
+def _is_not_done(stated: Stated) -> bool:
+    words = {one.word for one in (stated.ihc, stated.ish) if one is not None} | {stated.overall}
+    return words - {None} == {ResultWord.NOT_DONE}
+
+
+def _said(answer: Answer) -> list[str]:
+    """Give what an answer that was not read is written with; a code that no row knows is but a text."""
+    return [*answer.words, *(code for _, code in answer.unknown)]
 
 
 def _repeat_of(

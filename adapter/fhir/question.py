@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Final
 
 from adapter.fhir.meanings import ASSAY_OF_ROLE
 from adapter.fhir.shapes import codings, objects, string, texts
 from adapter.fhir.stated import Conflict
 from adapter.fhir.terms import Terms, holds, meanings
+from adapter.fhir.text.quantities import CEP17_COPIES, PERCENT
 from adapter.fhir.text.tokens import Token, TokenKind
 from adapter.her2.model import Assay, ResultWord
 from adapter.terminology.vocabulary import MapRow, TestCode, TestRole, WordKind
@@ -55,6 +57,24 @@ _IN_NAMES: Final = (
     WordKind.STAINING,
 )
 """Kinds of words that the name of a HER2 test is made of."""
+_SHARE_OF_STAINED: Final = ("percent", "staining")
+"""What a name may ask for in words that no text is read with: a share of the cells, that stained."""
+_CELLS: Final = "cells"
+
+
+class Asks(Enum):
+    """What a test's name asks for: its result, or a part of it that is no result by itself.
+
+    SHARE: the share of cells that stain. CELLS: a number of cells. CONCLUSION: the result once more,
+    as "Interpretation" beside a score. ASPECT: something of the test that a result may stand under
+    and should not, such as where or how strongly it stains.
+    """
+
+    RESULT = "result"
+    SHARE = "share"
+    CELLS = "cells"
+    CONCLUSION = "conclusion"
+    ASPECT = "aspect"
 
 
 def named_tests(assays: Iterable[Assay]) -> list[str]:
@@ -69,8 +89,8 @@ class Question:
     `role`: None when no HER2 test is named. `problem`: reason code when it is a HER2 test that could
     not be understood, or none at all; "" when all is well. `conflicts`: with both sides. `unknown`:
     (system, code) of codings that no row knows. `assays`: every one that the words and method codes
-    beside the test code name. `names_cells`: the name speaks of cells and of no other quantity, so a
-    number may count them. `names_share`: it asks which share of the cells stains, not for the result.
+    beside the test code name. `asks`: what of the test; `pattern`: of a share, the words for the staining it is of.
+    `names_other`: another marker is named. `is_unnamed`: a component's, that names no test itself.
     """
 
     role: TestRole | None
@@ -79,8 +99,10 @@ class Question:
     rows: tuple[MapRow, ...] = ()
     unknown: tuple[tuple[str, str], ...] = ()
     assays: frozenset[Assay] = frozenset()
-    names_cells: bool = False
-    names_share: bool = False
+    asks: Asks = Asks.RESULT
+    pattern: frozenset[str] = frozenset()
+    names_other: bool = False
+    is_unnamed: bool = False
 
     @property
     def assay(self) -> Assay | None:
@@ -88,21 +110,22 @@ class Question:
         return ASSAY_OF_ROLE.get(self.role) if self.role else None
 
 
-def question_of(code: object, terms: Terms, *, her2_implied: bool = False) -> Question:
+def question_of(code: object, terms: Terms, *, part_of: TestRole | None = None) -> Question:
     """Find out which test a code element names.
 
     Args:
         code: Observation.code or component.code, of any shape.
         terms: the vocabulary.
-        her2_implied: in a component of a HER2 Observation, "IHC score" need not say HER2 again.
+        part_of: the HER2 test that a component belongs to by its Observation: "IHC score" and
+            "Interpretation" need not say HER2 there again.
 
     """
     if isinstance(code, list):  # DSTU2 leftovers in public data write a list of concepts
         merged = {"coding": [c for concept in objects(code) for c in codings(concept)]}
-        question = question_of(merged, terms, her2_implied=her2_implied)
+        question = question_of(merged, terms, part_of=part_of)
         return Question(question.role, "test-not-r4", rows=question.rows)
     known, unknown = _look_up(code, terms)
-    names = _Names(texts(code), _methods(code, terms), terms, her2_implied=her2_implied)
+    names = _Names(texts(code), _methods(code, terms), terms, is_part=part_of is not None)
     rows = tuple(found.row for found in known)
     roles = {found.role for found in known}
     own = [role for role in _MOST_SPECIFIC if role in roles]
@@ -118,10 +141,14 @@ def question_of(code: object, terms: Terms, *, her2_implied: bool = False) -> Qu
             (Conflict(CODE_AGAINST_DISPLAY, "another marker against HER2"),) if is_named else ()
         )
         role = TestRole.OVERALL if is_named else TestRole.OTHER_ANALYTE
-        return Question(role, "" if is_named else "other-analyte", conflict, rows)
+        problem = "" if is_named else "other-analyte"
+        return Question(role, problem, conflict, rows, names_other=not is_named)
     for role in SUPPORTING:
         if role in roles:
             return Question(role, role.value, rows=rows)
+    if part_of is not None and names.names_a_part:
+        unnamed = Question(None, rows=rows, unknown=unknown, is_unnamed=True)
+        return _part(names, part_of, unnamed)
     return _named(names, Question(None, rows=rows, unknown=unknown), TestRole.GENERIC in roles)
 
 
@@ -152,7 +179,8 @@ def _coded(
 ) -> Question:
     """Judge a HER2 code by what stands beside it."""
     if TestRole.OTHER_ANALYTE in roles or (names.others and not names.her2_named):
-        return Question(TestRole.OTHER_ANALYTE, "other-analyte-named", rows=question.rows)
+        problem = "other-analyte-named"
+        return Question(TestRole.OTHER_ANALYTE, problem, rows=question.rows, names_other=True)
     conflicts = {Conflict("several-analytes-named")} if names.others else set()
     role = own[0]
     if names.other_test:
@@ -177,7 +205,8 @@ def _named(names: _Names, question: Question, is_generic: bool) -> Question:
         if is_generic:
             generic = Question(TestRole.GENERIC, "generic-test", rows=rows, unknown=unknown)
             return replace(generic, assays=frozenset(names.assays))
-        return Question(None, "no-her2-test", rows=rows, unknown=unknown)
+        question = Question(None, "no-her2-test", rows=rows, unknown=unknown)
+        return replace(question, names_other=names.others)
     if names.other_test:
         return Question(TestRole.EXCLUDED, names.other_test, rows=rows)
     problem = "" if names.understood else "test-not-understood"
@@ -188,11 +217,27 @@ def _named(names: _Names, question: Question, is_generic: bool) -> Question:
     return names.of_cells(replace(question, role=names.role or TestRole.OVERALL, problem=problem))
 
 
+def _part(names: _Names, whole: TestRole, question: Question) -> Question:
+    """Judge a component that names no test but is made of a test's words: it is about its Observation's."""
+    assay = ASSAY_OF_ROLE.get(whole, Assay.OVERALL)
+    is_ihc = assay is not Assay.ISH
+    role = ROLE_OF_ASSAY.get(assay, TestRole.OVERALL)
+    if names.cep17 and assay is not Assay.IHC:
+        return replace(question, role=TestRole.CEP17_COPIES, asks=Asks.CELLS)
+    if names.share and is_ihc:
+        return names.of_cells(replace(question, role=TestRole.IHC))
+    if names.cells:
+        counted = replace(question, role=TestRole.CELLS_COUNTED, problem="cells-counted")
+        stained = replace(question, role=TestRole.IHC, asks=Asks.CELLS)
+        return stained if names.stains and is_ihc else counted
+    return replace(question, role=role, asks=Asks.CONCLUSION if names.concludes else Asks.ASPECT)
+
+
 class _Names:
     """What the text and the displays of a code name."""
 
     def __init__(
-        self, said: list[str], methods: set[Assay], terms: Terms, *, her2_implied: bool
+        self, said: list[str], methods: set[Assay], terms: Terms, *, is_part: bool
     ) -> None:
         names = [terms.test_name(text) for text in said]
         every = [token for tokens, _ in names for token in tokens]
@@ -202,24 +247,41 @@ class _Names:
         self.assays = methods | {Assay(meaning) for meaning in meanings(every, WordKind.ASSAY)}
         quantities = meanings(every, WordKind.QUANTITY) & set(_ROLE_OF_QUANTITY)
         self.assays |= {Assay.ISH} if quantities else set()
-        implied = her2_implied and bool(self.assays) and not self.others
+        self.assays |= {Assay.ISH} if her2 and holds(every, WordKind.PROBE) else set()
+        implied = is_part and bool(self.assays) and not self.others
         self.her2_named = bool(her2) or implied
         named = [tokens for tokens, _ in names] if implied else her2
         of_cells = meanings(every, WordKind.QUANTITY)
-        self.cells = of_cells == {"cells"}
-        self.share = not quantities and ("percent" in of_cells or _has_percent_sign(every))
-        self.understood = all(_is_name(tokens, of_share=self.share) for tokens in named)
+        asked = meanings(every, WordKind.ASKED) | meanings(every, WordKind.FILLER)
+        is_share = PERCENT in of_cells | asked or _has_percent_sign(every)
+        self.share = is_share and not quantities
+        self.cells = of_cells == {_CELLS}
+        is_stained = "staining" in asked or holds(every, WordKind.STAINING)
+        self.stains = is_stained or (self.cells and _is_positive(every))
+        self.concludes = "result" in asked
+        self.cep17 = CEP17_COPIES in asked
+        self.staining = meanings(every, WordKind.STAINING)
+        of_stained = self.share or self.cells
+        if her2 and not self.assays and self.stains and of_stained:
+            self.assays = {Assay.IHC}
+        self.understood = all(_is_name(tokens, of_share=of_stained) for tokens in named)
         self.method = any(map(_ends_with_method, named))
+        self.names_a_part = (
+            not (self.her2_named or self.others or self.other_test)
+            and (self.share or holds(every, *_IN_NAMES, WordKind.ASKED))
+            and not holds(every, WordKind.METHOD)
+            and _is_name(every, of_share=of_stained, of_part=True)
+        )
         self.role = self._role(quantities)
 
     def of_cells(self, question: Question) -> Question:
-        """Say of a test what its name says of cells; a share is one of IHC, a count one of ISH."""
-        may_count = question.role in (TestRole.ISH, TestRole.OVERALL)
-        return replace(
-            question,
-            names_cells=self.cells and may_count,
-            names_share=self.share and question.role is TestRole.IHC,
-        )
+        """Say of a test what its name asks of cells; a share is one of IHC, a count of stained cells none."""
+        if self.share and question.role is TestRole.IHC:
+            return replace(question, asks=Asks.SHARE, pattern=frozenset(self.staining))
+        if self.share and question.assay is Assay.ISH:
+            return replace(question, problem=question.problem or "test-not-understood")
+        may_count = question.role in (TestRole.IHC, TestRole.ISH, TestRole.OVERALL)
+        return replace(question, asks=Asks.CELLS) if self.cells and may_count else question
 
     def _role(self, quantities: set[str]) -> TestRole | None:
         """Give the one test that is named; IHC and ISH together name none."""
@@ -233,14 +295,19 @@ class _Names:
         return TestRole.RATIO if "ratio" in quantities else ROLE_OF_ASSAY[assay]
 
 
-def _is_name(tokens: tuple[Token, ...], *, of_share: bool) -> bool:
+def _is_name(tokens: Iterable[Token], *, of_share: bool, of_part: bool = False) -> bool:
     """Tell whether every word can stand in a test's name; a share is one of "positive" cells."""
     return all(
         token.kind is TokenKind.SIGN
         or token.is_word(*_IN_NAMES)
+        or (token.is_word(WordKind.ASKED) and (of_part or token.meaning in _SHARE_OF_STAINED))
         or (of_share and token.meaning == ResultWord.POSITIVE)
         for token in tokens
     )
+
+
+def _is_positive(tokens: Iterable[Token]) -> bool:
+    return any(token.meaning == ResultWord.POSITIVE for token in tokens)
 
 
 def _ends_with_method(tokens: tuple[Token, ...]) -> bool:

@@ -130,7 +130,7 @@ def _of_another_test(
     if any(_IN_BLOOD & _tests_in(text, terms) for text in samples):
         yield Conflict("specimen-not-of-tissue")
     for part in objects(observation.get("component")):
-        asked = question_of(part.get("code"), terms, her2_implied=True)
+        asked = question_of(part.get("code"), terms, part_of=TestRole.OVERALL)
         if asked.assay and names_other_tumour(texts(part.get("code")), terms):
             yield Conflict("component-of-another-tumour")
 

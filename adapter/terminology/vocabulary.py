@@ -123,7 +123,11 @@ class WordKind(StrEnum):
     METHOD = "method"
     """A method or a kit. It changes nothing in a text; a test whose name ends with it is asked how, not what."""
     FILLER = "filler"
-    """Words that change nothing ("score", "in", "of tumor cells", "status")."""
+    """Words that change nothing ("in", "of tumor cells", "status"). meaning: filler, or what a name that is
+    made of it asks for: result ("status"), percent ("percentage of cells"), staining."""
+    ASKED = "asked"
+    """What the name of a test or of a part of it asks for; no text is read with it. meaning: percent, staining,
+    cep17-copies, aspect ("intensity")."""
 
 
 @dataclass(frozen=True)

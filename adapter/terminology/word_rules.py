@@ -42,6 +42,8 @@ MEANINGS: Final[Mapping[WordKind, frozenset[str]]] = {
     WordKind.SIDE: frozenset({"left", "right"}),
     WordKind.SAMPLE_KIND: _values(SampleKind, SampleKind.NOT_STATED),
     WordKind.SITE_BREAST: frozenset({"breast"}),
+    WordKind.FILLER: frozenset({"filler", "result", "percent", "staining"}),
+    WordKind.ASKED: frozenset({"percent", "staining", "cep17-copies", "aspect"}),
 }
 """What each kind of word can mean. A kind that is not here means itself ("negation"), or, for
 another analyte, test or site, names which one in kebab-case.

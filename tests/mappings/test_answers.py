@@ -47,6 +47,8 @@ EVERYWHERE = [
     (INTERPRETATION, "NEG", "negative"),
     (INTERPRETATION, "E", "equivocal"),
     (INTERPRETATION, "IND", "indeterminate"),
+    (INTERPRETATION, "RR", "unreadable"),
+    (INTERPRETATION, "NR", "unreadable"),
     (NCIT, "C68748", "positive"),
     (NCIT, "C68749", "negative"),
     (NAACCR, "7", "not-done"),
@@ -55,6 +57,12 @@ EVERYWHERE = [
 ]
 
 UNDER_ONE_TEST = [
+    ("ihc", INTERPRETATION, "DET", "unreadable"),
+    ("ihc", INTERPRETATION, "ND", "unreadable"),
+    ("ish", INTERPRETATION, "DET", "positive"),
+    ("ish", INTERPRETATION, "ND", "negative"),
+    ("overall", INTERPRETATION, "DET", "unreadable"),
+    ("overall", INTERPRETATION, "ND", "unreadable"),
     ("ihc", LOINC, "LA6111-4", "0"),
     ("ihc", LOINC, "LA11841-6", "1+"),
     ("ihc", LOINC, "LA11842-4", "2+"),

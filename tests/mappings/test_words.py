@@ -71,6 +71,14 @@ WORDS = [
     ("hecep test", "her2", "her2"),
     ("4b5", "her2", "her2"),
     ("ki-67", "other-analyte", "ki-67"),
+    ("interpretation", "filler", "result"),
+    ("percentage of tumor cells", "filler", "percent"),
+    ("membranfärbung", "filler", "staining"),
+    ("percentage", "asked", "percent"),
+    ("cen17", "asked", "cep17-copies"),
+    ("intensity", "asked", "aspect"),
+    ("reactive", "presence", "positive"),
+    ("non-reactive", "presence", "negative"),
     ("pd-l1", "other-analyte", "pd-l1"),
     ("her3", "other-analyte", "her3"),
     ("estrogen receptor", "other-analyte", "estrogen-receptor"),
@@ -183,7 +191,9 @@ def test_no_word_that_changes_nothing_hides_a_number(catalogue: Catalogue) -> No
     ],
 )
 def test_a_word_that_could_mislead_is_left_out(catalogue: Catalogue, phrase: str) -> None:
-    assert phrase not in {word.phrase for word in catalogue.words()}
+    read = (word for word in catalogue.words() if word.kind is not WordKind.ASKED)
+
+    assert phrase not in {word.phrase for word in read}
 
 
 def test_a_public_translation_that_is_wrong_is_not_copied(catalogue: Catalogue) -> None:

@@ -15,7 +15,7 @@ from adapter.terminology.vocabulary import WordKind
 
 NOT_UNDERSTOOD: Final = "text-not-understood"
 
-_BOUNDARIES: Final = (";", ",", ".", "(", ")", "[", "]", "\n")
+BOUNDARIES: Final = (";", ",", ".", "(", ")", "[", "]", "\n")
 _CLOSING: Final = {"(": ")", "[": "]"}
 _POINTS: Final = (".", ",")
 
@@ -92,7 +92,7 @@ def _clauses(tokens: Sequence[Token]) -> Iterator[tuple[int, list[Token]]]:
     """Cut into clauses, each with the place of its first token."""
     part: list[Token] = []
     for index, token in enumerate(tokens):
-        if not token.is_sign(*_BOUNDARIES) and not _parts_by_dash(tokens, index):
+        if not token.is_sign(*BOUNDARIES) and not _parts_by_dash(tokens, index):
             part.append(token)
         elif part:
             yield index - len(part), part

@@ -44,7 +44,7 @@ _FAINT_OR_UNSAID: Final = (None, Staining.FAINT_INCOMPLETE)
 _BARE_NUMBER: Final = {TestRole.HER2_COPIES: HER2_COPIES, TestRole.CEP17_COPIES: CEP17_COPIES}
 """What a number without a quantity is, by what was asked; all else of ISH: the ratio [P]."""
 
-_STAINING: Final = {
+PATTERNS: Final = {
     frozenset({"none"}): Staining.NONE,
     frozenset({"faint"}): Staining.FAINT_INCOMPLETE,
     frozenset({"faint", "incomplete"}): Staining.FAINT_INCOMPLETE,
@@ -284,7 +284,7 @@ class Sum:
         return replace(self.percents[0], text=self.text) if self.percents else None
 
     def _staining(self) -> Staining | None:
-        pattern = _STAINING.get(frozenset(self.staining))
+        pattern = PATTERNS.get(frozenset(self.staining))
         if self.staining and pattern is None:
             raise UnreadError("staining-not-understood")
         return pattern

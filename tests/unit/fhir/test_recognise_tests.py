@@ -165,6 +165,8 @@ def test_the_interpretation_code_takes_the_flavour_of_what_stands_beside_it(
     [
         ({"text": "IHC"}, Assay.IHC),
         ({"text": "FISH"}, Assay.ISH),
+        ({"text": "dual probe FISH"}, Assay.ISH),
+        ({"text": "single-probe assay"}, Assay.ISH),
         (concept("1303773004"), Assay.ISH),
         (concept("117617002"), Assay.IHC),
     ],
@@ -175,6 +177,12 @@ def test_the_interpretation_code_takes_the_flavour_of_its_method(
 ) -> None:
     found = evidence(observation(OVERALL, valueString="Positive", method=method))
     assert found.assay is assay
+
+
+@pytest.mark.parametrize("text", ["FISH", "dual probe FISH", "dual-probe assay", "single probe"])
+def test_a_method_of_ish_under_a_code_of_ihc_goes_to_review(text: str) -> None:
+    found = evidence(observation(IHC, valueString="3+", method={"text": text}))
+    assert conflicts(found) == ["test-code-against-method"]
 
 
 def test_a_bare_score_under_the_interpretation_code_is_ihc() -> None:
@@ -194,6 +202,8 @@ def test_ihc_and_ish_codes_in_one_concept_go_to_review() -> None:
         ("HER2 IHC", Assay.IHC),
         ("HER2 by immunohistochemistry", Assay.IHC),
         ("HER2 FISH", Assay.ISH),
+        ("HER2 dual-probe FISH", Assay.ISH),
+        ("HER2 single probe", Assay.ISH),
         ("Her2/CEP17 Ratio", Assay.ISH),
         ("HER2/neu", Assay.OVERALL),
         ("HER2 Status", Assay.OVERALL),
