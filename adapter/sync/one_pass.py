@@ -50,8 +50,8 @@ from adapter.sync.writing.fenced import FencedServer
 from adapter.sync.writing.foreign_edits import EDITED_BY_OTHERS, ForeignEdits
 from adapter.sync.writing.ladder import Ladder
 from adapter.sync.writing.lanes import Lanes
-from adapter.sync.writing.outbox import settle_outbox
-from adapter.sync.writing.write_back import Writer
+from adapter.sync.writing.outbox import Outbox
+from adapter.sync.writing.write_back import TRIED_AGAIN, WAITS, Writer
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +76,7 @@ class OnePass:
     healed: list[str] = field(default_factory=list)
     decided: set[str] = field(default_factory=set)
     load: Load = field(default_factory=Load)
+    held_back: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Derive what stays the same for the whole pass."""
@@ -130,9 +131,7 @@ class OnePass:
             self.interrupts.guard()
             manner = self.ladder.manner
             log.info("write_manner", rung=manner.strategy.value, atomic=manner.atomic)
-            self.tally.signals["outbox"] = settle_outbox(
-                self.delivery, self.store, self.ladder, self.auditor
-            )
+            self._settle_outbox()
         scope = self._scope()
         self.edits.woken_by = scope.discovered.marks
         held_none = scope.sweep is not None and not any(
@@ -162,6 +161,26 @@ class OnePass:
         if self.may_write and not (brake.engaged and self.load.first_contact):
             self._move_on(scope, brake)
         return self._report(scope, outcome, brake)
+
+    def _settle_outbox(self) -> None:
+        outbox = Outbox(
+            delivery=self.delivery,
+            store=self.store,
+            ladder=self.ladder,
+            auditor=self.auditor,
+            health=self.writer.health,
+            park=self.writer.keep_parked,
+            guard=self.interrupts.guard,
+        )
+        self.tally.signals["outbox"] = outbox.settle()
+        self.held_back = frozenset(outbox.waiting)
+        self.parked = {case.key: case for case in self.store.parked()}
+        if self.held_back:
+            self.tally.signals[WAITS] = len(self.held_back)
+            self._warn_of_waiting(self.held_back)
+
+    def _warn_of_waiting(self, patients: Iterable[str]) -> None:
+        self._warn(f"{patient}: {TRIED_AGAIN}" for patient in sorted(patients))
 
     def _scope(self) -> Scope:
         parts, observe = self.parts, self.options.observe
@@ -263,12 +282,14 @@ class OnePass:
         self.decided.add(planned.key)
         self.known.add(planned.patient)
         parked = self.parked.get(planned.key)
-        is_held = (
+        is_held = planned.patient in self.held_back or (
             planned.writes and parked is not None and parked.fingerprint == planned.fingerprint
         )
         self.tally.add_decision(planned, is_held=is_held)
-        if planned.action is Action.WAIT:
+        if planned.action is Action.WAIT or planned.patient in self.held_back:
             self.unfinished.add(planned.patient)
+        if planned.patient in self.held_back:
+            return False
         if self.may_write and not is_held and self.edits.is_fought(planned):
             self.writer.park(planned, EDITED_BY_OTHERS)
             self.edits.forget(planned.key)
@@ -307,8 +328,10 @@ class OnePass:
             return PassOutcome.BRAKED
         self._write_pending(lanes)
         lanes.wait()
+        self.writer.finish()
         written = self.writer.written
-        self.unfinished |= written.replan | written.left
+        self.unfinished |= written.replan | written.left | written.waiting
+        self._warn_of_waiting(written.waiting)
         self.tally.parked.update(written.parked)
         self.tally.signals["replanned"] = len(written.replan)
         self.tally.signals.update(written.signals)

@@ -34,7 +34,7 @@ from adapter.sync.writing.bundle import BundleMaker
 from adapter.sync.writing.delivery import Attempts, Delivery
 from adapter.sync.writing.ladder import Ladder
 from adapter.sync.writing.lanes import Lanes
-from adapter.sync.writing.write_back import Writer
+from adapter.sync.writing.write_back import TRIED_AGAIN, Writer
 from adapter.terminology.systems import COMPONENT_SYSTEM, POLICY_BASE
 
 BY_OPERATOR: Final = Reason(
@@ -101,6 +101,7 @@ def withdraw_ours(
         with Lanes(options.send.writers) as lanes:
             writer.write(planned, lanes)
             lanes.wait()
+            writer.finish()
     report = PassReport(
         kind=PassKind.WITHDRAWAL,
         outcome=_outcome(writer, preview=preview),
@@ -109,7 +110,10 @@ def withdraw_ours(
         actions=dict(tally.actions),
         rows=tuple(tally.rows),
         parked=dict(writer.written.parked),
-        warnings=tuple(tally.warnings),
+        warnings=(
+            *tally.warnings,
+            *(f"{one}: {TRIED_AGAIN}" for one in sorted(writer.written.waiting)),
+        ),
         writes=writer.written.versions,
         patients=len({one.patient for one in planned}),
         queue_left=parts.store.queue_length(),

@@ -43,6 +43,7 @@ SIGNALS: Final = (
     "if-match-ignored",
     "orphan-provenance",
     "outbox",
+    "outbox-waits",
     "refused",
     "replanned",
     "sees-less",

@@ -92,6 +92,10 @@ class BundleMaker:
         is_update = self.strategy is WriteStrategy.CONDITIONAL_UPDATE
         return conditional_entry(device(version, is_identified=True), update=is_update)
 
+    def device_again(self) -> bytes:
+        """Make a transaction that changes nothing: the Device again."""
+        return frozen_bundle_body([self.device()])
+
     def harmless(self) -> bytes:
         """Make a transaction, as long as that of one case, that changes nothing: the Device again, and a search."""
         name = device_id(self.context.software_version)

@@ -32,13 +32,17 @@ from adapter.sync.writing.sent import SentCase, cases_in
 
 log = structlog.get_logger(__name__)
 
-REFUSED_STATUSES: Final = frozenset({400, 404, 410, 413, 422})
-"""Statuses that blame the content. Another permanent one would meet every bundle: it stops the
-pass.
-"""
+CREDENTIALS: Final = frozenset({401, 407})
+"""Statuses that never blame the content: they would meet every bundle, and stop the pass."""
 NO_TRANSACTIONS: Final = frozenset({405, 501})
 """Statuses that blame the transaction itself."""
 MAX_RETRY_AFTER_SECONDS: Final = 900.0
+
+
+def may_blame_content(error: PermanentServerError) -> bool:
+    """Tell whether a refusal can be about what was sent; whether it is, another write tells (`doubts`)."""
+    status = error.status
+    return status is not None and 400 <= status < 500 and status not in CREDENTIALS
 
 
 class Stands(StrEnum):
@@ -96,7 +100,7 @@ class Attempts:
 
         Raises:
             TemporaryServerError: when the attempts are used up; it may have landed or not.
-            NotAuthorised, PermanentServerError: for a reason that is not this content.
+            NotAuthorised, PermanentServerError: for a reason that cannot be this content.
 
         """
         for attempt in range(1, self.limits.attempts + 1):
@@ -120,7 +124,7 @@ class Attempts:
                     raise
                 self.wait(attempt, error.retry_after_seconds)
             except PermanentServerError as error:
-                if error.status not in REFUSED_STATUSES | NO_TRANSACTIONS:
+                if not (may_blame_content(error) or error.status in NO_TRANSACTIONS):
                     raise
                 return Delivered(Fate.REFUSED, refusal=error)
         raise AssertionError("it is sent at least once")

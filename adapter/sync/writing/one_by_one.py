@@ -23,11 +23,11 @@ from adapter.fhir.shapes import child, string
 from adapter.ports import FrozenBundle, JsonObject, SingleWrite
 from adapter.sync.writing.delivery import (
     NO_TRANSACTIONS,
-    REFUSED_STATUSES,
     Delivered,
     Delivery,
     Fate,
     Stands,
+    may_blame_content,
 )
 from adapter.sync.writing.sent import SentCase, cases_in, single_write
 
@@ -157,7 +157,7 @@ class OneByOne:
                     raise
                 attempts.wait(attempt)
             except PermanentServerError as error:
-                if error.status not in REFUSED_STATUSES:
+                if not may_blame_content(error):
                     raise
                 return replace(sent, fate=Fate.UNPROVED, refusal=error)
             else:

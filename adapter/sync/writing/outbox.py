@@ -1,60 +1,156 @@
-"""What an earlier process left under way, finished or dropped before anything new is planned."""
+"""What an earlier process or pass left under way, finished or dropped before anything new is planned."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import structlog
 
 from adapter.audit import AuditEvent
-from adapter.errors import ResourceRefused
-from adapter.ports import FrozenBundle, StateStore
+from adapter.errors import PermanentServerError, ResourceRefused, ServerError
+from adapter.ports import FrozenBundle, ParkedCase, StateStore
 from adapter.sync.auditing import Auditor
-from adapter.sync.writing.delivery import Delivery, Fate, Stands
+from adapter.sync.writing.delivery import (
+    NO_TRANSACTIONS,
+    Delivery,
+    Fate,
+    Stands,
+    may_blame_content,
+)
+from adapter.sync.writing.doubts import Health
 from adapter.sync.writing.ladder import Ladder
 from adapter.sync.writing.one_by_one import OneByOne
-from adapter.sync.writing.sent import cases_in
+from adapter.sync.writing.sent import cases_in, is_part, parts_of
 
 log = structlog.get_logger(__name__)
 
+STUCK_SECONDS: Final = 900.0
+"""A case that cannot be written for so long, by a server that takes other writes, is parked."""
 
-def settle_outbox(delivery: Delivery, store: StateStore, ladder: Ladder, auditor: Auditor) -> int:
-    """Find out what became of bundles that an earlier process froze; returns how many there were.
 
-    What the plan saw still stands: the same bytes are sent, so that a write which lands late
-    changes nothing. Where a part of a bundle stands, or may stand without its Provenance, each
-    case is finished alone. Their patients are looked at again in any case. A bundle of which something
-    stands that is no strict JSON waits in the outbox, and stops no other.
+@dataclass
+class Outbox:
+    """Finds out what became of the bundles that are frozen and not settled.
 
-    Raises: ServerError as `deliver`; the bundle then stays in the outbox.
+    `health`: asks whether the server takes another write now. `guard` raises LeaseLost when another adapter has taken
+    over. `park`: keeps a case that cannot be written. `waiting`: patients of whom a write still is under way, so that
+    nothing new may be written of them.
     """
-    bundles = store.outbox()
-    for bundle in bundles:
-        store.enqueue(sorted(bundle.patients), reason="outbox")
+
+    delivery: Delivery
+    store: StateStore
+    ladder: Ladder
+    auditor: Auditor
+    health: Callable[[], Health]
+    park: Callable[[ParkedCase], None]
+    guard: Callable[[], None] = lambda: None
+    waiting: set[str] = field(default_factory=set)
+
+    def settle(self) -> int:
+        """Settle what can be settled; returns how many bundles there were.
+
+        What the plan saw still stands: the same bytes are sent, so that a write which lands late
+        changes nothing. Where a part of a bundle stands, or may stand without its Provenance, each
+        case is finished alone. Their patients are looked at again in any case.
+
+        A bundle that cannot be finished while the server takes another write is parted into its cases, so that the
+        one that is to blame waits alone; it is sent again by every pass, until it lands or is parked. So waits a case
+        of which something stands that cannot be read.
+
+        Raises: ServerError where the server takes no write; everything then stays in the outbox.
+        """
+        frozen = self.store.outbox()
+        for bundle in frozen:
+            if any(is_part(bundle, whole) for whole in frozen):
+                self.store.settle(
+                    bundle.key
+                )  # killed while it was parted: the whole finishes what the part holds
+            else:
+                self._settle(bundle)
+        return len(frozen)
+
+    def _settle(self, bundle: FrozenBundle) -> None:
+        self.store.enqueue(sorted(bundle.patients), reason="outbox")
         try:
-            _finish(bundle, delivery, ladder)
-            told = list(_found(bundle, delivery, auditor))
-        except ResourceRefused as refused:
-            log.warning("outbox_waits", reason=refused.code)
-        else:
-            store.settle(bundle.key, told)
-    return len(bundles)
+            self._finish(bundle)
+        except ServerError as error:
+            health = self._is_to_blame(error)
+            parts = parts_of(bundle)
+            if len(parts) == 1:
+                self._leave(bundle, error, health)
+                return
+            self._part(bundle, parts)
+            for part in parts:
+                try:
+                    self._finish(part)
+                except ServerError as of_part:
+                    self._leave(part, of_part, self._is_to_blame(of_part))
 
+    def _is_to_blame(self, error: ServerError) -> Health:
+        """Raise what is no fault of the content; else tell what the server makes of another write."""
+        if isinstance(error, ResourceRefused):
+            return Health.TAKES
+        if isinstance(error, PermanentServerError) and not (
+            may_blame_content(error) or error.status in NO_TRANSACTIONS
+        ):
+            raise error
+        health = self.health()
+        if health is Health.FAILS:
+            raise error
+        return health
 
-def _finish(bundle: FrozenBundle, delivery: Delivery, ladder: Ladder) -> None:
-    stands = delivery.look(bundle)
-    is_whole = ladder.manner.atomic and stands is not Stands.MOVED
-    if is_whole and stands is Stands.AS_BEFORE:
-        is_whole = delivery.deliver(bundle).fate is not Fate.NOT_ATOMIC or not ladder.send_singly()
-    if not is_whole:
-        OneByOne(delivery).deliver(bundle, looks_first=True)
+    def _part(self, bundle: FrozenBundle, parts: Sequence[FrozenBundle]) -> None:
+        self.guard()
+        for part in parts:
+            self.store.freeze(part)
+        self.store.settle(bundle.key)
 
+    def _leave(self, bundle: FrozenBundle, error: ServerError, health: Health) -> None:
+        """Let a case wait; park one that has waited for long, once it was read that nothing of it stands."""
+        age = (self.delivery.attempts.clock.now() - bundle.frozen_at).total_seconds()
+        is_stuck = age >= STUCK_SECONDS and health is Health.TAKES
+        if is_stuck and len(bundle.patients) == 1 and not isinstance(error, ResourceRefused):
+            try:
+                stands, told = self.delivery.look(bundle), list(self._found(bundle))
+            except ServerError as unread:
+                error = unread
+            else:
+                if stands is Stands.AS_BEFORE or not self.ladder.manner.atomic:
+                    self._park(bundle, error)
+                    self.store.settle(bundle.key, told)
+                    return
+        log.warning("outbox_waits", status=error.status, reason=error.code)
+        self.waiting |= bundle.patients
 
-def _found(bundle: FrozenBundle, delivery: Delivery, auditor: Auditor) -> Iterator[AuditEvent]:
-    """Tell of what stands as it was sent: the process that sent it could not."""
-    now = delivery.attempts.clock.now()
-    for key, copies in delivery.lookup.of_cases(cases_in(bundle.body)).items():
-        for stored in copies:
-            if delivery.says(stored, bundle.fingerprints[key]):
-                yield auditor.found(stored, replaced=bundle.expected[key], at=now)
-                break
+    def _park(self, bundle: FrozenBundle, error: ServerError) -> None:
+        ((key, said),) = bundle.fingerprints.items()
+        (patient,) = bundle.patients
+        now = self.delivery.attempts.clock.now()
+        self.park(ParkedCase(key, patient, str(error), said, now))
+
+    def _finish(self, bundle: FrozenBundle) -> None:
+        """Finish a bundle and settle it; one case is sent once, because the next pass sends it again."""
+        delivery = self.delivery
+        if len(bundle.expected) == 1:
+            attempts = delivery.attempts
+            limits = replace(attempts.limits, attempts=1)
+            delivery = replace(delivery, attempts=replace(attempts, limits=limits))
+        stands = delivery.look(bundle)
+        is_whole = self.ladder.manner.atomic and stands is not Stands.MOVED
+        if is_whole and stands is Stands.AS_BEFORE:
+            delivered = delivery.deliver(bundle)
+            is_whole = delivered.fate is not Fate.NOT_ATOMIC or not self.ladder.send_singly()
+        if not is_whole:
+            OneByOne(delivery).deliver(bundle, looks_first=True)
+        self.store.settle(bundle.key, list(self._found(bundle)))
+
+    def _found(self, bundle: FrozenBundle) -> Iterator[AuditEvent]:
+        """Tell of what stands as it was sent: the process that sent it could not."""
+        now = self.delivery.attempts.clock.now()
+        for key, copies in self.delivery.lookup.of_cases(cases_in(bundle.body)).items():
+            for stored in copies:
+                if self.delivery.says(stored, bundle.fingerprints[key]):
+                    yield self.auditor.found(stored, replaced=bundle.expected[key], at=now)
+                    break

@@ -6,12 +6,14 @@ The bytes of a resource stay what was frozen, because the strict reader and writ
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
+from adapter.fhir.record.provenance import frozen_bundle_body
 from adapter.fhir.references import with_references
 from adapter.fhir.shapes import child, objects, string
 from adapter.fhir.strict_json import read_json, write_json
-from adapter.ports import JsonObject, SingleWrite
+from adapter.ports import FrozenBundle, JsonObject, SingleWrite
 
 URN = "urn:uuid:"
 
@@ -57,6 +59,35 @@ def _cases(entries: list[JsonObject]) -> Iterator[SentCase]:
             waiting = entry
     if waiting is not None:
         yield SentCase(waiting, None)
+
+
+def parts_of(bundle: FrozenBundle) -> tuple[FrozenBundle, ...]:
+    """Make of a bundle one for each of its cases: the same entries, frozen when it was."""
+    return tuple(_part_of(bundle, case) for case in cases_in(bundle.body))
+
+
+def is_part(one: FrozenBundle, whole: FrozenBundle) -> bool:
+    """Tell whether one bundle holds a case of a larger one, with the same content and upon the same version."""
+    return len(one.expected) < len(whole.expected) and all(
+        key in whole.expected
+        and (whole.expected[key], whole.fingerprints[key]) == (version, one.fingerprints[key])
+        for key, version in one.expected.items()
+    )
+
+
+def _part_of(bundle: FrozenBundle, case: SentCase) -> FrozenBundle:
+    entries = [entry for entry in (case.observation, case.provenance) if entry is not None]
+    body = frozen_bundle_body(entries)
+    subject = string(child(child(case.observation, "resource"), "subject"), "reference")
+    named = {one for one in bundle.patients if subject == one or subject.endswith(f"/{one}")}
+    return replace(
+        bundle,
+        key=sha256(body).hexdigest(),
+        body=body,
+        expected={case.key: bundle.expected[case.key]},
+        fingerprints={case.key: bundle.fingerprints[case.key]},
+        patients=frozenset(named) or bundle.patients,
+    )
 
 
 def single_write(entry: JsonObject, target: str | None = None) -> SingleWrite:

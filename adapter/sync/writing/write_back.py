@@ -1,15 +1,16 @@
 """Writing back: cases in transactions, frozen before they are sent, bisected if refused.
 
 A case lands with its Provenance or not at all. One that the server will not take is parked with its
-reason while the rest land; one under which something moved is planned again. What was stored is
-held against what was sent. How the target is written to is found out on the way (`ladder`).
+reason while the rest land (`doubts`); one of which nobody knows waits in the outbox; one under which
+something moved is planned again. What was stored is held against what was sent. How the target is
+written to is found out on the way (`ladder`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
@@ -19,8 +20,13 @@ import structlog
 
 from adapter.audit import AuditEvent
 from adapter.errors import (
+    AmbiguousMatch,
     InvalidRecord,
     PartlyCarriedOut,
+    PermanentServerError,
+    ResourceRefused,
+    ServerError,
+    TemporaryServerError,
     UnknownOutcome,
 )
 from adapter.ports import Clock, FrozenBundle, JsonObject, ParkedCase, StateStore
@@ -30,11 +36,13 @@ from adapter.sync.strategy import ENTRIES_PER_CASE
 from adapter.sync.writing.bundle import BundleMaker
 from adapter.sync.writing.confirming import IF_MATCH_IGNORED, NOT_WRITTEN, Confirming, Landed
 from adapter.sync.writing.delivery import Delivered, Delivery, Fate, Stands
+from adapter.sync.writing.doubts import Doubt, Doubts, Health
 from adapter.sync.writing.first_write import FirstWrite
 from adapter.sync.writing.foreign_edits import EDITED_BY_OTHERS
 from adapter.sync.writing.ladder import Ladder
 from adapter.sync.writing.lanes import Lanes
 from adapter.sync.writing.one_by_one import OneByOne
+from adapter.sync.writing.sent import single_write
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +52,12 @@ REFUSED: Final = "refused"
 """Why a case is parked that the server, or our own check of it, refuses for good."""
 ORPHAN: Final = "orphan-provenance"
 """Signal: a Provenance of a version that never came to stand could not be taken back."""
+WAITS: Final = "outbox-waits"
+"""Signal: patients of whom a write that could not be finished waits in the outbox; the next pass goes on with it."""
 MAX_REASON: Final = 256
+TRIED_AGAIN: Final = "a write cannot be finished, and is tried again by every pass"
+MOST_LEFT: Final = 3
+"""After so many bundles in a row of which nobody knows what became of them, the pass stops."""
 
 
 @dataclass
@@ -53,14 +66,15 @@ class Written:
 
     `landed`: key of the planned case → what stands now. `replan`: patients to look at again,
     because something moved. `parked`: key → reason. `left`: patients whose cases were not sent,
-    because the pass was asked to stop. `versions`: versions of resources that were made.
-    `signals`: what the operator should know, counted.
+    because the pass was asked to stop. `waiting`: patients of whom a write is still under way.
+    `versions`: versions of resources that were made. `signals`: what the operator should know, counted.
     """
 
     landed: dict[str, Landed] = field(default_factory=dict)
     replan: set[str] = field(default_factory=set)
     parked: dict[str, str] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
     versions: int = 0
     signals: Counter[str] = field(default_factory=Counter)
 
@@ -82,19 +96,23 @@ class Writer:
     guard: Callable[[], None] = lambda: None
     stopped: Callable[[], bool] = lambda: False
     written: Written = field(default_factory=Written)
+    doubts: Doubts = field(default_factory=Doubts)
+    _left_in_a_row: int = 0
     _device_stands: bool = False
     _next_at: datetime | None = None
     _counting: Lock = field(default_factory=Lock)
 
     def write(self, cases: Sequence[Planned], lanes: Lanes) -> None:
-        """Send cases, a bundle a lane; what became of them is in `written` once the lanes are done.
+        """Send cases, a bundle a lane; what became of them is in `written` once the lanes are done, and after `finish`.
 
         Raises, here or where the lanes are waited for:
-            TemporaryServerError: after the last attempt; the bundle stays in the outbox.
+            TemporaryServerError: after the last attempt, of a server that fails every write; the bundle stays in the
+                outbox.
             NotAuthorised, PermanentServerError: what no smaller bundle would heal.
             LeaseLost, StoreError: nothing is sent that is not frozen.
 
         """
+        self._judge()
         start = 0
         while start < len(cases):
             batch = cases[start : start + self._size()]
@@ -105,6 +123,36 @@ class Writer:
                 self._ensure_device()
                 self._pace(len(batch))
                 lanes.submit(partial(self._send, batch))
+
+    def finish(self) -> None:
+        """Decide of what was refused whether the content is to blame; once the lanes are done.
+
+        Raises: the first refusal, where the server takes nothing else either; those cases stay in the outbox.
+        """
+        self._judge()
+        if self.doubts.first is not None:
+            health, refusal = self.health(), self.doubts.first
+            if health is not Health.TAKES:
+                raise refusal
+            self._judge()
+
+    def health(self) -> Health:
+        """Ask what the server makes of a write that changes nothing: the Device once more."""
+        manner = self.ladder.manner
+        maker = replace(self.maker, strategy=manner.strategy)
+        target = self.delivery.target
+        try:
+            if manner.atomic:
+                target.transact(maker.device_again())
+            else:
+                target.write(single_write(maker.device()))
+        except (PartlyCarriedOut, PermanentServerError) as error:
+            if not isinstance(error, AmbiguousMatch):
+                return Health.REFUSES
+        except TemporaryServerError:
+            return Health.FAILS
+        self.doubts.took()
+        return Health.TAKES
 
     def _size(self) -> int:
         limits = self.delivery.limits
@@ -143,7 +191,11 @@ class Writer:
         if frozen is None:
             return False
         bundle, sound = frozen
-        delivered = self._deliver(bundle, is_single=len(sound) == 1)
+        try:
+            delivered = self._deliver(bundle, is_single=len(sound) == 1)
+        except TemporaryServerError as error:
+            self._leave(bundle, error)
+            return False
         if delivered.fate is Fate.NOT_ATOMIC:
             self._send_singly(sound, delivered)
         self._end(bundle, sound, delivered)
@@ -212,8 +264,47 @@ class Writer:
                 continue
             bundle, _ = frozen
             has_failed = planned.key in delivered.failed
-            one = OneByOne(self.delivery).deliver(bundle, looks_first=True, has_failed=has_failed)
-            self._end(bundle, [planned], one)
+            one_by_one = OneByOne(self.delivery)
+            try:
+                one = one_by_one.deliver(bundle, looks_first=True, has_failed=has_failed)
+            except TemporaryServerError as error:
+                self._leave(bundle, error)
+            else:
+                self._end(bundle, [planned], one)
+
+    def _leave(self, bundle: FrozenBundle, error: ServerError) -> None:
+        """Leave a bundle of which nobody knows in the outbox; raises where it is the server that fails."""
+        if not isinstance(error, ResourceRefused):
+            with self._counting:
+                self._left_in_a_row += 1
+            if self._left_in_a_row > MOST_LEFT or self.health() is Health.FAILS:
+                raise error
+        log.warning("outbox_waits", status=error.status, reason=error.code)
+        with self._counting:
+            self.written.waiting |= bundle.patients
+            self.written.signals[WAITS] += len(bundle.patients)
+
+    def _judge(self) -> None:
+        """Send once more what was refused before the server took another write, and park what it refuses again."""
+        for doubt in self.doubts.pop_founded():
+            try:
+                delivered = self._again(doubt)
+            except TemporaryServerError as error:
+                self._leave(doubt.bundle, error)
+                continue
+            if delivered.fate in (Fate.REFUSED, Fate.UNPROVED):
+                self.park(doubt.planned, str(delivered.refusal))
+                self.store.settle(doubt.bundle.key)
+            else:
+                self._end(doubt.bundle, [doubt.planned], delivered)
+
+    def _again(self, doubt: Doubt) -> Delivered:
+        if self.ladder.manner.atomic:
+            looks_first = self.ladder.if_match_ignored
+            delivered = self.delivery.deliver(doubt.bundle, looks_first=looks_first)
+            if delivered.fate is not Fate.NOT_ATOMIC:
+                return delivered
+        return OneByOne(self.delivery).deliver(doubt.bundle, looks_first=True)
 
     def _end(self, bundle: FrozenBundle, cases: Sequence[Planned], delivered: Delivered) -> None:
         """Take in what became of a bundle, then settle it."""
@@ -222,13 +313,20 @@ class Writer:
         landed: list[AuditEvent] = []
         match delivered.fate:
             case Fate.LANDED:
-                landed = self._confirm(cases, delivered)
+                self.doubts.took()
+                self._left_in_a_row = 0
+                try:
+                    landed = self._confirm(cases, delivered)
+                except TemporaryServerError as error:
+                    self._leave(bundle, error)
+                    return
             case Fate.MOVED:
                 self._look_again(bundle.patients, "moved")
             case Fate.REFUSED | Fate.UNPROVED:
                 log.info("bundle_refused", cases=len(cases), status=_status(delivered))
-                if len(cases) == 1:
-                    self.park(cases[0], str(delivered.refusal))
+                if len(cases) == 1 and delivered.refusal is not None:
+                    self.doubts.add(bundle, cases[0], delivered.refusal)
+                    return  # it stays in the outbox until `finish`
         # Settled only now: a crash before leaves the outbox to say what may have been sent.
         self.store.settle(bundle.key, landed)
 
@@ -275,16 +373,17 @@ class Writer:
         self.store.enqueue(sorted(patients), reason=reason)
 
     def park(self, planned: Planned, reason: str) -> None:
+        """Keep a planned case that cannot be written until it is retried or its sources change."""
+        now = self.clock.now()
+        case = ParkedCase(planned.key, planned.patient, reason, planned.fingerprint, now)
+        self.keep_parked(case)
+
+    def keep_parked(self, case: ParkedCase) -> None:
         """Keep a case that cannot be written until it is retried or its sources change."""
-        self.written.parked[planned.key] = reason[:MAX_REASON]
-        log.warning("case_parked", key=planned.key)
-        case = ParkedCase(
-            key=planned.key,
-            patient=planned.patient,
-            reason=reason[:MAX_REASON],
-            fingerprint=planned.fingerprint,
-            parked_at=self.clock.now(),
-        )
+        reason = case.reason
+        case = replace(case, reason=reason[:MAX_REASON])
+        self.written.parked[case.key] = case.reason
+        log.warning("case_parked", key=case.key)
         code = reason if reason in (STORED_DIFFERENTLY, EDITED_BY_OTHERS) else REFUSED
         # Recorded first: a crash in between tells of it twice, and never not at all.
         self.store.record([self.auditor.parked(case, code)])

@@ -163,9 +163,10 @@ def test_plain_facts_hold_nothing_that_could_be_tied_to_a_person() -> None:
     site = Site()
     site.laboratory.ihc("anna", "1+")
     site.settle()
-    site.server.refuse = lambda _: "no"
+    site.server.refuse = lambda one: "no" if one["resourceType"] == "Observation" else None
     site.laboratory.amend("Observation/ihc-anna-a", "3+")
     site.run()
+    assert site.store.parked()
     for event in site.store.trail:
         plain = repr((event.action, event.outcome, event.actor, event.facts))
         for trace in ("anna", "Observation/", site.only()["id"], "low", "positive"):

@@ -46,6 +46,9 @@ def faults(error: ServerError, times: int) -> list[Fault | None]:
     return [Fault(error)] * times
 
 
+REFUSALS = (400, 402, 404, 406, 410, 413, 415, 422, 423, 451)
+
+
 @pytest.mark.parametrize(
     ("error", "times", "fate"),
     [
@@ -53,12 +56,10 @@ def faults(error: ServerError, times: int) -> list[Fault | None]:
         (UnknownOutcome("cut off"), 2, Fate.LANDED),
         (VersionConflict("lock", status=409), 2, Fate.LANDED),
         (VersionConflict("lock", status=409), 3, Fate.MOVED),
-        *(
-            (PermanentServerError("no", status=one), 1, Fate.REFUSED)
-            for one in (400, 404, 410, 422)
-        ),
+        *((PermanentServerError("no", status=one), 1, Fate.REFUSED) for one in REFUSALS),
+        (NotAuthorised("scope", status=403), 1, Fate.REFUSED),
     ],
-    ids=["503", "unknown", "conflict", "conflict-for-ever", "400", "404", "410", "422"],
+    ids=["503", "unknown", "conflict", "conflict-for-ever", *map(str, REFUSALS), "403"],
 )
 def test_what_becomes_of_a_bundle(
     server: FakeFhirServer, error: ServerError, times: int, fate: Fate
@@ -72,10 +73,11 @@ def test_what_becomes_of_a_bundle(
     [
         (TemporaryServerError("503", status=503), 9, 3),
         (UnknownOutcome("cut off"), 9, 3),
-        (NotAuthorised("scope", status=403), 1, 1),
-        (PermanentServerError("payment required", status=402), 1, 1),
+        (NotAuthorised("token", status=401), 1, 1),
+        (PermanentServerError("a proxy", status=407), 1, 1),
+        (PermanentServerError("a redirect", status=302), 1, 1),
     ],
-    ids=["503-for-ever", "unknown-for-ever", "403", "402"],
+    ids=["503-for-ever", "unknown-for-ever", "401", "407", "302"],
 )
 def test_what_no_retry_and_no_smaller_bundle_heals_is_raised(
     server: FakeFhirServer, error: ServerError, times: int, sent: int

@@ -154,7 +154,7 @@ def test_a_dry_run_leaves_no_trace() -> None:
 
 def test_a_dry_run_does_not_send_what_an_earlier_process_left() -> None:
     site = site_with(1)
-    site.server.faults = [None, *[Fault(TemporaryServerError("503", status=503))] * 5]
+    site.server.faults = [None, *[Fault(TemporaryServerError("503", status=503))] * 6]
     with pytest.raises(TemporaryServerError):
         site.run()
     sent = len(site.server.bundles)

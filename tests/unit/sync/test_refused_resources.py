@@ -205,8 +205,7 @@ def test_what_is_under_way_waits_for_one_of_ours_that_is_refused_and_the_others_
     site.settle()
     (ours,) = [one for one in site.derived() if one["subject"]["reference"] == "Patient/anna"]
     site.laboratory.amend(of_anna, "3+")
-    attempts = site.options.send.attempts
-    site.server.faults = [Fault(TemporaryServerError("503", status=503))] * attempts
+    site.server.faults = [Fault(TemporaryServerError("503", status=503))] * 9
     with pytest.raises(TemporaryServerError):
         site.run()
     assert len(site.store.outbox()) == 1

@@ -13,7 +13,6 @@ import pytest
 from adapter.errors import (
     AmbiguousMatch,
     NotAuthorised,
-    PermanentServerError,
     TemporaryServerError,
     UnknownOutcome,
     VersionConflict,
@@ -180,7 +179,7 @@ def test_an_update_whose_answer_was_lost_is_not_sent_again() -> None:
 
 def test_a_server_that_is_down_ends_the_pass_and_the_next_one_sends_the_same_bytes() -> None:
     site = site_with(2, attempts=3)
-    site.server.faults = [None, *[Fault(TemporaryServerError("503", status=503))] * 3]
+    site.server.faults = [None, *[Fault(TemporaryServerError("503", status=503))] * 4]
     with pytest.raises(TemporaryServerError):
         site.run()
     assert len(site.store.outbox()) == 1
@@ -256,22 +255,17 @@ def test_a_case_that_is_stored_differently_is_parked(returns: bool) -> None:
     assert len(site.server.bundles) == sent
 
 
-def test_not_authorised_stops_the_pass_and_loses_nothing() -> None:
+@pytest.mark.parametrize("status", [401, 403])
+def test_not_authorised_stops_the_pass_and_loses_nothing(status: int) -> None:
     site = site_with(2)
-    site.server.faults = [None, Fault(NotAuthorised("scope", status=403))]
+    site.server.faults = [None, *[Fault(NotAuthorised("scope", status=status))] * 9]
     with pytest.raises(NotAuthorised):
         site.run()
+    assert site.store.parked() == ()
+    site.server.faults = []
     site.settle()
     assert len(site.derived()) == 2
     site.assert_sound()
-
-
-def test_a_refusal_that_no_smaller_bundle_heals_stops_the_pass() -> None:
-    site = site_with(4)
-    site.server.faults = [None, Fault(PermanentServerError("payment required", status=402))]
-    with pytest.raises(PermanentServerError):
-        site.run()
-    assert site.store.parked() == ()
 
 
 def test_an_update_where_a_creation_was_planned_is_looked_at_again() -> None:
