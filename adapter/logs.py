@@ -24,6 +24,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 from types import TracebackType
 from typing import Literal, TextIO
 from urllib.parse import urlsplit
@@ -379,9 +380,21 @@ class _LinesFactory:
 
 
 class _LibraryHandler(logging.Handler):
-    """Says that a library said something; its text may hold a URL, a value or a row."""
+    """Says that a library said something; its text may hold a URL, a value or a row.
+
+    Of each logger once in a second at most: a server without files to open says so a million times a minute.
+    """
+
+    def __init__(self, level: int, seconds_now: Callable[[], float] = monotonic) -> None:
+        super().__init__(level)
+        self._now = seconds_now
+        self._said_at: dict[tuple[str, int], float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
+        kind, now = (record.name, record.levelno), self._now()
+        if now - self._said_at.get(kind, -1.0) < 1.0:
+            return
+        self._said_at[kind] = now
         error = record.exc_info[1] if record.exc_info else None
         log = structlog.get_logger()
         log.log(

@@ -64,9 +64,9 @@ def create_app(
         status = error.status_code if isinstance(error, HTTPException) else 500
         watcher("", status)
         if status == 405:
-            return refusal(
-                Refused(405, "method", "This route takes other methods."), as_fhir=is_fhir
-            )
+            allowed = error.headers if isinstance(error, HTTPException) else None
+            refused = Refused(405, "method", "This route takes other methods.", allowed)
+            return refusal(refused, as_fhir=is_fhir)
         return refusal(_REFUSALS[Verdict.NOT_OFFERED], as_fhir=is_fhir)
 
     app = Starlette(routes=rows, exception_handlers={HTTPException: not_routed})

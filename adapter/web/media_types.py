@@ -49,9 +49,16 @@ def _is_r4(parameters: dict[str, str]) -> bool:
 
 
 def _parts(text: str) -> tuple[str, dict[str, str]]:
-    """Take a media type apart: the type, and its parameters by name; all in lower case."""
+    """Take a media type apart: the type, and its parameters by name; all in lower case.
+
+    One that cannot be taken apart is no type at all. The parser of e-mail counts the parts of a parameter (RFC 2231),
+    which no header of HTTP has, and fails on numbers that nobody writes.
+    """
     message = Message()
     message["Content-Type"] = text.strip()
-    given = message.get_params(failobj=[])
+    try:
+        given = message.get_params(failobj=[])
+    except ValueError:
+        return "", {}
     parameters = {name.lower(): str(value).strip().lower() for name, value in given[1:]}
     return (given[0][0].strip().lower() if given else ""), parameters

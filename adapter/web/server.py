@@ -12,11 +12,10 @@ import uvicorn
 from starlette.applications import Starlette
 
 from adapter.errors import ConfigError
+from adapter.web.connections import BoundedConnection, most_connections
 
 STOP_SECONDS: Final = 5
 """How long requests under way may take once a stop was asked for."""
-CONNECTIONS: Final = 500
-"""More than these at once are answered with 503 by the server itself."""
 IDLE_SECONDS: Final = 75
 """How long a connection may say nothing between two requests; longer than most proxies keep theirs."""
 
@@ -126,7 +125,7 @@ def _config(app: Starlette, tls: Tls | None) -> uvicorn.Config:
         proxy_headers=False,  # nothing here depends on who a proxy says the client is
         lifespan="off",
         ws="none",
-        limit_concurrency=CONNECTIONS,
+        http=type("Connection", (BoundedConnection,), {"most": most_connections()}),
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
         ssl_certfile=tls.cert_file if tls else None,

@@ -336,6 +336,15 @@ def test_other_libraries_are_told_by_name_only(log: Any, stream: io.StringIO) ->
     assert "Canary" not in stream.getvalue()
 
 
+def test_a_library_that_says_the_same_a_thousand_times_a_second_fills_no_disk(
+    log: Any, stream: io.StringIO
+) -> None:
+    for number in range(1000):
+        logging.getLogger("asyncio").error("socket.accept() failed %d", number)
+    logging.getLogger("urllib3.connectionpool").warning("another")
+    assert [one["logger"] for one in told(stream)] == ["asyncio", "urllib3.connectionpool"]
+
+
 @pytest.mark.filterwarnings("default")
 def test_a_warning_of_python_does_not_quote_its_text(
     stream: io.StringIO, capsys: pytest.CaptureFixture[str]

@@ -90,7 +90,9 @@ def test_what_is_not_there_is_not_told(standing: Running, path: str) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", "/healthz"), ("PUT", "/sync")])
 def test_another_method_is_refused(standing: Running, method: str, path: str) -> None:
-    assert standing.ask(method, path, "sync").status_code == 405
+    answer = standing.ask(method, path, "sync")
+    assert answer.status_code == 405
+    assert answer.headers["Allow"]  # RFC 9110, 15.5.6
 
 
 def test_on_loopback_without_tokens_one_may_watch_and_nobody_may_write(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def test_json_of_r4_is_read(given: str) -> None:
         "application/fhir+json; charset=iso-8859-1",
         "multipart/form-data; boundary=x",
         ";;;",
+        f"application/fhir+json; a*{'9' * 5000}=1",
     ],
 )
 def test_everything_else_is_not(given: str) -> None:
@@ -63,6 +64,7 @@ def test_who_takes_json_is_answered(accept: str, asked: str | None) -> None:
         ("application/fhir+json; fhirVersion=3.0", None),
         ("*/*", "xml"),
         ("*/*", ""),
+        (f"application/fhir+json; a*{'9' * 5000}=1", None),
     ],
 )
 def test_who_takes_none_is_not(accept: str, asked: str | None) -> None:
