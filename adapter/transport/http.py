@@ -10,6 +10,7 @@ One limit: a server that drips its *headers* is held only by the read timeout be
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -311,13 +312,15 @@ class Http:
 
     def _no_answer(self, call: Call, error: Exception) -> ServerError:
         # Only the error's class: its text holds the URL with its query.
-        what = f"{urlsplit(call.url).hostname} gave no usable answer: {type(error).__name__}"
+        asked = urlsplit(call.url)
+        port = asked.port or (443 if asked.scheme == "https" else 80)
+        what = f"{asked.hostname} gave no usable answer on port {port}: {type(error).__name__}"
         # What requests cannot send is a ValueError; so is a server's header that makes no sense.
         of_the_server = _has_cause(error, urllib3.exceptions.InvalidHeader)
         if isinstance(error, ValueError) and not of_the_server:
             return PermanentServerError(f"the request could not be built: {type(error).__name__}")
-        if (advice := tls.advice(error)) is not None:
-            what += f" ({advice})"
+        if (why := tls.advice(error) or _why_unreachable(error)) is not None:
+            what += f" ({why})"
         if call.writes and not _has_cause(error, *_BEFORE_SENDING):
             return UnknownOutcome(f"{what}; the write may have landed")
         return TemporaryServerError(what)
@@ -341,6 +344,20 @@ class Http:
                 )
             if left > 0:
                 self._clock.sleep(left)
+
+
+_UNREACHABLE: Final = (
+    (socket.gaierror, "the name is not known: check the host in the URL, and DNS"),
+    (ConnectionRefusedError, "refused: nothing listens there; check the port in the URL"),
+    (urllib3.exceptions.ConnectTimeoutError, "timed out: a firewall, or nothing has this address"),
+    (ConnectionResetError, "it hung up"),
+    (TimeoutError, "timed out"),
+)
+"""What a person can do about a server that is not reached, by what led to it, the most telling first."""
+
+
+def _why_unreachable(error: BaseException) -> str | None:
+    return next((says for kind, says in _UNREACHABLE if _has_cause(error, kind)), None)
 
 
 _BEFORE_SENDING = (

@@ -309,7 +309,31 @@ def test_a_write_that_reached_nobody_is_tried_again_and_is_not_unknown(
     with pytest.raises(TemporaryServerError) as raised:
         make_server(f"http://127.0.0.1:{port}/fhir", attempts=3).transact(BUNDLE)
     assert type(raised.value) is TemporaryServerError
+    assert f"on port {port}: ConnectionError (refused: nothing listens there" in str(raised.value)
     assert len(clock.sleeps) == 2
+
+
+def test_a_server_that_is_not_there_is_told_by_port_and_cause(
+    make_server: MakeServer, mocked: responses.RequestsMock
+) -> None:
+    told = {}
+    for cause in (
+        socket.gaierror(-2, "Name or service not known"),
+        ConnectionRefusedError(111, "Connection refused"),
+        urllib3.exceptions.ConnectTimeoutError(),
+        TimeoutError("timed out"),
+    ):
+        failed = requests.exceptions.ConnectionError()
+        failed.__cause__ = cause
+        mocked.get(f"{BASE}/metadata", body=failed)
+        with pytest.raises(TemporaryServerError) as raised:
+            make_server(attempts=1).capability()
+        told[type(cause).__name__] = str(raised.value)
+    assert all(" on port " in said for said in told.values())
+    assert "the name is not known" in told["gaierror"]
+    assert "nothing listens there" in told["ConnectionRefusedError"]
+    assert "a firewall" in told["ConnectTimeoutError"]
+    assert told["TimeoutError"].endswith("(timed out)")
 
 
 def test_a_connection_that_times_out_before_sending_is_tried_again(
