@@ -72,12 +72,32 @@ class HttpSettings(Section):
     allow_http: bool = False
     derive_megabytes: int = Field(default=4, ge=1, le=1024)
     sync_queue: int = Field(default=100, ge=1, le=10_000)
-    sync_patients: int = Field(default=100, ge=1, le=10_000)
+    sync_patients: int = Field(
+        default=100, ge=1, le=800
+    )  # their ids fit the 64 KiB that a body may have
     sync_wait_seconds: Seconds = 30.0
     settle_seconds: Seconds = 1.0
     settle_most_seconds: Seconds = 10.0
     webhook: WebhookSettings = WebhookSettings()
     address: Annotated[str, AfterValidator(_address)] | None = None
+
+    @field_validator("derive_token", "sync_token")
+    @classmethod
+    def _is_its_own(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if token is not None and token in [info.data.get(name) for name in _TOKENS]:
+            raise ValueError("is the token of another role too; give each role one of its own")
+        return token
+
+    @field_validator("webhook")
+    @classmethod
+    def _has_its_own_secret(cls, webhook: WebhookSettings, info: ValidationInfo) -> WebhookSettings:
+        secrets = [one for one in (webhook.secret, webhook.earlier_secret) if one is not None]
+        if any(info.data.get(name) in secrets for name in _TOKENS):
+            raise ValueError(
+                "has the token of a role as its secret, which stands in the Subscription on the server; "
+                "give it one of its own"
+            )
+        return webhook
 
     @field_validator("key_file")
     @classmethod

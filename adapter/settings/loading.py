@@ -107,7 +107,7 @@ def _known(key: str, origin: str, problems: list[str]) -> bool:
 
 def _from_file(file: Path, problems: list[str]) -> dict[str, _Given]:
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         problems.append(f"{file}: cannot be read ({error.strerror}); name an existing TOML file")
         return {}
@@ -162,7 +162,7 @@ def _add_once(layer: dict[str, _Given], key: str, given: _Given, problems: list[
 
 def _read_secret(file: Path, origin: str, problems: list[str]) -> _Given:
     try:
-        text = file.read_text(encoding="utf-8").rstrip("\r\n")
+        text = file.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError):
         problems.append(f"{origin}: names no file that can be read as text")
         text = _UNREADABLE

@@ -122,6 +122,10 @@ def _store_url(text: str) -> str:
             "must be sqlite:///path/to/file.sqlite or "
             "postgresql+psycopg://user:password@host/database"
         )
+    if text.startswith("sqlite:") and not (text.startswith("sqlite:///") or text == "sqlite://"):
+        raise ValueError(
+            "needs three slashes before a file, four before an absolute path: sqlite:///file.sqlite"
+        )
     return text
 
 

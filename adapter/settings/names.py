@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -75,6 +76,10 @@ VARIABLES: frozenset[str] = frozenset(
 SERVICE_LINK = re.compile(r"HER2_\w*?(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT(_\d+_(TC|UD)P\w*)?)")
 
 
+_BEGUN: Final = 3
+"""Letters from which on the beginning of a word is taken for it."""
+
+
 def is_section(key: str) -> bool:
     """Say whether a dotted name is a section, so that settings stand below it."""
     return any(known.startswith(f"{key}.") for known in SETTINGS_KEYS)
@@ -82,5 +87,8 @@ def is_section(key: str) -> bool:
 
 def near_miss(word: str, words: Iterable[str]) -> str:
     """Return "; did you mean …?" for the closest of the words, or nothing when none is close."""
-    close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
+    known = list(words)
+    # Who wrote the beginning of one word alone means that one, however short the others are.
+    begun = [one for one in known if len(word) >= _BEGUN and one.startswith(word.lower())]
+    close = begun if len(begun) == 1 else difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""

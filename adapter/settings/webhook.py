@@ -40,9 +40,33 @@ def _fits_header(secret: SecretStr) -> SecretStr:
     return secret
 
 
+_OF_HTTP = frozenset(
+    {
+        "accept",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "date",
+        "expect",
+        "host",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    }
+)
+"""Headers, in small letters, whose content HTTP determines (RFC 9110), so that no secret can stand in them."""
+
+
 def _header_name(text: str) -> str:
     if not _HEADER_NAME.fullmatch(text):
         raise ValueError("is not the name of a header")
+    if text.lower() in _OF_HTTP:
+        raise ValueError(
+            "is a header that HTTP itself needs; name one of your own, such as X-Webhook-Secret"
+        )
     return text
 
 

@@ -89,7 +89,7 @@ def read_folder(folder: Path, *, may_be_empty: bool = False) -> tuple[list[Mappi
     for path in sorted(folder.glob("*.json")):
         try:
             parsed = json.loads(
-                path.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats
+                path.read_text(encoding="utf-8-sig"), object_pairs_hook=_without_repeats
             )
         except (OSError, ValueError) as error:
             defects.append(f"{path.name}: $: cannot be read as JSON: {error}")
@@ -127,7 +127,7 @@ def read_tables(folder: Path) -> tuple[dict[str, JsonObject], list[str]]:
 def read_table(path: Path) -> tuple[JsonObject, list[str]]:
     """Read one TOML file; an empty table, with the defect, where it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")), []
+        return tomllib.loads(path.read_text(encoding="utf-8-sig")), []
     except (OSError, ValueError) as error:
         return {}, [f"{path.name}: $: cannot be read as TOML: {error}"]
 

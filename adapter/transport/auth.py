@@ -87,7 +87,7 @@ class TokenFileAuth:
         Raises: NotAuthorised when the file cannot be read or holds no token.
         """
         try:
-            token = self.path.read_text(encoding="ascii").strip()
+            token = self.path.read_text(encoding="utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise NotAuthorised(f"the token file {self.path} cannot be read") from error
         if not _VISIBLE_ASCII.fullmatch(token):

@@ -23,6 +23,7 @@ from adapter.settings import (
     load_settings,
     variable_of,
 )
+from adapter.settings.names import near_miss
 
 URL = "https://fhir.hospital.test/r4"
 SECRET = "s3cr3t-canary"
@@ -754,3 +755,57 @@ def test_lists_of_patients_that_fit_no_way_of_discovery_are_named_at_once(
 )
 def test_one_list_is_enough(flags: Mapping[str, Any]) -> None:
     assert load(poll__discovery="patients", **flags).poll.discovery == "patients"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"http.watch_token": "t" * 40, "http.sync_token": "t" * 40}, "http.sync_token"),
+        ({"http.derive_token": "t" * 40, "http.sync_token": "t" * 40}, "http.sync_token"),
+        ({"http.watch_token": "t" * 40, "http.derive_token": "t" * 40}, "http.derive_token"),
+        (
+            {"http.sync_token": "t" * 40, "http.webhook.secret": "t" * 40},
+            "stands in the Subscription",
+        ),
+        ({"http.webhook.header_name": "Content-Length"}, "HTTP itself needs"),
+        ({"http.sync_patients": 801}, "must be 800 or less"),
+    ],
+)
+def test_one_secret_for_two_and_what_cannot_work_is_refused_without_quoting_it(
+    given: dict[str, Any], says: str
+) -> None:
+    (told,) = problems(flags=given)
+    assert says in told
+    assert "tttt" not in told
+
+
+def test_each_role_with_a_secret_of_its_own_is_taken() -> None:
+    names = ("watch_token", "derive_token", "sync_token", "webhook.secret")
+    load_settings(
+        None, {f"http.{name}": letter * 40 for name, letter in zip(names, "wdsh", strict=True)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("asco", "; did you mean asco-cap-2023?"), ("b", ""), ("basik", "; did you mean basic?")],
+)
+def test_the_beginning_of_one_word_means_that_word(word: str, meant: str) -> None:
+    assert near_miss(word, ["asco-cap-2023", "basic"]) == meant
+
+
+def test_a_byte_order_mark_before_settings_or_a_secret_is_no_part_of_them(
+    env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file, secret = tmp_path / "her2.toml", tmp_path / "token"
+    file.write_bytes(b"\xef\xbb\xbf[poll]\ninterval_seconds = 7\n")
+    secret.write_bytes(b"\xef\xbb\xbf" + b"t" * 40 + b"\r\n")
+    env.setenv("HER2_HTTP__SYNC_TOKEN_FILE", str(secret))
+    settings = load_settings(file, {})
+    assert settings.poll.interval_seconds == 7
+    assert settings.http.sync_token is not None
+    assert settings.http.sync_token.get_secret_value() == "t" * 40
+
+
+def test_a_sqlite_url_with_too_few_slashes_is_a_wrong_setting() -> None:
+    assert "three slashes" in problems(flags={"store.url": "sqlite://her2.sqlite"})[0]
