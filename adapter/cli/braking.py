@@ -48,7 +48,10 @@ def show(shared: Shared) -> int:
         say("A pass would be let through as it is now: nothing has to be released")
         return DONE
     if report.brake.load.first_contact:
-        say("This is a first contact: `her2-adapter sync --backfill` creates them")
+        count = number_of(report.actions.get("create", 0), "result")
+        say(
+            f"This is a first contact, {count} to create: `her2-adapter sync --backfill` creates them"
+        )
     else:
         count = number_of(len(report.brake.load.held), "result")
         say(
@@ -86,11 +89,16 @@ def release(shared: Shared, by: By) -> int:
 
 
 def _say_since(store: StateStore) -> None:
-    from adapter.sync.releasing import engaged
+    from adapter.sync.releasing import engaged, first_contact_stopped
 
     brake = engaged(store)
     if brake is None:
-        say("No brake was engaged by the last pass")
+        told = (
+            "Engaged: the last pass was a first contact that would have created too many"
+            if first_contact_stopped(store)
+            else "No brake was engaged by the last pass"
+        )
+        say(told)
         return
     since = brake.since.isoformat(timespec="seconds") if brake.since else "an earlier release"
     say(
@@ -101,6 +109,14 @@ def _say_since(store: StateStore) -> None:
 
 def _held_back(report: PassReport) -> PassReport:
     """Leave of a pass only the rows that the brake holds back."""
-    held = {f"Observation/{key}" for key in report.brake.load.held}
-    rows = tuple(row for row in report.rows if row.derived in held)
+    from adapter.sync.planning.plan import Action
+
+    load = report.brake.load
+    held = {f"Observation/{key}" for key in load.held}
+    is_first = report.needs_operator and load.first_contact
+    rows = tuple(
+        row
+        for row in report.rows
+        if row.derived in held or (is_first and row.action is Action.CREATE)
+    )
     return replace(report, rows=rows, set_aside=())

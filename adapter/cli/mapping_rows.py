@@ -139,7 +139,7 @@ def add(  # noqa: PLR0913 - each parameter is an option of the command
     was = f" (was {before[0].metadata('version')})" if before else ""
     say(
         f"{folder} has version {version}{was}; the next `her2-adapter sync` reads everything with it, "
-        "and a running adapter once it is started again"
+        "and a running adapter before its next pass"
     )
 
 

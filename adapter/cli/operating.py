@@ -96,15 +96,13 @@ _PASS_COLUMNS: Final = {
 
 def _facts(store: StateStore, now: datetime, fresh_within: timedelta) -> dict[str, Any]:
     from adapter.sync.reading.discover import RESULTS
-    from adapter.sync.releasing import engaged
-    from adapter.sync.report import GOOD, LOOKS_AT_ALL, PassOutcome
+    from adapter.sync.releasing import engaged, first_contact_stopped
+    from adapter.sync.report import GOOD, LOOKS_AT_ALL
 
     # A pass over patients who were asked for says nothing of all the others, however many came since.
     last_good = store.latest_pass(LOOKS_AT_ALL, GOOD)
-    judged = store.latest_pass(LOOKS_AT_ALL, GOOD | {PassOutcome.BRAKED})
     good = last_good.ended_at if last_good else None
     watermark = store.watermark(RESULTS)
-    is_first = judged is not None and judged.outcome == PassOutcome.BRAKED
     return {
         "last_good_pass": good.isoformat() if good else None,
         "seconds_since": round((now - good).total_seconds()) if good else None,
@@ -112,7 +110,7 @@ def _facts(store: StateStore, now: datetime, fresh_within: timedelta) -> dict[st
         "queue": store.queue_length(),
         "parked": len(store.parked()),
         "unmapped": sum(one.entry.kind == "not-read" for one in store.worklist()),
-        "brake_engaged": engaged(store) is not None or is_first,
+        "brake_engaged": engaged(store) is not None or first_contact_stopped(store),
         "read_up_to": watermark.isoformat() if watermark else None,
     }
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from adapter.sync.report import CaseRow, PassReport
 
 _COLUMNS: Final = {**CASE_COLUMNS, "action": "Done"}
+NOTHING_TO_WRITE: Final = "nothing"
 _DONE: Final = {
     "create": "created",
     "update": "updated",
@@ -19,6 +20,7 @@ _DONE: Final = {
     "complete": "completed",
     "skip": "unchanged",
     "wait": "waiting",
+    NOTHING_TO_WRITE: "nothing to write",
 }
 _TO_DO: Final = {
     "create": "to create",
@@ -28,6 +30,7 @@ _TO_DO: Final = {
     "complete": "to complete",
     "skip": "unchanged",
     "wait": "waiting",
+    NOTHING_TO_WRITE: "nothing to write",
 }
 _OUTCOMES: Final = {
     "done": "done",
@@ -81,7 +84,7 @@ def sentences(report: PassReport) -> list[str]:
     seconds = (report.ended_at - report.started_at).total_seconds()
     results = counted((name, number) for name, number in sorted(report.outcomes.items()))
     words = _words(report)
-    actions = counted((words[name], number) for name, number in report.actions.items())
+    actions = counted((words[name], number) for name, number in _actions(report).items())
     said = [
         f"Pass ({report.kind.value}) {_OUTCOMES[report.outcome.value]}, {seconds:.1f} s: "
         f"{number_of(report.patients, 'patient')}, "
@@ -96,6 +99,15 @@ def sentences(report: PassReport) -> list[str]:
         said.append(f"Queued for the next pass: {number_of(report.queue_left, 'patient')}")
     said += report.warnings
     return said
+
+
+def _actions(report: PassReport) -> dict[str, int]:
+    """Count decisions by action; samples that have no derived result and get none are not called unchanged."""
+    actions = dict(report.actions)
+    skipped = actions.pop("skip", 0)
+    stand = min(skipped, sum(row.action.value == "skip" for row in report.rows))
+    found = {"skip": stand, NOTHING_TO_WRITE: skipped - stand}
+    return actions | {name: number for name, number in found.items() if number}
 
 
 def _words(report: PassReport) -> dict[str, str]:

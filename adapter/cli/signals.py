@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 from threading import Event
 from types import FrameType
 
+import typer
+
+from adapter.cli.exit_codes import INTERRUPTED
+from adapter.cli.printing import say
+from adapter.errors import TemporaryServerError
+
 
 @dataclass
 class Stop:
@@ -29,7 +35,10 @@ class Stop:
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """Turn the signals into a stop for as long as the block lasts."""
+    """Turn the signals into a stop for as long as the block lasts.
+
+    A stop ends the waiting for a server that is away; the block then ends as an interruption, and not with its error.
+    """
     stop = Stop()
 
     def ask(number: int, _frame: FrameType | None) -> None:
@@ -41,6 +50,11 @@ def stop_on_signals() -> Iterator[Stop]:
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
+    except TemporaryServerError:
+        if not stop.is_set():
+            raise
+        say("Stopped before the server answered; what is due stays for the next pass")
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,10 @@ def torture(shared: Shared, kills: Kills = 100, server: Server = "sandbox", seed
     checkout = Path(adapter.__file__).resolve().parents[1]
     if not (checkout / "tests" / "torture" / "__main__.py").is_file():
         raise ConfigError(["torture needs the source repository: its oracle and servers are tests"])
+    if find_spec("pytest") is None:
+        raise ConfigError(
+            ["torture needs the tests' own packages: `make .venv/.dev` installs them"]
+        )
     asked = ["--kills", str(kills), "--server", server, "--seed", str(seed)]
     form = ["--output", shared.output or TortureOutput.TEXT]
     # Nothing of it is a shell's: the program is this Python, and what was asked are its arguments.

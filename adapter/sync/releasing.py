@@ -16,6 +16,7 @@ from adapter.ports import StateStore
 from adapter.sync.auditing import Auditor
 from adapter.sync.facts import instant_in, json_of
 from adapter.sync.planning.brakes import BrakeState, Load
+from adapter.sync.report import GOOD, LOOKS_AT_ALL, PassOutcome
 
 BRAKE: Final = "brake"
 """Setting: since when a brake is engaged and how much it holds back, as JSON; None while none is."""
@@ -43,6 +44,12 @@ def engaged(store: StateStore) -> Engaged | None:
     return Engaged(
         instant_in(said.get("since")), said.get("withdrawals", 0), said.get("changes", 0)
     )
+
+
+def first_contact_stopped(store: StateStore) -> bool:
+    """Tell whether the last pass over whatever was due was stopped by a brake; a first contact leaves no other note."""
+    last = store.latest_pass(LOOKS_AT_ALL, GOOD | {PassOutcome.BRAKED})
+    return last is not None and last.outcome == PassOutcome.BRAKED
 
 
 def shown_marks(store: StateStore) -> frozenset[str]:

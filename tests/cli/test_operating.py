@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from adapter.bootstrap import SystemClock
 from adapter.ports import ParkedCase, PassRecord, StateStore
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store, place_of
@@ -351,6 +355,26 @@ def test_without_transactions_config_check_says_how_it_is_written_then(
     ended = run("config", "--check", HER2_FHIR_URL=sandbox.base_url)
     assert "results are then written one resource at a time" in ended.err
     assert "All good" in ended.err
+
+
+@pytest.mark.parametrize(
+    "command", [["sync"], ["withdraw", "--all"], ["brake", "show"]], ids=" ".join
+)
+def test_a_person_who_stops_the_waiting_for_a_server_has_interrupted_and_not_failed(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: list[str]
+) -> None:
+    with state(tmp_path):
+        pass
+
+    def interrupted(clock: SystemClock, _seconds: float) -> None:
+        if not clock._stop.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(SystemClock, "sleep", interrupted)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    ended = run(*command, HER2_FHIR_URL=f"http://127.0.0.1:{port}/fhir")
+    assert (ended.code, "Stopped before the server answered" in ended.err) == (130, True), ended.err
 
 
 def test_mappings_are_checked_and_listed(run: Run, tmp_path: Path) -> None:

@@ -115,6 +115,14 @@ def test_a_patient_who_is_no_id_is_refused_and_not_quoted(
     assert (ended.code, "Jane" in ended.err) == (2, False)
 
 
+def test_a_sample_that_gets_no_result_is_not_called_unchanged(run: Run, sandbox: Sandbox) -> None:
+    load(sandbox, "gastric", "ihc-0")
+    first = run("sync", HER2_FHIR_URL=sandbox.base_url).err
+    again = run("sync").err
+    assert "Derived results: 1 created, 1 nothing to write;" in first
+    assert "Derived results: 1 unchanged, 1 nothing to write;" in again
+
+
 def test_a_first_pass_that_is_too_large_asks_an_operator(run: Run, sandbox: Sandbox) -> None:
     load(sandbox)
     before = sandbox.writes
@@ -124,6 +132,10 @@ def test_a_first_pass_that_is_too_large_asks_an_operator(run: Run, sandbox: Sand
     assert "--backfill" in ended.err
     assert "2 low" in ended.err
     assert run("status", "--check").code == 5
+    shown = run("brake", "show", "-o", "ndjson")
+    assert (shown.code, len(shown.lines)) == (5, 11)
+    assert "Engaged: the last pass was a first contact" in shown.err
+    assert "This is a first contact, 11 results to create" in shown.err
     assert run("sync", "--backfill").code == 0
     assert sandbox.writes > before
 

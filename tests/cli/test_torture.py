@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import adapter
+from adapter.cli import torturing
 from tests.cli.conftest import Run
 
 
@@ -23,6 +24,14 @@ def test_a_torture_of_one_kill_holds_and_says_so_in_one_line() -> None:
     said = json.loads(ran.stdout)
     assert ran.returncode == 0
     assert (said["held"], said["kills"], said["server"]) == (True, 1, "sandbox")
+
+
+def test_without_the_packages_of_the_tests_it_names_the_target_that_installs_them(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torturing, "find_spec", lambda _name: None)
+    ran = run("torture")
+    assert (ran.code, "make .venv/.dev" in ran.err) == (2, True)
 
 
 def test_without_the_repository_it_says_that_it_needs_it(
