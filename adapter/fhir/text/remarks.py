@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Final
 
 from adapter.fhir.stated import Stated
@@ -21,6 +21,7 @@ from adapter.her2.model import Assay, Measurement, Probe, RepeatMarker
 from adapter.terminology.vocabulary import TestRole, WordKind
 
 SENTENCE_END: Final = re.compile(r"[;\n]|\.(?=\s|\Z)")
+_CLAUSE_ENDS: Final = (",", ":", "(", "[")
 _DENIES: Final = (WordKind.NEGATION, WordKind.NOT_DONE, WordKind.RECOMMENDATION)
 
 
@@ -83,9 +84,24 @@ def _sentences(texts: Iterable[str], terms: Terms) -> Iterator[tuple[Token, ...]
 
 
 def _markers(tokens: tuple[Token, ...]) -> Iterator[tuple[RepeatMarker, frozenset[Assay]]]:
+    """Find the markers of a sentence; one on other markers alone ("ER/PR repeated") holds none of HER2."""
+    if holds(tokens, WordKind.OTHER_ANALYTE) and not holds(tokens, WordKind.HER2):
+        return
     named = frozenset(Assay(meaning) for meaning in meanings(tokens, WordKind.ASSAY))
-    for meaning in meanings(tokens, WordKind.MARKER):
-        yield RepeatMarker(meaning), named
+    for place, token in enumerate(tokens):
+        if token.is_word(WordKind.MARKER):
+            marker = RepeatMarker(token.meaning)
+            if marker is RepeatMarker.RECOUNT or _is_of_this_test(tokens[:place]):
+                yield marker, named
+
+
+def _is_of_this_test(before: tuple[Token, ...]) -> bool:
+    """Whether what stands before "repeated" is understood.
+
+    It says who repeats, or what: "the control was repeated", "patient to repeat".
+    """
+    subject = takewhile(lambda token: not token.is_sign(*_CLAUSE_ENDS), reversed(before))
+    return all(token.kind is not TokenKind.UNKNOWN for token in subject)
 
 
 def _percent(tokens: tuple[Token, ...]) -> Measurement | None:
