@@ -13,6 +13,7 @@ from adapter.her2.criteria import (
     SECOND_POPULATION_ABOVE_PERCENT,
     STAINED_CELLS_ABOVE_PERCENT,
 )
+from adapter.her2.dates import is_later
 from adapter.her2.evaluate import NO_IHC, NO_ISH, IshCounts
 from adapter.her2.ihc import WORD_AGREES_WITH, IhcReading, read_ihc
 from adapter.her2.intervals import Interval
@@ -163,8 +164,7 @@ def combine_ish(results: Iterable[Evidence], policy: Policy) -> CombinedIsh:
     stated = [e for e in results if e.ish is not None and not _is_not_done(e.ish)]
     kept = _without_single_probe(replace_repeated(stated, markers=(RepeatMarker.REPEAT,)))
     population = _second_population(kept)
-    recounted = [e for e in kept.results if e.marker is RepeatMarker.RECOUNT]
-    firsts = [e for e in kept.results if e.marker is not RepeatMarker.RECOUNT]
+    firsts, recounted = _counts(kept.results)
     first, recount = _one_ish(firsts, policy), _one_ish(recounted, policy)
     if population:
         first = replace(first, contradictions=(*first.contradictions, *population))
@@ -175,6 +175,20 @@ def combine_ish(results: Iterable[Evidence], policy: Policy) -> CombinedIsh:
     if not first.columns and not first.contradictions:
         return CombinedIsh(IshCounts(_first_count_after_word(first, recounted, policy)), kept)
     return CombinedIsh(IshCounts(first, recount), kept)
+
+
+def _counts(results: Sequence[Evidence]) -> tuple[list[Evidence], list[Evidence]]:
+    """Part first counts from recounts; what was certainly stated before every first count recounts none of them."""
+    firsts = [e for e in results if e.marker is not RepeatMarker.RECOUNT]
+    recounts = [
+        e for e in results if e.marker is RepeatMarker.RECOUNT and not _is_before(firsts, e)
+    ]
+    return [e for e in results if e not in recounts], recounts
+
+
+def _is_before(firsts: Sequence[Evidence], recount: Evidence) -> bool:
+    later = [is_later(first.source, than=recount.source) for first in firsts]
+    return bool(later) and all(later)
 
 
 def _first_count_after_word(

@@ -14,7 +14,7 @@ from adapter.her2.model import (
     RepeatMarker,
     SampleLinks,
 )
-from tests.unit.her2.builders import case, evidence, ihc, ish, number
+from tests.unit.her2.builders import G, case, evidence, ihc, ish, number
 
 REPEAT = RepeatMarker.REPEAT
 JANUARY, FEBRUARY = "2024-01-10T10:00:00Z", "2024-02-10T10:00:00Z"
@@ -98,3 +98,31 @@ def test_a_result_that_is_replaced_on_another_specimen_stands_with_review(side: 
 
     assert [(got.category, got.review) for got in answers] == [("low", True), ("positive", True)]
     assert all(got.reasons[-1].code == "repeated-on-another-sample" for got in answers)
+
+
+@pytest.mark.parametrize(
+    ("first", "recount", "category"),
+    [
+        (JANUARY, FEBRUARY, "low"),
+        (None, FEBRUARY, "low"),
+        (JANUARY, JANUARY, "low"),
+        (FEBRUARY, JANUARY, "pending-second-review"),
+    ],
+)
+def test_a_recount_dated_before_the_first_count_confirms_nothing(
+    first: str | None, recount: str, category: str
+) -> None:
+    counts = (
+        evidence(G[4], "2", issued=first),
+        evidence(G[4], "3", issued=recount, marker=RepeatMarker.RECOUNT),
+    )
+
+    assert answer(ihc("2+"), *counts).category == category
+
+
+def test_a_recount_dated_before_another_first_count_differs_from_it() -> None:
+    recount = evidence(G[1], "3", issued=JANUARY, marker=RepeatMarker.RECOUNT)
+
+    got = answer(ihc("2+"), evidence(G[5], "2", issued=FEBRUARY), recount)
+
+    assert [reason.code for reason in got.reasons] == ["ish-results-differ"]
