@@ -161,6 +161,9 @@ def conditional(bench: Bench, traces: Traces, kind: Conditional) -> Iterator[Fin
 def _second_is_the_first(bench: Bench, traces: Traces, kind: Conditional) -> Finding:
     name = f"{kind.name}-one"
     criteria = criteria_of(traces.identifier(name))
+    if _finds_others(bench, traces, name):
+        says = "is not tried: a search by identifier shows what does not have it, and it could be written over"
+        return measured(kind.topic, says, works=False)
     kind.send(bench, traces.probe(name), criteria)
     first = _found(bench, traces, name)
     if not first:
@@ -215,7 +218,7 @@ def _race(bench: Bench, traces: Traces, kind: Conditional, name: str) -> tuple[i
     answered = {
         string(one.resource, "id")
         for one in ended
-        if isinstance(one, EntryOutcome) and one.resource is not None
+        if isinstance(one, EntryOutcome) and one.resource is not None and is_probe(one.resource)
     }
     references = {f"Observation/{logical_id}" for logical_id in answered - {""}}
     for reference in references:
@@ -223,6 +226,14 @@ def _race(bench: Bench, traces: Traces, kind: Conditional, name: str) -> tuple[i
         traces.standing[reference] = {**traces.probe(name), "id": logical_id}
     references |= set(_found(bench, traces, name))
     return len(references), sum(not isinstance(one, EntryOutcome) for one in ended)
+
+
+def _finds_others(bench: Bench, traces: Traces, name: str) -> bool:
+    """Tell whether a search by the identifier of a probe that does not stand yet shows something."""
+    identifier = traces.identifier(name)
+    search = [("identifier", f"{identifier['system']}|{identifier['value']}")]
+    shown = bench.first("Observation", search)
+    return shown is not None and not is_probe(shown)
 
 
 def _found(bench: Bench, traces: Traces, name: str) -> dict[str, JsonObject]:

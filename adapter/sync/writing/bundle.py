@@ -92,9 +92,11 @@ class BundleMaker:
         is_update = self.strategy is WriteStrategy.CONDITIONAL_UPDATE
         return conditional_entry(device(version, is_identified=True), update=is_update)
 
-    def device_again(self) -> bytes:
-        """Make a transaction that changes nothing: the Device again."""
-        return frozen_bundle_body([self.device()])
+    def device_again(self) -> JsonObject:
+        """Make an entry that changes nothing, whatever the server makes of conditions: the Device again."""
+        if self.strategy.chooses_ids:
+            return self.device()
+        return conditional_entry(device(self.context.software_version, is_identified=True))
 
     def harmless(self) -> bytes:
         """Make a transaction, as long as that of one case, that changes nothing: the Device again, and a search."""

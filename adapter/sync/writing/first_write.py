@@ -11,10 +11,16 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from adapter.errors import AmbiguousMatch, PermanentServerError, UnknownOutcome
+from adapter.errors import (
+    AmbiguousMatch,
+    ParameterDropped,
+    PermanentServerError,
+    UnknownOutcome,
+)
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import string
 from adapter.ports import JsonObject
+from adapter.sync.strategy import WriteStrategy
 from adapter.sync.writing.bundle import BundleMaker
 from adapter.sync.writing.delivery import Delivery
 from adapter.sync.writing.ladder import Ladder, refuses_rung
@@ -44,6 +50,10 @@ class FirstWrite:
             self.guard()
             try:
                 made = self._write(maker)
+            except ParameterDropped as error:
+                if self.ladder.is_proved or not self.ladder.step_down():
+                    raise
+                log.info("rung_refused", rung=strategy.value, status=error.status)
             except PermanentServerError as error:
                 if not refuses_rung(strategy, error.status) or not self.ladder.step_down():
                     raise
@@ -56,21 +66,28 @@ class FirstWrite:
         entry, one_by_one = maker.device(), OneByOne(self.delivery)
         if maker.strategy.chooses_ids:
             return maker, one_by_one.ensure(entry, reference_to(entry["resource"]))
-        written = self._write_found(entry, one_by_one)
-        named = self._find(entry)
+        found, has_others = self.delivery.lookup.devices(_name_in(entry))
+        if has_others and maker.strategy is WriteStrategy.CONDITIONAL_UPDATE:
+            raise ParameterDropped(
+                "the server answers a search by an identifier with Devices that do not have it: a conditional "
+                "update could write over what belongs to others"
+            )
+        written = self._write_found(entry, found, one_by_one)
+        named = self.delivery.lookup.device(_name_in(entry))
         if named is None:
             raise UnknownOutcome("a Device was written, and the server does not show it yet")
         return replace(maker, device_reference=named), written
 
-    def _write_found(self, entry: JsonObject, one_by_one: OneByOne) -> bool:
+    def _write_found(self, entry: JsonObject, found: str | None, one_by_one: OneByOne) -> bool:
         """Write a Device that the server gives its id.
 
         One that stands already says nothing about the rung: it is written all the same, once. Several of them say
         that conditions are heard.
         """
         with suppress(AmbiguousMatch):
-            return one_by_one.ensure(entry, self._find(entry) if self.ladder.is_proved else None)
+            return one_by_one.ensure(entry, found if self.ladder.is_proved else None)
         return False
 
-    def _find(self, entry: JsonObject) -> str | None:
-        return self.delivery.lookup.device(string(entry["resource"]["identifier"][0], "value"))
+
+def _name_in(entry: JsonObject) -> str:
+    return string(entry["resource"]["identifier"][0], "value")

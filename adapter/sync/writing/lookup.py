@@ -1,14 +1,18 @@
-"""What stands on the target for cases that were sent: by id, or by identifier where the server gives the ids."""
+"""What stands on the target for cases that were sent: by id, or by identifier where the server gives the ids.
+
+A server may leave a search parameter out without a word, and then shows what belongs to others. Only what carries the
+very key that was searched for is taken for ours.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from adapter.errors import ResourceRefused
 from adapter.fhir.identity import case_identifier
 from adapter.fhir.references import reference_to
-from adapter.fhir.shapes import child, string
+from adapter.fhir.shapes import child, objects, string
 from adapter.ports import FhirServer, JsonObject, Read, RefusedResource, SearchParams
 from adapter.sync.reading.search_params import token, within_budget
 from adapter.sync.writing.sent import SentCase
@@ -52,18 +56,22 @@ class Lookup:
         found = {key: [] if one is None else [one] for key, one in read.items()}
         return {**found, **(self.by_identifier(conditional) if conditional else {})}
 
-    def provenance(self, entry: JsonObject) -> str | None:
-        """Find the Provenance that an entry would write; its reference, None where there is none."""
+    def provenance(self, entry: JsonObject, target: str | None = None) -> str | None:
+        """Find the Provenance that an entry would write; its reference, None where there is none.
+
+        `target`: the Observation it is about, "Observation/<id>", where the server has given the id.
+        """
         resource = child(entry, "resource")
         logical_id = string(resource, "id")
         if logical_id:
             reference = f"Provenance/{logical_id}"
             return reference if self.target.read(reference) is not None else None
-        for tag in child(resource, "meta").get("tag", []):
-            if tag.get("system") == PROVENANCE_KEY_SYSTEM:
-                key = token(PROVENANCE_KEY_SYSTEM, tag["code"])
-                return self._first("Provenance", [("_tag", key)])
-        return None
+        key = key_of(resource)
+        if not key:
+            return None
+        about = [("target", target)] if target is not None else []
+        search = [*about, ("_tag", token(PROVENANCE_KEY_SYSTEM, key))]
+        return self._first("Provenance", search, lambda one: key_of(one) == key)
 
     def provenances_of(self, ids: Iterable[str]) -> list[JsonObject]:
         """Find the Provenances of derived Observations, of every version."""
@@ -75,10 +83,23 @@ class Lookup:
 
     def device(self, name: str) -> str | None:
         """Find the Device of a software version where the server gave its id: its reference."""
-        return self._first("Device", [("identifier", token(DEVICE_IDENTIFIER_SYSTEM, name))])
+        found, _ = self.devices(name)
+        return found
 
-    def _first(self, kind: str, params: SearchParams) -> str | None:
-        ids = sorted(string(one, "id") for one in self._all(kind, params))
+    def devices(self, name: str) -> tuple[str | None, bool]:
+        """Find the Device of a software version, and tell whether the search showed Devices of others.
+
+        If so the server leaves the identifier out: a conditional update by it could write over what belongs to others.
+        """
+        search = [("identifier", token(DEVICE_IDENTIFIER_SYSTEM, name))]
+        shown = self._all("Device", search)
+        ours = sorted(reference_to(one) for one in shown if _is_device(one, name))
+        return next(iter(ours), None), len(ours) < len(shown)
+
+    def _first(
+        self, kind: str, params: SearchParams, is_ours: Callable[[JsonObject], bool]
+    ) -> str | None:
+        ids = sorted(string(one, "id") for one in self._all(kind, params) if is_ours(one))
         return f"{kind}/{ids[0]}" if ids else None
 
     def _all(self, kind: str, params: SearchParams) -> list[JsonObject]:
@@ -88,6 +109,20 @@ class Lookup:
                 raise _refusal_of(refused)
             found += page.matches
         return found
+
+
+def key_of(provenance: JsonObject) -> str:
+    """Give the key that a Provenance on a server that gives the ids is found by; "" where it has none of ours."""
+    tags = objects(child(provenance, "meta").get("tag"))
+    ours = (string(tag, "code") for tag in tags if tag.get("system") == PROVENANCE_KEY_SYSTEM)
+    return next(ours, "")
+
+
+def _is_device(resource: JsonObject, name: str) -> bool:
+    return any(
+        (string(one, "system"), string(one, "value")) == (DEVICE_IDENTIFIER_SYSTEM, name)
+        for one in objects(resource.get("identifier"))
+    )
 
 
 def _readable(found: Read) -> JsonObject | None:

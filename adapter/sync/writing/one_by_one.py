@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from adapter.errors import (
+    AmbiguousMatch,
     PermanentServerError,
     ServerError,
     TemporaryServerError,
@@ -20,7 +21,7 @@ from adapter.errors import (
 )
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, string
-from adapter.ports import FrozenBundle, JsonObject, SingleWrite
+from adapter.ports import EntryOutcome, FrozenBundle, JsonObject, SingleWrite
 from adapter.sync.writing.delivery import (
     NO_TRANSACTIONS,
     Delivered,
@@ -29,6 +30,7 @@ from adapter.sync.writing.delivery import (
     Stands,
     may_blame_content,
 )
+from adapter.sync.writing.lookup import key_of
 from adapter.sync.writing.sent import SentCase, cases_in, single_write
 
 log = structlog.get_logger(__name__)
@@ -148,10 +150,10 @@ class OneByOne:
         attempts = self.delivery.attempts
         write = single_write(case.provenance, target)
         for attempt in range(1, attempts.limits.attempts + 1):
-            if (looks_first or attempt > 1) and self._find(case) is not None:
+            if (looks_first or attempt > 1) and self._find(case, target) is not None:
                 return sent
             try:
-                made = self.delivery.target.write(write)
+                made = self._created(case, write, target)
             except (TemporaryServerError, VersionConflict):
                 if attempts.is_last(attempt):
                     raise
@@ -164,5 +166,37 @@ class OneByOne:
                 return replace(sent, outcomes=(*sent.outcomes, made))
         raise AssertionError("it is tried at least once")
 
-    def _find(self, case: SentCase) -> str | None:
-        return None if case.provenance is None else self.delivery.lookup.provenance(case.provenance)
+    def _created(self, case: SentCase, write: SingleWrite, target: str) -> EntryOutcome:
+        """Write a Provenance; without its condition where that was seen to find what belongs to others."""
+        unconditional = replace(write, if_none_exist=None)
+        try:
+            made = self.delivery.target.write(write)
+        except AmbiguousMatch:
+            if write.if_none_exist is None or self._find(case, target) is not None:
+                raise
+            return self.delivery.target.write(unconditional)
+        if case.provenance is None or not meets_another(case.provenance, made):
+            return made
+        log.warning("condition_not_heard", status=made.status)
+        return self.delivery.target.write(unconditional)
+
+    def prove(self, bundle: FrozenBundle, case: SentCase, answer: EntryOutcome) -> None:
+        """Write the Provenance of an Observation that a transaction has written; `answer`: to its entry.
+
+        Raises: ServerError as `Delivery.deliver`.
+        """
+        sent = Delivered(Fate.LANDED, (answer,))
+        self._finished(case, sent, self._reference(bundle, case, sent))
+
+    def _find(self, case: SentCase, target: str | None = None) -> str | None:
+        if case.provenance is None:
+            return None
+        return self.delivery.lookup.provenance(case.provenance, target)
+
+
+def meets_another(entry: JsonObject, answer: EntryOutcome) -> bool:
+    """Tell whether the conditional create of a Provenance was answered with one that is not of that key."""
+    key = key_of(child(entry, "resource"))
+    is_conditional = bool(string(child(entry, "request"), "ifNoneExist"))
+    shown = answer.resource
+    return is_conditional and shown is not None and key_of(shown) != key

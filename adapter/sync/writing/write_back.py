@@ -29,6 +29,7 @@ from adapter.errors import (
     TemporaryServerError,
     UnknownOutcome,
 )
+from adapter.fhir.record.provenance import frozen_bundle_body
 from adapter.ports import Clock, FrozenBundle, JsonObject, ParkedCase, StateStore
 from adapter.sync.auditing import Auditor
 from adapter.sync.planning.plan import Planned
@@ -41,8 +42,8 @@ from adapter.sync.writing.first_write import FirstWrite
 from adapter.sync.writing.foreign_edits import EDITED_BY_OTHERS
 from adapter.sync.writing.ladder import Ladder
 from adapter.sync.writing.lanes import Lanes
-from adapter.sync.writing.one_by_one import OneByOne
-from adapter.sync.writing.sent import single_write
+from adapter.sync.writing.one_by_one import OneByOne, meets_another
+from adapter.sync.writing.sent import cases_in, single_write
 
 log = structlog.get_logger(__name__)
 
@@ -139,13 +140,13 @@ class Writer:
     def health(self) -> Health:
         """Ask what the server makes of a write that changes nothing: the Device once more."""
         manner = self.ladder.manner
-        maker = replace(self.maker, strategy=manner.strategy)
+        entry = replace(self.maker, strategy=manner.strategy).device_again()
         target = self.delivery.target
         try:
             if manner.atomic:
-                target.transact(maker.device_again())
+                target.transact(frozen_bundle_body([entry]))
             else:
-                target.write(single_write(maker.device()))
+                target.write(single_write(entry))
         except (PartlyCarriedOut, PermanentServerError) as error:
             if not isinstance(error, AmbiguousMatch):
                 return Health.REFUSES
@@ -316,6 +317,7 @@ class Writer:
                 self.doubts.took()
                 self._left_in_a_row = 0
                 try:
+                    self._prove(bundle, delivered)
                     landed = self._confirm(cases, delivered)
                 except TemporaryServerError as error:
                     self._leave(bundle, error)
@@ -360,6 +362,16 @@ class Writer:
                     self.written.signals[one.again] += 1
                 self._look_again([planned.patient], one.again)
         return told
+
+    def _prove(self, bundle: FrozenBundle, delivered: Delivered) -> None:
+        """Write what a transaction left out because a condition of it found the Provenance of somebody else."""
+        outcomes = delivered.outcomes
+        if self.ladder.manner.strategy.chooses_ids or len(outcomes) != 2 * len(bundle.expected):
+            return
+        pairs = zip(cases_in(bundle.body), outcomes[::2], outcomes[1::2], strict=True)
+        for case, written, proved in pairs:
+            if case.provenance is not None and meets_another(case.provenance, proved):
+                OneByOne(self.delivery).prove(bundle, case, written)
 
     def _take_back(self, planned: Planned) -> None:
         """Leave no Provenance of what was not written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from adapter.doctor.findings import Standing, Topic
 from adapter.doctor.judge import advise
 from adapter.doctor.remedies import remedies
-from adapter.sandbox.exchange import FhirRequest
+from adapter.ports import SingleWrite
+from adapter.sandbox.exchange import FhirRequest, FhirResponse
 from adapter.sync.measured import MeasuredSource, MeasuredTarget
 from adapter.sync.strategy import WriteStrategy
 from tests.unit.doctor.conftest import Clinic
@@ -190,6 +192,55 @@ def test_a_cache_that_does_not_honour_no_cache_is_seen_and_is_no_index_lag(clini
     assert found.works(Topic.INDEX_LAG)
     advice = advise(found, writes=True, page_size=500, entries=50)
     assert "proxy_cache off;" in [one.text for one in remedies(found, advice, 500)]
+
+
+OF_THE_LABORATORY = {
+    "resourceType": "Observation",
+    "id": "of-the-laboratory",
+    "status": "final",
+    "code": {"text": "HER2 IHC"},
+    "valueString": "3+",
+}
+
+
+def laboratory_result(clinic: Clinic) -> dict[str, object] | None:
+    """The one result of the laboratory, as it stands; written where it is not there yet."""
+    with clinic.server() as server:
+        found = server.read("Observation/of-the-laboratory")
+        if found is None:
+            body = json.dumps(OF_THE_LABORATORY).encode()
+            server.write(SingleWrite("PUT", "Observation/of-the-laboratory", body))
+        return found
+
+
+def test_where_an_identifier_is_left_out_no_conditional_write_is_tried(clinic: Clinic) -> None:
+    laboratory_result(clinic)
+    unheard = {"dropped-parameters": "identifier", "lying-self-links": ""}
+    clinic.sandbox.habits.choose({**CHOSEN_BY_SERVER, **unheard})
+    found = clinic.examine()
+    clinic.sandbox.habits.choose()
+    for topic in (Topic.CONDITIONAL_UPDATE, Topic.CONDITIONAL_CREATE):
+        assert found.findings[topic].works is False
+        assert "is not tried" in found.findings[topic].says
+    assert advise(found, writes=True, page_size=500, entries=50).cannot_write
+    standing = laboratory_result(clinic)
+    assert standing is not None
+    assert standing["valueString"] == "3+"
+    assert standing["meta"]["versionId"] == "1"  # type: ignore[index]
+
+
+def test_what_a_race_answers_with_is_taken_away_only_where_it_is_a_probe(clinic: Clinic) -> None:
+    laboratory_result(clinic)
+
+    def with_somebody_elses(request: FhirRequest) -> FhirResponse | None:
+        is_race = "race" in request.headers.get("if-none-exist", "")
+        return FhirResponse(200, json.dumps(OF_THE_LABORATORY)) if is_race else None
+
+    clinic.instead = with_somebody_elses
+    clinic.sandbox.habits.choose(CHOSEN_BY_SERVER)
+    clinic.examine()
+    clinic.sandbox.habits.choose()
+    assert [one["id"] for one in clinic.standing()] == ["of-the-laboratory"]
 
 
 @pytest.mark.parametrize(
