@@ -65,7 +65,9 @@ STRUCTURES: Final = """\
 | other value types | not read: `value-type-not-read` |
 | two values at once | `several-values`, needs-review; none is picked |
 | no value, dataAbsentReason | not read; "not performed" and its like are no result, and no problem |
-| components | each by its own code; IHC, ISH and numbers of one Observation are joined |
+| components | each by its own code or name; IHC, ISH and numbers of one Observation are joined |
+| component that names no test | of a HER2 result: a share of stained cells, CEP17, an interpretation are its own, controls and the like are not |
+| component in a panel, or beside another marker's | only by its own code or name; one without belongs to nobody |
 | panel, hasMember | a panel without a value is ignored, its members are read |
 | derivedFrom, "replaces" | an earlier result of the same test is a marked repeat |
 | interpretation | a word on the value: against it `interpretation-against-value`; alone it is the result |

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from adapter.fhir.meanings import ish_group_of, result_word_of, score_range, scores_of
 from adapter.fhir.text.parts import UnreadError, parts_of
-from adapter.fhir.text.quantities import CEP17_COPIES, QUOTIENT, RATIO, bind
+from adapter.fhir.text.quantities import CEP17_COPIES, PERCENT, QUOTIENT, RATIO, bind
 from adapter.fhir.text.tokens import Token, TokenKind
 from adapter.her2.model import (
     Assay,
@@ -155,9 +155,18 @@ class _ClauseReader:
         bound = bind(self.sequence)
         if bound is None or (bound.unused and CEP17_COPIES in self.sequence):
             raise UnreadError  # a count of CEP17 has no result but its number
+        if self._asks_a_share() and (
+            bound.unused or any(name is None for name, _ in bound.numbers)
+        ):
+            raise UnreadError("share-of-cells-not-understood")
         self.clause.quantity_alone = bound.unused
         self.clause.numbers.extend(bound.numbers)
         self.clause.percents.extend(bound.percents)
+
+    def _asks_a_share(self) -> bool:
+        """Whether a share of the cells is spoken of: a bare number is no score then, nor ratio."""
+        words = (WordKind.QUANTITY, WordKind.FILLER)
+        return any(token.is_word(*words) and token.meaning == PERCENT for token in self.tokens)
 
     def _at(self, position: int) -> Token | None:
         return self.tokens[position] if position < len(self.tokens) else None

@@ -59,7 +59,7 @@ def read(text: str, lexicon: Lexicon, asked: TestRole) -> Reading:
         other-analyte-in-value, several-scores, several-percentages, staining-not-understood,
         two-tests-in-one-clause, laboratories-mixed, number-without-meaning, unit-against-test,
         no-score, low-by-ish, result-missing, criterion-not-result, presence-is-no-result,
-        plus-alone or nothing-stated.
+        plus-alone, share-of-cells-not-understood or nothing-stated.
 
     """
     if len(text) > MAX_LENGTH:

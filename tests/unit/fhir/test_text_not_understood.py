@@ -28,6 +28,8 @@ from tests.unit.fhir.recognising import catalogue, reading
         ("No evidence of 3+", "text-not-understood"),
         ("not positive", "text-not-understood"),
         ("never positive", "text-not-understood"),
+        ("Percentage of tumor cells: 3", "share-of-cells-not-understood"),
+        ("percent positive", "share-of-cells-not-understood"),
         ("3+ in 0 cells", "text-not-understood"),
         ("3+ in 5 cells", "text-not-understood"),
         ("3+, nuclei: 0", "text-not-understood"),
