@@ -33,7 +33,7 @@ from adapter.sync.planning.brakes import (
 from adapter.sync.planning.plan import Action, Planned
 from adapter.sync.planning.reconcile import Reconciled
 from adapter.sync.planning.worklist import worklist_entries
-from adapter.sync.reading.discover import RESULTS, Recent
+from adapter.sync.reading.discover import RESULTS, Marks, Recent
 from adapter.sync.reading.landmarks import remember, remembered
 from adapter.sync.reading.pool import Gathered
 from adapter.sync.reading.searches import Searches
@@ -75,6 +75,7 @@ class OnePass:
     unread: set[str] = field(default_factory=set)
     healed: list[str] = field(default_factory=list)
     decided: set[str] = field(default_factory=set)
+    gathered: dict[str, str] = field(default_factory=dict)
     load: Load = field(default_factory=Load)
     held_back: frozenset[str] = frozenset()
 
@@ -225,6 +226,7 @@ class OnePass:
         if gathered.unread:
             self._leave(gathered)
             return
+        self._note_what_came(gathered)
         decided = self.decider.decide(gathered)
         if decided.hidden:
             self.tally.signals["hidden-from-search"] += decided.hidden
@@ -385,10 +387,32 @@ class OnePass:
         for name, fact in scope.facts.items():
             store.set_setting(name, fact)
         for patient in finished:
-            self.recent.remember(scope.discovered.marks.get(patient, {}))
+            self.recent.remember(self._seen_of(scope.discovered.marks.get(patient, {})))
         strays = scope.discovered.without_patient.values()
         self.recent.remember({reference_to(one): mark_of(one) for one in strays})
         self.recent.remember({one.reference: one.version for one in landed.values()})
+
+    def _note_what_came(self, gathered: Gathered) -> None:
+        """Note in which state results were decided on; our own are compared with what is wanted, whatever woke us."""
+        if self.asked.patients is None:
+            self.gathered.update((reference_to(one), mark_of(one)) for one in gathered.results)
+            self.gathered.update((reference_to(one), "") for one in gathered.derived)
+
+    def _seen_of(self, marks: Marks) -> Marks:
+        """Leave out states of results that woke a patient and were not among what was read of them.
+
+        A search by patient can lag behind the one that told of a change: such a change is not dealt with, and wakes
+        its patient again for as long as the overlap shows it.
+        """
+        behind = {
+            reference: mark
+            for reference, mark in marks.items()
+            if reference.startswith("Observation/")
+            and self.gathered.get(reference, "not read") not in ("", mark)
+        }
+        if behind:
+            self.tally.signals["read-behind"] += len(behind)
+        return {reference: mark for reference, mark in marks.items() if reference not in behind}
 
     def _unpark(self, scope: Scope) -> None:
         """Forget parked cases that stand now, or of which nothing is left to write."""

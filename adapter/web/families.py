@@ -44,6 +44,7 @@ SIGNALS: Final = (
     "orphan-provenance",
     "outbox",
     "outbox-waits",
+    "read-behind",
     "refused",
     "replanned",
     "sees-less",

@@ -30,6 +30,8 @@ EVER: Final = "ge1970-01-01T00:00:00.000Z"
 """A `_lastUpdated` that leaves nothing out."""
 MOST_TRIED: Final = 10
 """Of so many patients of a list the results are looked for, to prove the searches on one of them."""
+NOBODY: Final = "Patient/zz-no-such-patient"
+"""A patient that no server has."""
 FORBIDDEN: Final = 403
 _NOT_OFFERED: Final = frozenset({400, FORBIDDEN, 404, 405, 422, 501})
 """How servers say that they do not search a type in this way; scopes may allow reads and no search."""
@@ -123,6 +125,8 @@ class Searches:
         if not choice.samples and Trial(self.source).refuses([("_lastUpdated", EVER)]):
             self._sweep_only("the server does not search by _lastUpdated")
         of_patient = self._prove_results(choice.samples[0]) if choice.samples else []
+        if of_patient:
+            self._prove_lists(choice.samples, *of_patient[0])
         self.forms = choice.choose(unproved, of_patient)
         self.proved = bool(choice.samples)
 
@@ -177,6 +181,18 @@ class Searches:
             )
         except NotAuthorised:
             return False  # the other's record may be protected
+
+    def _prove_lists(self, samples: Sequence[JsonObject], name: str, patient: str) -> None:
+        """Prove that a search may name several patients; else each is asked for alone."""
+        owners = (patient_of(one, self.source.base_url) for one in samples)
+        others = [one for one in owners if one is not None and one != patient]
+        if self._takes_several(samples[0], name, patient, others or [NOBODY]):
+            self.patients_at_once = None
+            return
+        self.patients_at_once = 1
+        self._warn(
+            "the server does not search results of several patients: each is asked for alone"
+        )
 
     def results(
         self,

@@ -5,16 +5,19 @@ Protects the cursor: overlap, ties, late commits, clocks, wake-ups, and servers 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from adapter.errors import TemporaryServerError
-from adapter.ports import Capability, JsonObject, SearchParams
+from adapter.fhir.references import reference_to
+from adapter.ports import Capability, JsonObject, SearchPage, SearchParams
 from adapter.sync.cycle import PassKind, SyncOptions
 from adapter.sync.options import ReadLimits
 from adapter.sync.reading.search_params import at_or_after, within_budget
-from tests.fakes.clock import START
+from tests.fakes.clock import START, FakeClock
 from tests.fakes.laboratory import LOINC
 from tests.fakes.server import FakeFhirServer
 from tests.fakes.site import Site
@@ -322,3 +325,49 @@ def _without_version(resource: JsonObject) -> JsonObject:
     is_source = "derivedFrom" not in resource and resource["resourceType"] == "Observation"
     meta = {key: value for key, value in resource["meta"].items() if key != "versionId"}
     return {**resource, "meta": meta} if is_source else resource
+
+
+class Lagging(FakeFhirServer):
+    """Shows results to a search by patient as they were: `behind` is reference → the old state, None for not at all."""
+
+    behind: dict[str, JsonObject | None]
+
+    def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
+        by_patient = any(name in ("patient", "subject") for name, _ in params)
+        for page in super().search(resource_type, params):
+            shown = (self._shown(one) for one in page.matches) if by_patient else page.matches
+            yield replace(page, matches=tuple(one for one in shown if one is not None))
+
+    def _shown(self, resource: JsonObject) -> JsonObject | None:
+        return self.behind.get(reference_to(resource), resource)
+
+
+@pytest.mark.parametrize("behind", ["as it was", "not at all"])
+def test_a_change_that_the_search_by_patient_does_not_show_yet_is_looked_at_again(
+    behind: str,
+) -> None:
+    server = Lagging(FakeClock())
+    server.behind = {}
+    site = Site(server=server)
+    result = site.laboratory.ihc("anna", "2+")
+    site.settle()
+    site.clock.advance(hours=1)
+    site.run()
+    if behind == "as it was":
+        server.behind = {result: server.get(result)}
+        site.laboratory.amend(result, "3+")
+    else:
+        server.behind = {site.laboratory.fish("anna", "Positive"): None}
+    report = site.run()
+    assert report.signals["read-behind"] == 1
+    server.behind = {}
+    site.run()
+    assert site.categories() == {"anna": "positive"}
+
+
+def test_a_search_by_patient_that_is_up_to_date_looks_at_nothing_twice() -> None:
+    site = settled_site()
+    site.laboratory.ihc("berta", "3+")
+    reports = [site.run() for _ in range(4)]
+    assert not any("read-behind" in one.signals for one in reports)
+    assert [one.patients for one in reports[2:]] == [0, 0]

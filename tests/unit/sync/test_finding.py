@@ -316,3 +316,44 @@ def test_what_parts_values_is_escaped() -> None:
     assert escaped("a,b|c$d\\e") == r"a\,b\|c\$d\\e"
     assert token("urn:x", "H2,1") == r"urn:x|H2\,1"
     assert token("", "85319-2") == "85319-2"
+
+
+class OnePatient(FakeFhirServer):
+    """Heeds one patient of a list: the first, or none because it takes the list for one id."""
+
+    heeds = "first"
+
+    def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
+        return super().search(
+            resource_type, [(name, self._heeded(name, text)) for name, text in params]
+        )
+
+    def _heeded(self, name: str, text: str) -> str:
+        if name not in ("patient", "subject") or "," not in text:
+            return text
+        return text.partition(",")[0] if self.heeds == "first" else "Patient/none"
+
+
+@pytest.mark.parametrize("heeds", ["first", "none"])
+@pytest.mark.parametrize("patients", [1, 3])
+def test_a_server_that_heeds_one_patient_of_a_list_is_asked_for_each_alone(
+    heeds: str, patients: int
+) -> None:
+    server = OnePatient(FakeClock())
+    server.heeds = heeds
+    site = Site(server=server)
+    for name in ("anna", "berta", "clara")[:patients]:
+        site.laboratory.ihc(name, "2+")
+    site.settle()
+    for name in ("anna", "berta", "clara"):
+        site.laboratory.ihc(name, "3+")
+    report = site.run()
+    assert report.kind is PassKind.INCREMENTAL
+    assert site.categories() == dict.fromkeys(("anna", "berta", "clara"), "positive")
+    assert any("several patients" in words for words in report.warnings)
+
+
+def test_a_server_that_heeds_lists_is_asked_by_list() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "2+")
+    assert not any("several patients" in words for words in site.settle().warnings)
