@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 
@@ -28,6 +29,9 @@ from adapter.sync.writing.one_by_one import OneByOne
 
 log = structlog.get_logger(__name__)
 
+LOOKS_AGAIN: Final = 3
+"""A refused rung is tried again after the wait that follows so many attempts."""
+
 
 @dataclass(frozen=True)
 class FirstWrite:
@@ -38,12 +42,13 @@ class FirstWrite:
     guard: Callable[[], None]
 
     def device(self, maker: BundleMaker) -> tuple[BundleMaker, bool]:
-        """See to it that the Device stands, going down the ladder where a rung is refused.
+        """See to it that the Device stands, going down the ladder where a rung is refused twice, and was never proved.
 
         Returns: a maker that knows the rung and what the server calls the Device; whether it was written.
 
-        Raises: ServerError as the port says; the refusal of the lowest rung, or of the one that was asked for.
+        Raises: ServerError as the port says; the refusal of the lowest rung, or of one that was asked for or proved.
         """
+        refused: set[WriteStrategy] = set()
         while True:
             strategy = self.ladder.manner.strategy
             maker = replace(maker, strategy=strategy)
@@ -55,9 +60,17 @@ class FirstWrite:
                     raise
                 log.info("rung_refused", rung=strategy.value, status=error.status)
             except PermanentServerError as error:
-                if not refuses_rung(strategy, error.status) or not self.ladder.step_down():
+                if self.ladder.is_proved or not refuses_rung(strategy, error.status):
                     raise
-                log.info("rung_refused", rung=strategy.value, status=error.status)
+                if (
+                    strategy not in refused
+                ):  # a gateway in between can say so once; the server says it again
+                    refused.add(strategy)
+                    self.delivery.attempts.wait(LOOKS_AGAIN)
+                elif not self.ladder.step_down():
+                    raise
+                else:
+                    log.info("rung_refused", rung=strategy.value, status=error.status)
             else:
                 self.ladder.holds()
                 return made

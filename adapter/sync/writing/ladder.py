@@ -1,7 +1,8 @@
 """Which rung a target is written on: asked for, measured, or found by trying, and remembered.
 
 A server does not say what it can do (HAPI's CapabilityStatement is silent about ids that clients choose), so the
-first refusal says it. One goes down only, and only where the setting leaves it open.
+refusals say it, never a single one. One goes down only, only where the setting leaves it open, and never from what was
+proved: a server that takes no more what it took is in trouble, and the pass says so.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Ladder:
         )
         self._first = self._manner
         self._is_known = found is not None or bool(limits.atomic)
-        self.has_landed_whole = False
+        self._may_have_a_cap = False
         self.if_match_ignored = False
 
     @property
@@ -69,7 +70,6 @@ class Ladder:
     def landed_whole(self) -> None:
         """Remember that a transaction has landed: what is written from now on stands with its Provenance."""
         with self._lock:
-            self.has_landed_whole = True
             if not self._is_known:
                 self._is_known = True
                 self._remember()
@@ -107,9 +107,16 @@ class Ladder:
         self._learn(replace(self._manner, atomic=False))
         return True
 
-    def cap(self, entries: int) -> None:
-        """Send no more entries at once than this."""
-        self._learn(self._manner.capped(entries))
+    def cap(self, entries: int, *, is_said: bool) -> None:
+        """Send no more entries at once than this: both halves of what was refused whole have landed.
+
+        `is_said`: the server said that it was too much. Else a refusal could have been one of a moment, and counts
+        with the second of a pass.
+        """
+        with self._lock:
+            is_first, self._may_have_a_cap = not self._may_have_a_cap, True
+        if is_said or not is_first:
+            self._learn(self._manner.capped(entries))
 
     def _learn(self, manner: WriteManner) -> None:
         with self._lock:

@@ -141,7 +141,10 @@ class Outbox:
         is_whole = self.ladder.manner.atomic and stands is not Stands.MOVED
         if is_whole and stands is Stands.AS_BEFORE:
             delivered = delivery.deliver(bundle)
-            is_whole = delivered.fate is not Fate.NOT_ATOMIC or not self.ladder.send_singly()
+            is_refused = delivered.refusal is not None and self.ladder.pairs_are_whole
+            is_whole = (
+                is_refused or delivered.fate is not Fate.NOT_ATOMIC or not self.ladder.send_singly()
+            )
         if not is_whole:
             OneByOne(delivery).deliver(bundle, looks_first=True)
         self.store.settle(bundle.key, list(self._found(bundle)))

@@ -55,6 +55,7 @@ ORPHAN: Final = "orphan-provenance"
 """Signal: a Provenance of a version that never came to stand could not be taken back."""
 WAITS: Final = "outbox-waits"
 """Signal: patients of whom a write that could not be finished waits in the outbox; the next pass goes on with it."""
+TOO_BIG: Final = 413
 MAX_REASON: Final = 256
 TRIED_AGAIN: Final = "a write cannot be finished, and is tried again by every pass"
 MOST_LEFT: Final = 3
@@ -201,7 +202,7 @@ class Writer:
             self._send_singly(sound, delivered)
         self._end(bundle, sound, delivered)
         if delivered.fate is Fate.REFUSED and len(sound) > 1:
-            return self._send_halves(sound)
+            return self._send_halves(sound, is_too_big=_status(delivered) == TOO_BIG)
         return delivered.fate is Fate.LANDED and len(sound) == len(batch)
 
     def _frozen(self, batch: Sequence[Planned]) -> tuple[FrozenBundle, list[Planned]] | None:
@@ -229,8 +230,12 @@ class Writer:
         delivered = self.delivery.deliver(bundle, looks_first=looks_first)
         if delivered.fate is Fate.LANDED:
             ladder.landed_whole()
+        is_denied = delivered.fate is Fate.NOT_ATOMIC and delivered.refusal is not None
+        if is_denied and (ladder.pairs_are_whole or self._takes_transactions()):
+            # It takes transactions: this answer is about the content, or of a moment.
+            delivered = replace(delivered, fate=Fate.REFUSED)
         may_be_no_transaction = (
-            is_single and delivered.fate is Fate.REFUSED and not ladder.has_landed_whole
+            is_single and delivered.fate is Fate.REFUSED and not ladder.pairs_are_whole
         )
         if may_be_no_transaction and ladder.may_send_singly and not self._takes_transactions():
             alone = one_by_one.deliver(bundle)
@@ -305,6 +310,8 @@ class Writer:
             delivered = self.delivery.deliver(doubt.bundle, looks_first=looks_first)
             if delivered.fate is not Fate.NOT_ATOMIC:
                 return delivered
+            if delivered.refusal is not None:
+                return replace(delivered, fate=Fate.REFUSED)
         return OneByOne(self.delivery).deliver(doubt.bundle, looks_first=True)
 
     def _end(self, bundle: FrozenBundle, cases: Sequence[Planned], delivered: Delivered) -> None:
@@ -332,12 +339,12 @@ class Writer:
         # Settled only now: a crash before leaves the outbox to say what may have been sent.
         self.store.settle(bundle.key, landed)
 
-    def _send_halves(self, cases: Sequence[Planned]) -> bool:
+    def _send_halves(self, cases: Sequence[Planned], *, is_too_big: bool) -> bool:
         """Find the case that a bundle was refused for; where none is, the bundle was too big (B8)."""
         middle = (len(cases) + 1) // 2
         first, second = self._send(cases[:middle]), self._send(cases[middle:])
         if first and second:
-            self.ladder.cap(ENTRIES_PER_CASE * middle)
+            self.ladder.cap(ENTRIES_PER_CASE * middle, is_said=is_too_big)
         return first and second
 
     def _confirm(self, batch: Sequence[Planned], delivered: Delivered) -> list[AuditEvent]:

@@ -16,7 +16,7 @@ import pytest
 
 from adapter.errors import PermanentServerError, UnknownOutcome
 from adapter.fhir.identity import case_identifier, category_of
-from adapter.ports import JsonObject
+from adapter.ports import EntryOutcome, JsonObject
 from adapter.sync.cycle import PassReport, SyncOptions
 from adapter.sync.measured import MeasuredTarget, Measurement, remember
 from adapter.sync.options import SendLimits
@@ -381,4 +381,96 @@ def test_an_answer_that_is_lost_at_any_write_doubles_and_loses_nothing(
         site.server.faults = []
         site.settle()
     assert len(site.derived()) == 6
+    assert_pairs(site)
+
+
+# One refusal changes nothing for good.
+
+
+def refused(status: int) -> Fault:
+    return Fault(PermanentServerError(f"the server answered {status}", status=status))
+
+
+def manner_of(site: Site) -> WriteManner:
+    return Ladder(site.store, site.server.base_url, site.options.send).manner
+
+
+@pytest.mark.parametrize("status", [404, 405, 400, 412, 422])
+@pytest.mark.parametrize("times", [1, 4], ids=["once", "for-a-pass"])
+def test_a_rung_that_was_proved_is_not_left_for_a_refusal_of_the_device(
+    status: int, times: int
+) -> None:
+    site = site_with(Habits(), 1)
+    site.settle()
+    site.context = replace(site.context, software_version="0.2.0")
+    site.restart()
+    site.laboratory.ihc("new", "3+")
+    site.server.faults = [refused(status)] * times
+    with pytest.raises(PermanentServerError):
+        site.run()
+    site.server.faults = []
+    site.settle()
+    assert manner_of(site).strategy is WriteStrategy.CLIENT_IDS
+    assert {one["id"] for one in site.derived()} == {case_identifier(one) for one in site.derived()}
+    assert_pairs(site)
+
+
+def test_the_first_rung_is_not_left_for_one_refusal() -> None:
+    site = site_with(Habits(), 1)
+    site.server.faults = [refused(404)]
+    site.settle()
+    assert manner_of(site) == WriteManner()
+    assert site.only()["id"] == case_identifier(site.only())
+    assert len(site.server.all("Device")) == 1
+
+
+@pytest.mark.parametrize("status", [404, 400, 405, 501])
+@pytest.mark.parametrize("cases", [1, 3])
+def test_transactions_that_were_proved_are_not_given_up_for_a_pass_of_refusals(
+    status: int, cases: int
+) -> None:
+    site = site_with(Habits(), cases)
+    site.settle()
+    site.restart()
+    for number in range(cases):
+        site.laboratory.amend(f"Observation/ihc-p{number:03}-a", "3+")
+    transacted = site.server.transact
+
+    def refuse(bundle: bytes) -> tuple[EntryOutcome, ...]:
+        raise refused(status).error
+
+    site.server.transact = refuse  # type: ignore[method-assign]
+    for _ in range(2):
+        with pytest.raises(PermanentServerError):
+            site.run()
+    site.server.transact = transacted  # type: ignore[method-assign]
+    site.settle()
+    assert manner_of(site).atomic
+    assert set(site.categories().values()) == {"positive"}
+    assert site.store.parked() == ()
+    assert_pairs(site)
+
+
+@pytest.mark.parametrize("status", [405, 501])
+def test_transactions_that_were_never_tried_are_not_given_up_for_one_refusal(status: int) -> None:
+    site = site_with(Habits(), 2)
+    site.server.faults = [None, refused(status)]
+    site.settle()
+    assert manner_of(site).atomic
+    assert_pairs(site)
+
+
+@pytest.mark.parametrize(
+    ("status", "times", "entries"),
+    [(422, 1, None), (422, 2, 4), (413, 1, 4)],
+    ids=["one-refusal", "two-refusals", "said-to-be-too-big"],
+)
+def test_bundles_are_held_short_only_where_that_was_said_or_seen_twice(
+    status: int, times: int, entries: int | None
+) -> None:
+    site = site_with(Habits(), 8, batch_cases=4)
+    site.server.faults = [None, refused(status), *([None, None, refused(status)] * (times - 1))]
+    site.settle()
+    assert manner_of(site).max_entries == entries
+    assert len(site.derived()) == 8
     assert_pairs(site)
