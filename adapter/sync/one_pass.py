@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -18,7 +18,7 @@ from adapter.ports import ParkedCase
 from adapter.sync.auditing import Auditor
 from adapter.sync.deciding import Decider
 from adapter.sync.details import Details
-from adapter.sync.facts import count_of, instant_in
+from adapter.sync.facts import count_of, instant_in, instant_of
 from adapter.sync.link_watch import LinkWatch
 from adapter.sync.options import DiscoverBy, PassOptions, SyncOptions
 from adapter.sync.parts import Interrupts, Parts
@@ -51,7 +51,7 @@ from adapter.sync.writing.foreign_edits import EDITED_BY_OTHERS, ForeignEdits
 from adapter.sync.writing.ladder import Ladder
 from adapter.sync.writing.lanes import Lanes
 from adapter.sync.writing.outbox import Outbox
-from adapter.sync.writing.write_back import TRIED_AGAIN, WAITS, Writer
+from adapter.sync.writing.write_back import PARKED_RETRIED, TRIED_AGAIN, WAITS, Writer, is_retried
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +78,7 @@ class OnePass:
     gathered: dict[str, str] = field(default_factory=dict)
     load: Load = field(default_factory=Load)
     held_back: frozenset[str] = frozenset()
+    retries: bool = False
 
     def __post_init__(self) -> None:
         """Derive what stays the same for the whole pass."""
@@ -135,6 +136,7 @@ class OnePass:
             self._settle_outbox()
         scope = self._scope()
         self.edits.woken_by = scope.discovered.marks
+        self.retries = self.may_write and self._may_retry(scope)
         held_none = scope.sweep is not None and not any(
             map(self.decider.is_ours, scope.sweep.own())
         )
@@ -269,6 +271,15 @@ class OnePass:
             at=self.started_at,
         )
 
+    def _may_retry(self, scope: Scope) -> bool:
+        """Tell whether what the server refused is sent once more: by a pass over everybody, though not by each."""
+        if self.asked.full_sweep or not scope.sees_everybody:
+            return scope.sees_everybody
+        last = instant_of(self.store, PARKED_RETRIED, until=self.started_at)
+        return last is None or self.started_at - last >= timedelta(
+            hours=self.options.read.sweep_hours / 2
+        )
+
     def _prune_worklist(self, scope: Scope) -> None:
         """Forget what a sweep did not come across: results that are gone, or name another patient now."""
         if scope.sweep is not None and not self.asked.dry_run:
@@ -284,13 +295,12 @@ class OnePass:
         self.decided.add(planned.key)
         self.known.add(planned.patient)
         parked = self.parked.get(planned.key)
-        is_held = planned.patient in self.held_back or (
-            planned.writes and parked is not None and parked.fingerprint == planned.fingerprint
-        )
+        is_held_back = planned.patient in self.held_back
+        is_held = is_held_back or self._is_parked_as_it_is(planned, parked)
         self.tally.add_decision(planned, is_held=is_held)
-        if planned.action is Action.WAIT or planned.patient in self.held_back:
+        if planned.action is Action.WAIT or is_held_back:
             self.unfinished.add(planned.patient)
-        if planned.patient in self.held_back:
+        if is_held_back:
             return False
         if self.may_write and not is_held and self.edits.is_fought(planned):
             self.writer.park(planned, EDITED_BY_OTHERS)
@@ -301,6 +311,15 @@ class OnePass:
         elif parked is not None and planned.action is Action.SKIP:
             self.healed.append(planned.key)
         return planned.writes and not is_held
+
+    def _is_parked_as_it_is(self, planned: Planned, parked: ParkedCase | None) -> bool:
+        """Tell whether the very same content is parked and not to be sent again by this pass."""
+        if not planned.writes or parked is None or parked.fingerprint != planned.fingerprint:
+            return False
+        if not (self.retries and is_retried(parked, before=self.started_at)):
+            return True
+        self.writer.retried.add(planned.key)
+        return False
 
     def _judge(self, scope: Scope) -> BrakeState:
         limits = self.options.brakes
@@ -380,6 +399,8 @@ class OnePass:
         if scope.sweep is not None:
             for name, instant in scope.sweep.watermarks().items():
                 store.set_watermark(name, instant)
+        if self.retries:
+            store.set_setting(PARKED_RETRIED, self.started_at.isoformat())
         if scope.marks_sweep:
             store.set_setting(LAST_SWEEP, self.started_at.isoformat())
         if scope.is_whole:

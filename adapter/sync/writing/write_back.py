@@ -57,6 +57,8 @@ WAITS: Final = "outbox-waits"
 """Signal: patients of whom a write that could not be finished waits in the outbox; the next pass goes on with it."""
 TOO_BIG: Final = 413
 MAX_REASON: Final = 256
+PARKED_RETRIED: Final = "parked-retried"
+"""Setting: when a pass over everybody last sent what is parked, as an ISO instant."""
 TRIED_AGAIN: Final = "a write cannot be finished, and is tried again by every pass"
 MOST_LEFT: Final = 3
 """After so many bundles in a row of which nobody knows what became of them, the pass stops."""
@@ -86,7 +88,8 @@ class Writer:
     """Writes planned cases to the target, for one pass.
 
     `guard` raises LeaseLost when another adapter has taken over. `stopped` asks for an early end
-    between two bundles.
+    between two bundles. `retried`: keys of cases that are parked with this very content; refused once
+    more they stay so.
     """
 
     delivery: Delivery
@@ -99,6 +102,7 @@ class Writer:
     stopped: Callable[[], bool] = lambda: False
     written: Written = field(default_factory=Written)
     doubts: Doubts = field(default_factory=Doubts)
+    retried: set[str] = field(default_factory=set)
     _left_in_a_row: int = 0
     _device_stands: bool = False
     _next_at: datetime | None = None
@@ -333,7 +337,9 @@ class Writer:
                 self._look_again(bundle.patients, "moved")
             case Fate.REFUSED | Fate.UNPROVED:
                 log.info("bundle_refused", cases=len(cases), status=_status(delivered))
-                if len(cases) == 1 and delivered.refusal is not None:
+                if len(cases) == 1 and cases[0].key in self.retried:
+                    self.park(cases[0], str(delivered.refusal))
+                elif len(cases) == 1 and delivered.refusal is not None:
                     self.doubts.add(bundle, cases[0], delivered.refusal)
                     return  # it stays in the outbox until `finish`
         # Settled only now: a crash before leaves the outbox to say what may have been sent.
@@ -404,9 +410,15 @@ class Writer:
         self.written.parked[case.key] = case.reason
         log.warning("case_parked", key=case.key)
         code = reason if reason in (STORED_DIFFERENTLY, EDITED_BY_OTHERS) else REFUSED
-        # Recorded first: a crash in between tells of it twice, and never not at all.
-        self.store.record([self.auditor.parked(case, code)])
+        if case.key not in self.retried:
+            # Recorded first: a crash in between tells of it twice, and never not at all.
+            self.store.record([self.auditor.parked(case, code)])
         self.store.park(case)
+
+
+def is_retried(case: ParkedCase, *, before: datetime) -> bool:
+    """Tell whether a case that was parked earlier is sent again by itself: not where each try would make a version."""
+    return case.parked_at < before and case.reason not in (STORED_DIFFERENTLY, EDITED_BY_OTHERS)
 
 
 def _status(delivered: Delivered) -> int | None:

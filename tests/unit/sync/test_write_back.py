@@ -6,6 +6,8 @@ Protects the sending: frozen bytes, bisection, unknown outcomes, conflicts, and 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,9 +20,11 @@ from adapter.errors import (
     VersionConflict,
 )
 from adapter.fhir.identity import category_of, is_own
-from adapter.ports import JsonObject
+from adapter.ports import JsonObject, ParkedCase
 from adapter.sync.cycle import SyncOptions
-from adapter.sync.options import SendLimits
+from adapter.sync.options import ReadLimits, SendLimits
+from adapter.sync.writing.write_back import is_retried
+from tests.fakes.clock import START
 from tests.fakes.server import Fault
 from tests.fakes.site import Site
 
@@ -64,14 +68,69 @@ def test_one_poisoned_case_among_120_is_parked_and_119_land() -> None:
     site.assert_sound()
 
 
-def test_a_parked_case_is_not_sent_again_by_itself() -> None:
+def test_a_parked_case_is_not_sent_again_by_itself_between_two_sweeps() -> None:
     site = site_with(3)
     site.server.refuse = refusing("p001")
     site.run()
     sent = len(site.server.bundles)
-    report = site.run(full_sweep=True)
+    for _ in range(3):
+        site.store.enqueue(["Patient/p001"], reason="test")
+        report = site.run()
+        assert list(report.parked.values()) == ["not in this house"]
     assert len(site.server.bundles) == sent
-    assert list(report.parked.values()) == ["not in this house"]
+
+
+def test_a_parked_case_is_asked_for_once_by_each_sweep_and_lands_when_the_server_is_mended() -> (
+    None
+):
+    site = site_with(3)
+    site.server.refuse = refusing("p001")
+    site.settle()
+    told = len(site.store.trail)
+    for attempts in (2, 3):
+        sent = len(site.server.bundles)
+        report = site.run(full_sweep=True)
+        assert len(site.server.bundles) == sent + 1
+        assert list(report.parked.values()) == ["not in this house"]
+        assert [case.attempts for case in site.store.parked()] == [attempts]
+    assert len(site.store.trail) == told, "it is told once that a case is parked"
+    site.server.refuse = lambda _: None
+    site.run(full_sweep=True)
+    assert site.categories()["p001"] == "low"
+    assert site.store.parked() == ()
+    site.assert_sound()
+
+
+def test_many_parked_cases_stop_no_sweep() -> None:
+    site = site_with(60)
+    refused = {f"Patient/p{number:03}" for number in range(0, 60, 2)}
+    site.server.refuse = lambda one: (
+        "no" if one.get("subject", {}).get("reference") in refused else None
+    )
+    site.settle()
+    assert len(site.store.parked()) == len(refused)
+    assert len(site.run(full_sweep=True).parked) == len(refused)
+
+
+def test_where_every_pass_is_a_sweep_a_parked_case_is_asked_for_twice_a_day() -> None:
+    options = SyncOptions(read=ReadLimits(incremental=False))
+    site = Site(options=options)
+    for patient in ("p001", "p002"):
+        site.laboratory.ihc(patient, "1+")
+    site.server.refuse = refusing("p001")
+    site.run()
+    for _ in range(30):
+        site.clock.advance(hours=1)
+        site.run()
+    (parked,) = site.store.parked()
+    assert parked.attempts in (3, 4)
+
+
+@pytest.mark.parametrize("reason", ["stored-differently", "edited-by-others"])
+def test_what_every_try_would_write_anew_waits_for_a_person(reason: str) -> None:
+    case = ParkedCase("key", "Patient/p", reason, "said", START)
+    assert not is_retried(case, before=START + timedelta(days=9))
+    assert is_retried(replace(case, reason="refused"), before=START + timedelta(days=9))
 
 
 def test_a_parked_case_is_sent_again_when_its_content_changed() -> None:
