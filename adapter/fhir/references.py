@@ -168,6 +168,12 @@ def with_parents(specimen: JsonObject | None, graph: Graph) -> list[JsonObject]:
     return found[:_MOST_ANCESTORS]
 
 
+def panels_around(observation: JsonObject, graph: Graph) -> list[JsonObject]:
+    """Give the Observations at hand that have this one as a member."""
+    found = map(graph.get, graph.panels_of(reference_to(observation)))
+    return [panel for panel in found if panel is not None]
+
+
 def with_references(resource: JsonObject, rename: Callable[[str], str]) -> JsonObject:
     """Copy a resource with every Reference.reference in it renamed, at any depth.
 

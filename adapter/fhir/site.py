@@ -1,8 +1,9 @@
 """Where the tumour is: breast, elsewhere, both (a contradiction) or not stated.
 
-Looks at the Conditions in focus, then at body site, specimen and report; never at Conditions that
-nothing points at, and never at the test's code: "in breast cancer specimen" is in the name of a test
-that is used for other tumours too. Where a metastasis was found is no sign by itself.
+Looks at the Conditions in focus, then at body site, specimen and report, of a result and of the panels
+it is a member of; never at Conditions that nothing points at, and never at the test's code: "in breast
+cancer specimen" is in the name of a test that is used for other tumours too. Where a metastasis was
+found is no sign by itself.
 
 Source: rules text, Which results count, 7 [P]; the guideline is for invasive breast cancer [G].
 """
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from adapter.fhir.record.sources import RELATED_CONDITION
-from adapter.fhir.references import Graph, reference_to, with_parents
+from adapter.fhir.references import Graph, panels_around, reference_to, with_parents
 from adapter.fhir.shapes import child, codings, objects, string, texts
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms, holds, meanings
@@ -115,12 +116,20 @@ def tumour_site(
         beside a breast specimen, which may hold an invasive part.
 
     """
+    with_panels = [observation, *panels_around(observation, graph)]
     named = _named_tumours(
-        [*texts(observation.get("code")), *texts(observation.get("method"))], terms
+        [
+            *(text for one in with_panels for text in texts(one.get("code"))),
+            *texts(observation.get("method")),
+        ],
+        terms,
     )
-    focus = _focus_signs(observation, graph, terms)
-    if focus.found:
-        return _with_named(focus.reading(), named)
+    own_focus, *their_focus = (_focus_signs(one, graph, terms) for one in with_panels)
+    panels_focus = _Signs(terms)
+    for signs in their_focus:
+        panels_focus.add(signs)
+    if own_focus.found or panels_focus.found:
+        return _with_named(_together(own_focus.reading(), panels_focus.reading()), named)
     reports = [graph.get(name) or {} for name in graph.reports_of(reference_to(observation))]
     reported = _Signs(terms)
     for report in reports:
@@ -128,11 +137,16 @@ def tumour_site(
         for concept in objects(report.get("conclusionCode")):
             reported.take(concept)
     places = _Signs(terms)
-    places.take(observation.get("bodySite"))
-    for taken in [specimen] if specimen else _specimens_of(reports, graph):
+    for one in with_panels:
+        places.take(one.get("bodySite"))
+    if specimen is None:
+        places.take({"text": string(observation.get("specimen"), "display")})
+    listing = [*with_panels[1:], *reports]
+    for taken in [specimen] if specimen else specimens_named_by(listing, graph):
         places.add(_specimen_signs(taken, graph, terms))
     if not places.found:
-        places.take({"text": string(observation.get("specimen"), "display")})
+        for one in with_panels:
+            places.take({"text": string(one.get("specimen"), "display")})
     return _with_named(_together(reported.reading(), places.reading()), named)
 
 
@@ -191,9 +205,9 @@ def _focus_pointers(observation: JsonObject) -> list[JsonObject]:
     return [*objects(observation.get("focus")), *objects(related)]
 
 
-def _specimens_of(reports: list[JsonObject], graph: Graph) -> list[JsonObject]:
-    """Give the specimens that reports name, for a result that names none itself."""
-    named = (graph.resolve_all(report.get("specimen"), within=report) for report in reports)
+def specimens_named_by(listing: list[JsonObject], graph: Graph) -> list[JsonObject]:
+    """Give the specimens that reports or panels name, for a result that names none itself."""
+    named = (graph.resolve_all(one.get("specimen"), within=one) for one in listing)
     return [specimen for several in named for specimen in several]
 
 
@@ -218,13 +232,13 @@ def _condition_signs(condition: JsonObject, terms: Terms) -> _Signs:
     return signs
 
 
-def _together(reported: SiteReading, places: SiteReading) -> SiteReading:
-    rows = tuple(dict.fromkeys((*reported.rows, *places.rows)))
-    sites = {reported.site, places.site} - {TumourSite.NOT_STATED}
+def _together(first: SiteReading, second: SiteReading) -> SiteReading:
+    rows = tuple(dict.fromkeys((*first.rows, *second.rows)))
+    sites = {first.site, second.site} - {TumourSite.NOT_STATED}
     if len(sites) > 1:
         return SiteReading(TumourSite.CONTRADICTORY, rows=rows)
     site = sites.pop() if sites else TumourSite.NOT_STATED
-    return SiteReading(site, in_situ=reported.in_situ or places.in_situ, rows=rows)
+    return SiteReading(site, in_situ=first.in_situ or second.in_situ, rows=rows)
 
 
 def focus_conditions(observation: JsonObject, graph: Graph) -> list[JsonObject]:

@@ -152,6 +152,72 @@ def test_a_contained_specimen_is_looked_at_as_well() -> None:
     assert site_of(contained=[inside], specimen={"reference": "#s"}) is BREAST
 
 
+def panel(**elements: Any) -> dict[str, Any]:
+    """A grouper that holds the result."""
+    listed = [{"reference": "Observation/o1"}]
+    return observation(concept(text="Biomarkers"), id="p1", hasMember=listed) | elements
+
+
+STOMACH = specimen(type={"text": "stomach biopsy"})
+BREAST_CORE = specimen(type={"text": "breast core biopsy"})
+ON_S1 = {"specimen": {"reference": "Specimen/s1"}}
+IN_FOCUS = {"focus": [{"reference": "Condition/c1"}]}
+
+
+@pytest.mark.parametrize(
+    ("elements", "others", "site"),
+    [
+        (ON_S1, [STOMACH], OTHER),
+        (ON_S1, [BREAST_CORE], BREAST),
+        ({"specimen": {"display": "stomach biopsy"}}, [], OTHER),
+        ({"bodySite": {"text": "stomach"}}, [], OTHER),
+        ({"bodySite": {"text": "left breast"}}, [], BREAST),
+        ({"code": {"text": "Gastric cancer biomarkers"}}, [], OTHER),
+        ({"code": {"text": "DCIS biomarkers"}}, [], OTHER),
+        ({"code": {"text": "Breast biomarkers"}}, [], NOT_STATED),
+        ({"code": {"text": "HER2 panel, breast and stomach"}}, [], NOT_STATED),
+        ({"code": {"text": "HER2 in situ hybridization panel"}}, [], NOT_STATED),
+        (IN_FOCUS, [condition(icd("C16.9"))], OTHER),
+        (IN_FOCUS, [condition(icd("C50.9"))], BREAST),
+    ],
+    ids=str,
+)
+def test_a_panel_says_which_tumour_its_members_are_of(
+    elements: dict[str, Any], others: list[dict[str, Any]], site: TumourSite
+) -> None:
+    assert site_of(panel(**elements), *others) is site
+
+
+def test_a_result_of_the_breast_in_a_panel_of_another_tumour_is_left_to_a_human() -> None:
+    breast = {"bodySite": {"text": "breast"}}
+    gastric = {"code": {"text": "Gastric cancer biomarkers"}}
+    assert site_of(panel(**gastric), **breast) is CONTRADICTORY
+    assert site_of(panel(bodySite={"text": "stomach"}), **breast) is CONTRADICTORY
+    assert site_of(panel(**gastric), BREAST_CORE, **ON_S1) is CONTRADICTORY
+    focused_on_breast = (condition(icd("C50.9")), condition(icd("C16.9"), "c2"))
+    other = panel(focus=[{"reference": "Condition/c2"}])
+    assert site_of(other, *focused_on_breast, **IN_FOCUS) is CONTRADICTORY
+    in_situ = (condition(icd("D05.1")), condition(icd("C50.9"), "c2"))
+    assert site_of(other, *in_situ, **IN_FOCUS) is CONTRADICTORY
+
+
+def test_a_result_s_own_specimen_outranks_that_of_its_panel() -> None:
+    stomach = specimen(type={"text": "stomach biopsy"}) | {"id": "s2"}
+    other = panel(specimen={"reference": "Specimen/s2"})
+    assert site_of(other, stomach, BREAST_CORE, **ON_S1) is BREAST
+
+
+def test_the_name_of_its_own_specimen_is_not_passed_over_for_that_of_its_panel() -> None:
+    shown = {"specimen": {"display": "breast core biopsy"}}
+    assert site_of(panel(**ON_S1), STOMACH, **shown) is CONTRADICTORY
+    assert site_of(panel(), **shown) is BREAST
+
+
+def test_a_panel_that_was_withdrawn_says_nothing() -> None:
+    gastric = {"code": {"text": "Gastric cancer biomarkers"}, "status": "entered-in-error"}
+    assert site_of(panel(**gastric)) is NOT_STATED
+
+
 @pytest.mark.parametrize(
     ("codes", "site"),
     [
