@@ -8,13 +8,21 @@ Source: rules text, Which results count, 1 [P].
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
-from adapter.fhir.references import Graph, reference_to, with_parents
+from adapter.fhir.references import Graph, panels_around, reference_to, with_parents
+from adapter.fhir.sample_words import (
+    Place,
+    display_of_specimen,
+    kinds_in,
+    names,
+    own_places,
+    sides_in,
+)
 from adapter.fhir.shapes import child, codings, identifier, is_filled, objects, string, texts
-from adapter.fhir.site import focus_conditions
+from adapter.fhir.site import focus_conditions, specimens_named_by
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms, meanings
 from adapter.her2.model import SampleKind, SampleLinks
@@ -64,10 +72,10 @@ def sample_links(
         reports=frozenset(graph.reports_of(own)),
         reported_specimens=_reported_specimens(own, graph),
         orders=_orders(observation, graph),
-        side=_side(observation, graph, terms, taken),
+        side=_side(observation, graph, terms, specimen),
         body_site=_body_site(observation, terms, taken),
         collected_day=day_of(collected(taken)) or day_of(effective(observation)),
-        kind=_kind(with_parents(taken, graph), terms),
+        kind=_kind(observation, graph, terms, specimen),
     )
 
 
@@ -127,30 +135,65 @@ def _orders(observation: JsonObject, graph: Graph) -> frozenset[str]:
     )
 
 
-def _side(observation: JsonObject, graph: Graph, terms: Terms, specimen: JsonObject) -> str | None:
-    """Take the side from the specimen, else what it was taken from, the result, the disease in focus."""
-    conditions = focus_conditions(observation, graph)
-    for sides in sides_named(observation, with_parents(specimen, graph), conditions, terms=terms):
+def _side(
+    observation: JsonObject, graph: Graph, terms: Terms, specimen: JsonObject | None
+) -> str | None:
+    """Take the side from the nearest place that names any; None where that names both."""
+    for sides in sides_named(observation, graph, terms, specimen=specimen):
         if sides:
             return sides.pop() if len(sides) == 1 else None
     return None
 
 
 def sides_named(
-    observation: JsonObject,
-    specimens: Iterable[JsonObject],
-    conditions: Iterable[JsonObject],
-    *,
-    terms: Terms,
-) -> Iterator[set[str]]:
-    """Give the sides that each place names: each specimen in its order, the result, the diseases."""
-    places = [
+    observation: JsonObject, graph: Graph, terms: Terms, *, specimen: JsonObject | None
+) -> list[set[str]]:
+    """Give the sides that each place names, nearest first.
+
+    Each specimen in its order, the result's site and its own words, its panels, the diseases in focus.
+    """
+    panels = panels_around(observation, graph)
+    diseases = [
+        disease for one in (observation, *panels) for disease in focus_conditions(one, graph)
+    ]
+    specimens = taken_from(observation, graph, specimen)
+    concepts = [
         *([child(one, "collection").get("bodySite"), one.get("type")] for one in specimens),
         [observation.get("bodySite")],
-        [c for one in conditions for c in (one.get("code"), *objects(one.get("bodySite")))],
     ]
-    for concepts in places:
-        yield {side for concept in concepts for side in _sides_of(concept, terms)}
+    words = [display_of_specimen(observation), *own_places(observation, terms)]
+    return [
+        *(_sides_of_all(place, terms) for place in concepts),
+        *(sides_in(place, terms) for place in words),
+        *(
+            _sides_of(one.get("bodySite"), terms) | sides_in(_called(one, terms), terms)
+            for one in panels
+        ),
+        _sides_of_all(
+            (c for one in diseases for c in (one.get("code"), *objects(one.get("bodySite")))), terms
+        ),
+    ]
+
+
+def taken_from(
+    observation: JsonObject, graph: Graph, specimen: JsonObject | None
+) -> list[JsonObject]:
+    """Give a result's specimen and its parents; for one that names none, the one of its panel or report."""
+    if specimen is None and not is_filled(observation.get("specimen")):
+        reports = map(graph.get, graph.reports_of(reference_to(observation)))
+        listing = [*panels_around(observation, graph), *filter(None, reports)]
+        named = {reference_to(one): one for one in specimens_named_by(listing, graph)}
+        specimen = next(iter(named.values())) if len(named) == 1 else None
+    return with_parents(specimen, graph)
+
+
+def _called(panel: JsonObject, terms: Terms) -> Place:
+    """Give what a panel and its specimen are called."""
+    return (*names(panel.get("code"), terms), *display_of_specimen(panel))
+
+
+def _sides_of_all(concepts: Iterable[object], terms: Terms) -> set[str]:
+    return {side for concept in concepts for side in _sides_of(concept, terms)}
 
 
 def _sides_of(concept: object, terms: Terms) -> set[str]:
@@ -181,18 +224,25 @@ def _body_site(observation: JsonObject, terms: Terms, specimen: JsonObject) -> s
     return None
 
 
-def _kind(specimens: list[JsonObject], terms: Terms) -> SampleKind:
-    """Name the kind of sample by the nearest specimen that says one."""
+def _kind(
+    observation: JsonObject, graph: Graph, terms: Terms, specimen: JsonObject | None
+) -> SampleKind:
+    """Name the kind of sample by its specimen and the result's own words, else by its panels."""
+    words = [display_of_specimen(observation), *own_places(observation, terms)]
+    named = kinds_of_specimen(taken_from(observation, graph, specimen), terms)
+    named = named.union(*(kinds_in(place, terms) for place in words))
+    if not named:
+        panels = panels_around(observation, graph)
+        named = named.union(*(kinds_in(_called(one, terms), terms) for one in panels))
+    return next((kind for kind in _KINDS if kind in named), SampleKind.NOT_STATED)
+
+
+def kinds_of_specimen(specimens: list[JsonObject], terms: Terms) -> set[SampleKind]:
+    """Find the kinds of sample that the nearest specimen names which names any."""
     for specimen in specimens:
-        said = [
-            *texts(specimen.get("type")),
-            *texts(child(specimen, "collection").get("method")),
-            *texts(child(specimen, "collection").get("bodySite")),
-        ]
-        named = {
-            kind for text in said for kind in meanings(terms.tokens(text), WordKind.SAMPLE_KIND)
-        }
-        kind = next((kind for kind in _KINDS if kind.value in named), None)
-        if kind is not None:
-            return kind
-    return SampleKind.NOT_STATED
+        collection = child(specimen, "collection")
+        concepts = (specimen.get("type"), collection.get("method"), collection.get("bodySite"))
+        named = kinds_in(tuple(text for one in concepts for text in texts(one)), terms)
+        if named:
+            return named
+    return set()

@@ -13,16 +13,23 @@ from collections.abc import Iterator
 from typing import Final
 
 from adapter.fhir.answer import concept_answer
-from adapter.fhir.links import sides_named
+from adapter.fhir.links import kinds_of_specimen, sides_named, taken_from
 from adapter.fhir.question import question_of
-from adapter.fhir.references import Graph, reference_to, with_parents
+from adapter.fhir.references import Graph, panels_around, reference_to, with_parents
+from adapter.fhir.sample_words import (
+    component_places,
+    display_of_specimen,
+    kinds_in,
+    own_places,
+    sides_in,
+)
 from adapter.fhir.shapes import child, is_filled, objects, string, texts
 from adapter.fhir.site import focus_conditions, names_other_tumour
 from adapter.fhir.stated import Conflict
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms, holds, meanings
 from adapter.fhir.text.remarks import remarks_in
-from adapter.her2.model import ResultWord
+from adapter.her2.model import ResultWord, SampleKind
 from adapter.terminology.vocabulary import TestRole, WordKind
 
 _SOMEONE_ELSE: Final = frozenset(
@@ -56,13 +63,14 @@ def conflicts_around(
     own = reference_to(observation)
     conditions = focus_conditions(observation, graph)
     reports = [graph.get(name) or {} for name in graph.reports_of(own)]
-    panels = [graph.get(name) or {} for name in graph.panels_of(own)]
+    panels = panels_around(observation, graph)
     taken = with_parents(specimen, graph)
     found = [
         *_modified(observation, [*taken, *conditions, *reports, *panels], terms),
         *_about_someone_else(observation, graph),
         *_of_another_patient(observation, [*taken, *conditions, *reports], graph),
-        *_of_another_side(observation, taken, conditions, terms),
+        *_of_another_side(observation, graph, terms, specimen),
+        *_of_another_sample(observation, graph, terms, specimen),
         *_of_another_test(observation, taken, terms),
     ]
     return tuple(dict.fromkeys(found))
@@ -109,13 +117,35 @@ def _of_another_patient(
 
 
 def _of_another_side(
-    observation: JsonObject, taken: list[JsonObject], conditions: list[JsonObject], terms: Terms
+    observation: JsonObject, graph: Graph, terms: Terms, specimen: JsonObject | None
 ) -> Iterator[Conflict]:
-    """Name two sides that a result, its specimen and its disease are said to be of."""
-    named = sides_named(observation, taken, conditions, terms=terms)
+    """Name two sides that a result, its specimen, its panel and its disease are said to be of."""
+    named = sides_named(observation, graph, terms, specimen=specimen)
     known = [sides for sides in named if len(sides) == 1]
-    if len(set().union(*known)) > 1:
+    # A written value that names both is not read anyway.
+    unwritten = {name: one for name, one in observation.items() if name != "valueString"}
+    says_both = any(len(sides_in(place, terms)) > 1 for place in own_places(unwritten, terms))
+    if says_both or len(set().union(*known)) > 1:
         yield Conflict("sides-differ", "left against right")
+
+
+def _of_another_sample(
+    observation: JsonObject, graph: Graph, terms: Terms, specimen: JsonObject | None
+) -> Iterator[Conflict]:
+    """Name a metastasis beside the tumour it came from, or two components of which one is of a metastasis.
+
+    A core biopsy beside a metastasis is one only of two components: it may be the metastasis that was biopsied.
+    """
+    words = [display_of_specimen(observation), *own_places(observation, terms)]
+    places = [kinds_of_specimen(taken_from(observation, graph, specimen), terms)]
+    places += [kinds_in(place, terms) for place in words]
+    ends = {frozenset(kinds & {SampleKind.PRIMARY, SampleKind.METASTASIS}) for kinds in places}
+    parts = [kinds_in(place, terms) for place in component_places(observation, terms)]
+    spread = {SampleKind.METASTASIS in kinds for kinds in parts if kinds}
+    if {frozenset({SampleKind.PRIMARY}), frozenset({SampleKind.METASTASIS})} <= ends:
+        yield Conflict("samples-differ", "primary against metastasis")
+    elif len(spread) > 1:
+        yield Conflict("samples-differ", "metastasis against another sample")
 
 
 def _of_another_test(

@@ -228,7 +228,7 @@ class TumourSite(StrEnum):
 
 
 class SampleKind(StrEnum):
-    """What kind of sample it is, where the specimen says so; used by the roll-up per patient only."""
+    """What kind of sample it is, where it or the result says so: a metastasis is not joined with another."""
 
     CORE = "core"
     EXCISION = "excision"

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adapter.her2.model import Assay, Case, Evidence, Reason, ResultStatus, TumourSite
+from adapter.her2.model import (
+    Assay,
+    Case,
+    Evidence,
+    Reason,
+    ResultStatus,
+    SampleKind,
+    TumourSite,
+)
 
 COUNTING = frozenset({ResultStatus.FINAL, ResultStatus.AMENDED, ResultStatus.CORRECTED})
 NOT_YET = frozenset({ResultStatus.REGISTERED, ResultStatus.PRELIMINARY})
@@ -19,6 +27,10 @@ BREAST_AND_OTHER = Reason(
 )
 TWO_SIDES = Reason(
     "sample-of-two-sides", "Results of one specimen are said to be of the left and of the right."
+)
+TWO_TUMOURS = Reason(
+    "sample-of-two-tumours",
+    "Results of one specimen are said to be of the primary tumour and of a metastasis.",
 )
 SITE_NOT_STATED = Reason(
     "tumour-site-not-stated", "No result says that the tumour is of the breast."
@@ -60,6 +72,8 @@ def sort_out(case: Case) -> Counting:
             concerns.append(reason)
     if len({e.links.side for e in results if e.links.side}) > 1:
         contradictions.append(TWO_SIDES)
+    if {e.links.kind for e in results} >= {SampleKind.PRIMARY, SampleKind.METASTASIS}:
+        contradictions.append(TWO_TUMOURS)
     # A result that is not final or not readable still says which tumour the sample is of.
     site = site_of(tuple(e for e in case.evidence if e.source.status in PRESENT))
     if site is TumourSite.CONTRADICTORY:

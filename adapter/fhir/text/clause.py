@@ -83,6 +83,7 @@ class Clause:
     other_tumour: bool = False
     is_elsewhere: bool = False
     sides: set[str] = field(default_factory=set)
+    kinds: set[str] = field(default_factory=set)
     extent: bool = False
     quantity_alone: bool = False
 
@@ -291,6 +292,8 @@ class _ClauseReader:
             return self._called(position + 1)
         if token.is_word(WordKind.SIDE):
             clause.sides.add(meaning)
+        if token.is_word(WordKind.SAMPLE_KIND):
+            clause.kinds.add(meaning)
         if token.is_word(*_NEUTRAL):
             return position + 1
         match token.word.kind if token.word else None:

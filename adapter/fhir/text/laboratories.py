@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 from adapter.fhir.stated import Conflict, Stated, join
 from adapter.fhir.text.clause import Clause
 from adapter.fhir.text.parts import UnreadError
 from adapter.fhir.text.sums import CONTRADICTS_ITSELF, LOW_WORDS, Sum
-from adapter.her2.model import Assay, ResultWord
+from adapter.her2.model import Assay, ResultWord, SampleKind
 from adapter.her2.wording import ihc_said, ish_said
 from adapter.terminology.vocabulary import TestRole
 
@@ -19,6 +20,8 @@ def of_all_laboratories(clauses: list[Clause], asked: TestRole, text: str) -> St
     """Read "1+ (outside 3+)" as two laboratories' results, which must say the same. Raises UnreadError."""
     if len(set().union(*(clause.sides for clause in clauses))) > 1:
         raise UnreadError("two-sides-in-one-text")
+    if _says_two_samples(clauses):
+        raise UnreadError("samples-differ")
     there = [clause for clause in clauses if clause.is_elsewhere and clause.states_result]
     here = [clause for clause in clauses if clause not in there]
     if not there or not any(clause.states_result for clause in here):
@@ -41,6 +44,23 @@ def of_all_laboratories(clauses: list[Clause], asked: TestRole, text: str) -> St
         said = f"{ish_said(ours.ish)} against {ish_said(theirs.ish)}"
         return joined.with_conflicts(Conflict(LABORATORIES_DIFFER, said))
     return joined
+
+
+def _says_two_samples(clauses: list[Clause]) -> bool:
+    """Whether results of a metastasis and of another sample follow each other: "primary 2+; metastasis 1+".
+
+    "Core biopsy, liver metastasis: 2+" is one sample: no result stands between its two names.
+    """
+    if any({SampleKind.METASTASIS, SampleKind.PRIMARY} <= clause.kinds for clause in clauses):
+        return True
+    results = [place for place, clause in enumerate(clauses) if clause.states_result]
+    named = [place for place, clause in enumerate(clauses) if clause.kinds]
+    return len(results) > 1 and any(
+        (SampleKind.METASTASIS in clauses[one].kinds)
+        is not (SampleKind.METASTASIS in clauses[other].kinds)
+        and any(one <= place < other for place in results)
+        for one, other in pairwise(named)
+    )
 
 
 def weighed(stated: Stated) -> Stated:

@@ -222,6 +222,36 @@ def test_one_text_about_both_sides_is_not_read(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
+    [
+        "Primary: IHC 2+. Metastasis: FISH not amplified.",
+        "Primary. IHC 2+. Metastasis. FISH not amplified.",
+        "core biopsy IHC 2+; metastasis FISH negative",
+        "IHC 2+ (core biopsy), FISH not amplified (liver metastasis)",
+        "Primärtumor und Metastase: IHC 3+",
+    ],
+)
+def test_one_text_about_a_metastasis_and_another_sample_is_not_read(text: str) -> None:
+    assert reading(text, TestRole.OVERALL).problem == "samples-differ"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "HER2 IHC left breast core biopsy 2+",
+        "Core biopsy, liver metastasis: IHC 2+, FISH not amplified",
+        "core biopsy of metastasis: IHC 2+; FISH not amplified",
+        "metastatic carcinoma, breast primary, IHC 2+, FISH not amplified",
+        "core biopsy: IHC 3+ (liver metastasis)",
+        "biopsy: IHC 2+; excision: FISH not amplified",
+        "Metastasis: IHC 2+. Metastasis: FISH not amplified",
+    ],
+)
+def test_several_names_of_one_sample_are_read(text: str) -> None:
+    assert reading(text, TestRole.OVERALL).is_whole
+
+
+@pytest.mark.parametrize(
+    "text",
     ["no amplification\nresult", "not\namplified", "no\namplification: detected"],
 )
 def test_a_phrase_that_a_line_break_cuts_is_not_known_by_its_first_half(text: str) -> None:

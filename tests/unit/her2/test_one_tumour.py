@@ -63,3 +63,26 @@ def test_one_specimen_of_the_left_and_of_the_right_needs_review() -> None:
     assert got.category == "needs-review"
     assert [reason.code for reason in got.reasons] == ["sample-of-two-sides"]
     assert categories([results[0], evidence(ish("negative"), "2", links=left)]) == ["low"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "codes"),
+    [
+        (SampleKind.PRIMARY, ["sample-of-two-tumours"]),
+        (SampleKind.CORE, []),
+        (SampleKind.EXCISION, []),
+        (SampleKind.NOT_STATED, []),
+    ],
+)
+def test_one_specimen_of_the_primary_and_of_a_metastasis_needs_review(
+    kind: SampleKind, codes: list[str]
+) -> None:
+    other, metastasis = SampleLinks(kind=kind), SampleLinks(kind=SampleKind.METASTASIS)
+    results = [
+        evidence(ihc("2+"), "1", links=other),
+        evidence(ish("negative"), "2", links=metastasis),
+    ]
+    (case,) = group(results)
+    got = classify(case)
+    assert [reason.code for reason in got.reasons] == codes
+    assert got.category == ("needs-review" if codes else "low")
