@@ -76,6 +76,7 @@ def sample_links(
         body_site=_body_site(observation, terms, taken),
         collected_day=day_of(collected(taken)) or day_of(effective(observation)),
         kind=_kind(observation, graph, terms, specimen),
+        specimen_name=None if reference else _specimen_name(observation),
     )
 
 
@@ -109,6 +110,10 @@ def day_of(date_time: str) -> str | None:
 def _identifiers(*values: object) -> frozenset[str]:
     listed = [item for value in values for item in (value if isinstance(value, list) else [value])]
     return frozenset(filter(None, map(identifier, objects(listed))))
+
+
+def _specimen_name(observation: JsonObject) -> str | None:
+    return " ".join(" ".join(display_of_specimen(observation)).casefold().split()) or None
 
 
 def _reported_specimens(own: str, graph: Graph) -> frozenset[str]:

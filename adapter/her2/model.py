@@ -257,7 +257,8 @@ class Source:
 class SampleLinks:
     """What ties a result to a sample (rules: Which results count, 1). References are relative, sets may be empty.
 
-    `specimen_identifiers`: "system|value" of Specimen.identifier. `parents`: Specimen.parent references.
+    `specimen_identifiers`: "system|value" of Specimen.identifier. `specimen_name`: what a reference without a Specimen
+    shows, in lower case. `parents`: Specimen.parent references.
     `accessions`: "system|value" of Specimen.accessionIdentifier. `reports`: DiagnosticReports that list the result.
     `reported_specimens`: every specimen that one of those reports is based on, whatever was tested on it.
     `orders`: accession without a specimen: basedOn references, Observation.identifier, panel parents.
@@ -276,6 +277,7 @@ class SampleLinks:
     body_site: str | None = None
     collected_day: str | None = None
     kind: SampleKind = SampleKind.NOT_STATED
+    specimen_name: str | None = None
 
 
 LINK_END: Final = re.compile(r"(?:Observation|Specimen)/[A-Za-z0-9.\-]{1,64}")

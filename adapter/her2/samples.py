@@ -109,7 +109,7 @@ def clusters_of(evidence: Iterable[Evidence]) -> list[Cluster]:
     clusters = _join(clusters, lambda e: e.links.accessions, _one_tumour_of_specimens)
     for container in (reports_of, accessions_of):
         clusters = _join(clusters, container, _one_tumour_or_one_specimen)
-    return _join(clusters, days_of, _one_tumour_without_specimen)
+    return _join(clusters, days_of, _one_tumour_of_a_day)
 
 
 Proviso = Callable[[list[Cluster]], bool]
@@ -202,6 +202,14 @@ def _one_tumour_without_specimen(clusters: list[Cluster]) -> bool:
     ihc = [e.ihc for e in results if e.ihc is not None]
     ish = [e.ish for e in results if e.ish is not None]
     return _tests_of_ihc(ihc) <= 1 and _tests_of_ish(ish) <= 1
+
+
+def _one_tumour_of_a_day(clusters: list[Cluster]) -> bool:
+    """Let a day join what names no two specimens: neither by their names alone, nor by reports based on them."""
+    named = {e.links.specimen_name for cluster in clusters for e in cluster.evidence} - {None}
+    reported = [specimens for cluster in clusters if (specimens := cluster.of(_reported))]
+    is_of_two = len(named) > 1 or (reported and not frozenset.intersection(*reported))
+    return not is_of_two and _one_tumour_without_specimen(clusters)
 
 
 def _tests_of_ihc(results: list[IhcResult]) -> int:

@@ -135,6 +135,14 @@ def test_panels_of_two_samples_are_two_samples(
     assert categories(observation(IHC, **DAY), observation(ISH, **DAY), *both) == expected
 
 
+def test_two_specimens_that_only_their_names_tell_apart_are_two_samples() -> None:
+    core, liver = shown("breast core"), shown("Liver")
+    ihc, ish = observation(IHC, **core, **DAY), observation(ISH, **liver, **DAY)
+    assert categories(ihc, ish) == APART_WITH_REVIEW
+    same = observation(ISH, **shown(" Breast  Core"), **DAY)
+    assert categories(ihc, same) == ["low"]
+
+
 def test_the_side_of_a_result_without_specimen_is_that_of_its_report_s() -> None:
     given = [report("a", "s1"), report("b", "s2"), specimen("left breast")]
     ihc, ish = observation(IHC, **DAY), observation(ISH, **DAY)

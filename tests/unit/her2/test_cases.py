@@ -333,6 +333,37 @@ def test_without_specimen_two_ihc_results_of_one_report_are_not_told_apart() -> 
     assert all(case.join_reasons[0].code == "several-results-without-specimen" for case in cases)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ({"specimen_name": "breast core"}, {"specimen_name": "liver"}, False),
+        ({"specimen_name": "breast core"}, {"specimen_name": "breast core"}, True),
+        ({"specimen_name": "breast core"}, {}, True),
+        ({"reported_specimens": {"S1"}}, {"reported_specimens": {"S2"}}, False),
+        ({"reported_specimens": {"S1"}}, {"reported_specimens": {"S1", "S2"}}, True),
+        ({"reported_specimens": {"S1"}}, {}, True),
+    ],
+)
+def test_a_day_joins_no_results_of_two_named_specimens(first, second, is_one: bool) -> None:
+    day = {"collected_day": "2026-01-10"}
+    joined = keys(
+        no_specimen(ihc("2+"), "1", **day, **first),
+        no_specimen(ish("negative"), "2", **day, **second),
+    )
+
+    assert len(joined) == (1 if is_one else 2)
+
+
+def test_two_names_of_one_report_s_specimen_are_no_two_specimens() -> None:
+    report = {"reports": {"DiagnosticReport/R"}}
+    joined = keys(
+        no_specimen(ihc("2+"), "1", **report, specimen_name="breast core"),
+        no_specimen(ish("negative"), "2", **report, specimen_name="block a1"),
+    )
+
+    assert len(joined) == 1
+
+
 def test_an_unknown_side_joins_only_an_unknown_side() -> None:
     joined = keys(
         no_specimen(ihc("2+"), "1", collected_day="2026-01-10", side="left"),
