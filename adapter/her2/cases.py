@@ -17,6 +17,8 @@ from adapter.her2.samples import (
     accessions_of,
     clusters_of,
     days_of,
+    identifiers_of,
+    labels_within,
     reports_of,
 )
 from adapter.her2.which_count import site_of
@@ -95,8 +97,7 @@ def _own_keys(cluster: Cluster) -> list[str]:
     """Give the names that no other cluster can have."""
     if cluster.specimens:
         return [f"specimen:{specimen}" for specimen in sorted(cluster.specimens)]
-    if cluster.names_specimen:
-        named = cluster.of(lambda e: e.links.specimen_identifiers)
+    if named := cluster.of(identifiers_of) or cluster.of(labels_within):
         return [f"specimen:{identifier}" for identifier in sorted(named)]
     return [f"observation:{cluster.first}"]
 

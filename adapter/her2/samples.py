@@ -6,12 +6,17 @@ nothing is joined by it. Source: rules text, Which results count 1 [P].
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from adapter.her2.model import Assay, Evidence, IhcResult, IshResult, SampleKind, TumourSite
 from adapter.her2.which_count import COUNTING, UNCLEAR, site_of
+
+_LABEL: Final = re.compile(r"\|.{1,3}")
+"""An identifier without system of at most three characters: a block letter or a line number, "A" or "12"."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,19 @@ class Cluster:
     def of(self, container: Callable[[Evidence], Iterable[str]]) -> frozenset[str]:
         """Give the containers of one kind (parents, reports, …) its results lie in."""
         return frozenset(value for e in self.evidence for value in container(e))
+
+
+def identifiers_of(evidence: Evidence) -> frozenset[str]:
+    """Give the identifiers of a result's specimen that identify it by themselves."""
+    named = evidence.links.specimen_identifiers
+    return frozenset(name for name in named if not _LABEL.fullmatch(name))
+
+
+def labels_within(evidence: Evidence) -> frozenset[str]:
+    """Give the labels of a result's specimen, each within a parent, accession, order or report."""
+    labels = evidence.links.specimen_identifiers - identifiers_of(evidence)
+    inside = evidence.links.parents | accessions_of(evidence) | reports_of(evidence)
+    return frozenset(f"{label} in {container}" for label in labels for container in inside)
 
 
 def parents_of(evidence: Evidence) -> frozenset[str]:
@@ -104,7 +122,8 @@ def clusters_of(evidence: Iterable[Evidence]) -> list[Cluster]:
         else:
             clusters.append(Cluster((e,)))
     clusters += [Cluster(tuple(results)) for results in by_specimen.values()]
-    clusters = _join(clusters, lambda e: e.links.specimen_identifiers, _always)
+    clusters = _join(clusters, identifiers_of, _always)
+    clusters = _join(clusters, labels_within, _always)
     clusters = _join(clusters, parents_of, _one_tumour_of_specimens)
     clusters = _join(clusters, lambda e: e.links.accessions, _one_tumour_of_specimens)
     for container in (reports_of, accessions_of):

@@ -68,6 +68,56 @@ def test_specimens_that_share_an_identifier_are_one() -> None:
     ) == {"specimen:Specimen/S1": ("1", "2")}
 
 
+LABEL = {"specimen_identifiers": {"|A"}}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "container", "is_one"),
+    [
+        ("|A", {}, False),
+        ("|12", {}, False),
+        ("|A", {"collected_day": "2026-01-10"}, False),
+        ("|A", {"accessions": {"urn:lab|S26-1"}}, True),
+        ("|A", {"reports": {"DiagnosticReport/R"}}, True),
+        ("|A", {"orders": {"ServiceRequest/9"}}, True),
+        ("|A", {"parents": {"Specimen/P"}}, True),
+        ("|S26-1", {}, True),
+        ("urn:lab|A", {}, True),
+    ],
+)
+def test_a_label_without_a_system_names_a_specimen_within_its_accession_only(
+    identifier: str, container, is_one: bool
+) -> None:
+    named = links(specimen_identifiers={identifier}, **container)
+    by_reference = keys(
+        evidence(ihc("2+"), "1", links=named),
+        evidence(ish("negative"), "2", specimen="S2", links=named),
+    )
+    by_identifier = keys(
+        evidence(ihc("2+"), "1", specimen=None, links=named),
+        evidence(ish("negative"), "2", specimen=None, links=named),
+    )
+    assert [len(by_reference), len(by_identifier)] == [1 if is_one else 2] * 2
+
+
+def test_one_label_in_two_accessions_is_two_specimens() -> None:
+    joined = keys(
+        no_specimen(ihc("2+"), "1", accessions={"urn:lab|S26-1"}, **LABEL),
+        no_specimen(ish("negative"), "2", accessions={"urn:lab|S26-2"}, **LABEL),
+    )
+    assert len(joined) == 2
+
+
+def test_results_of_one_label_keep_their_key_whatever_comes_later() -> None:
+    report = {"reports": {"DiagnosticReport/R"}}
+    (alone,) = keys(no_specimen(ihc("2+"), "2", **report, **LABEL))
+    (both,) = keys(
+        no_specimen(ihc("2+"), "2", **report, **LABEL),
+        no_specimen(ish("negative"), "1", **report, **LABEL),
+    )
+    assert alone == both
+
+
 def test_blocks_of_one_parent_are_one_sample_named_by_the_parent() -> None:
     block = links(parents={"Specimen/P"})
 
