@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from adapter.fhir.references import Graph, panels_around, reference_to, with_parents
 from adapter.fhir.sample_words import (
-    Place,
+    Named,
+    OwnWords,
     display_of_specimen,
-    kinds_in,
+    named_in,
     names,
-    own_places,
-    sides_in,
+    own_words,
 )
 from adapter.fhir.shapes import child, codings, identifier, is_filled, objects, string, texts
 from adapter.fhir.site import focus_conditions, specimens_named_by
@@ -47,16 +48,48 @@ def specimen_of(observation: JsonObject, graph: Graph) -> JsonObject | None:
     return specimen if is_specimen else None
 
 
+@dataclass(frozen=True)
+class SampleNames:
+    """What the places around a result call its sample.
+
+    `sides`: of each place, nearest first. `specimen`: kinds that the nearest specimen names which names any.
+    `own`: the result's own words. `panels`: kinds that its panels name.
+    """
+
+    sides: tuple[frozenset[str], ...]
+    specimen: frozenset[SampleKind]
+    own: OwnWords
+    panels: frozenset[SampleKind]
+
+    @property
+    def side(self) -> str | None:
+        """The side by the nearest place that names any; None where that names both."""
+        nearest = next(filter(None, self.sides), frozenset())
+        return next(iter(nearest)) if len(nearest) == 1 else None
+
+    @property
+    def kind(self) -> SampleKind:
+        """The kind of sample by specimen and own words, else by the panels."""
+        named = self.specimen.union(*(one.kinds for one in self.own.all)) or self.panels
+        return next((kind for kind in _KINDS if kind in named), SampleKind.NOT_STATED)
+
+
 def sample_links(
-    observation: JsonObject, graph: Graph, terms: Terms, *, specimen: JsonObject | None
+    observation: JsonObject,
+    graph: Graph,
+    terms: Terms,
+    *,
+    specimen: JsonObject | None,
+    named: SampleNames,
 ) -> SampleLinks:
     """Collect what ties an Observation to a sample.
 
     Args:
         observation: a FHIR R4 Observation as parsed JSON, of any shape; not changed.
         graph: the resources its references lead to, its reports and panels among them.
-        terms: the vocabulary, for side and kind.
+        terms: the vocabulary.
         specimen: its Specimen, where it is at hand.
+        named: what `sample_names` gives for it.
 
     """
     reference = string(observation.get("specimen"), "reference")
@@ -72,10 +105,10 @@ def sample_links(
         reports=frozenset(graph.reports_of(own)),
         reported_specimens=_reported_specimens(own, graph),
         orders=_orders(observation, graph),
-        side=_side(observation, graph, terms, specimen),
+        side=named.side,
         body_site=_body_site(observation, terms, taken),
         collected_day=day_of(collected(taken)) or day_of(effective(observation)),
-        kind=_kind(observation, graph, terms, specimen),
+        kind=named.kind,
         specimen_name=None if reference else _specimen_name(observation),
     )
 
@@ -140,47 +173,38 @@ def _orders(observation: JsonObject, graph: Graph) -> frozenset[str]:
     )
 
 
-def _side(
-    observation: JsonObject, graph: Graph, terms: Terms, specimen: JsonObject | None
-) -> str | None:
-    """Take the side from the nearest place that names any; None where that names both."""
-    for sides in sides_named(observation, graph, terms, specimen=specimen):
-        if sides:
-            return sides.pop() if len(sides) == 1 else None
-    return None
-
-
-def sides_named(
+def sample_names(
     observation: JsonObject, graph: Graph, terms: Terms, *, specimen: JsonObject | None
-) -> list[set[str]]:
-    """Give the sides that each place names, nearest first.
-
-    Each specimen in its order, the result's site and its own words, its panels, the diseases in focus.
-    """
+) -> SampleNames:
+    """Read what a result, its specimens, its panels and the diseases in focus call its sample."""
+    own = own_words(observation, terms)
+    specimens = _taken_from(observation, graph, specimen)
     panels = panels_around(observation, graph)
+    called = [_called(one, terms) for one in panels]
     diseases = [
         disease for one in (observation, *panels) for disease in focus_conditions(one, graph)
     ]
-    specimens = taken_from(observation, graph, specimen)
-    concepts = [
-        *([child(one, "collection").get("bodySite"), one.get("type")] for one in specimens),
-        [observation.get("bodySite")],
-    ]
-    words = [display_of_specimen(observation), *own_places(observation, terms)]
-    return [
-        *(_sides_of_all(place, terms) for place in concepts),
-        *(sides_in(place, terms) for place in words),
+    named_by_diseases = (
+        concept for one in diseases for concept in (one.get("code"), *objects(one.get("bodySite")))
+    )
+    sides = (
         *(
-            _sides_of(one.get("bodySite"), terms) | sides_in(_called(one, terms), terms)
-            for one in panels
+            _sides_of_all([child(one, "collection").get("bodySite"), one.get("type")], terms)
+            for one in specimens
         ),
-        _sides_of_all(
-            (c for one in diseases for c in (one.get("code"), *objects(one.get("bodySite")))), terms
+        _sides_of(observation.get("bodySite"), terms),
+        *(one.sides for one in own.all),
+        *(
+            _sides_of(one.get("bodySite"), terms) | name.sides
+            for one, name in zip(panels, called, strict=True)
         ),
-    ]
+        _sides_of_all(named_by_diseases, terms),
+    )
+    of_panels = frozenset(kind for one in called for kind in one.kinds)
+    return SampleNames(tuple(map(frozenset, sides)), _kinds_of(specimens, terms), own, of_panels)
 
 
-def taken_from(
+def _taken_from(
     observation: JsonObject, graph: Graph, specimen: JsonObject | None
 ) -> list[JsonObject]:
     """Give a result's specimen and its parents; for one that names none, the one of its panel or report."""
@@ -192,9 +216,9 @@ def taken_from(
     return with_parents(specimen, graph)
 
 
-def _called(panel: JsonObject, terms: Terms) -> Place:
-    """Give what a panel and its specimen are called."""
-    return (*names(panel.get("code"), terms), *display_of_specimen(panel))
+def _called(panel: JsonObject, terms: Terms) -> Named:
+    """Read what a panel and its specimen are called."""
+    return named_in((*names(panel.get("code"), terms), *display_of_specimen(panel)), terms)
 
 
 def _sides_of_all(concepts: Iterable[object], terms: Terms) -> set[str]:
@@ -229,25 +253,12 @@ def _body_site(observation: JsonObject, terms: Terms, specimen: JsonObject) -> s
     return None
 
 
-def _kind(
-    observation: JsonObject, graph: Graph, terms: Terms, specimen: JsonObject | None
-) -> SampleKind:
-    """Name the kind of sample by its specimen and the result's own words, else by its panels."""
-    words = [display_of_specimen(observation), *own_places(observation, terms)]
-    named = kinds_of_specimen(taken_from(observation, graph, specimen), terms)
-    named = named.union(*(kinds_in(place, terms) for place in words))
-    if not named:
-        panels = panels_around(observation, graph)
-        named = named.union(*(kinds_in(_called(one, terms), terms) for one in panels))
-    return next((kind for kind in _KINDS if kind in named), SampleKind.NOT_STATED)
-
-
-def kinds_of_specimen(specimens: list[JsonObject], terms: Terms) -> set[SampleKind]:
+def _kinds_of(specimens: list[JsonObject], terms: Terms) -> frozenset[SampleKind]:
     """Find the kinds of sample that the nearest specimen names which names any."""
     for specimen in specimens:
         collection = child(specimen, "collection")
         concepts = (specimen.get("type"), collection.get("method"), collection.get("bodySite"))
-        named = kinds_in(tuple(text for one in concepts for text in texts(one)), terms)
-        if named:
-            return named
-    return set()
+        named = named_in(tuple(text for one in concepts for text in texts(one)), terms)
+        if named.kinds:
+            return named.kinds
+    return frozenset()

@@ -18,7 +18,13 @@ from enum import StrEnum
 from adapter.fhir.agreement import with_note
 from adapter.fhir.contents import Contents, contents_of
 from adapter.fhir.identity import is_own
-from adapter.fhir.links import collected, effective, sample_links, specimen_of
+from adapter.fhir.links import (
+    collected,
+    effective,
+    sample_links,
+    sample_names,
+    specimen_of,
+)
 from adapter.fhir.question import question_of
 from adapter.fhir.reasons import reason
 from adapter.fhir.references import Graph, latest_version, reference_to
@@ -185,7 +191,8 @@ def _evidence(
         site = SiteReading(other, rows=site.rows)
     adjudication = Adjudication.ADJUDICATED if contents.adjudicated else Adjudication.NOT_STATED
     text = contents.words[0] if contents.words else ""
-    around = conflicts_around(observation, graph=graph, terms=terms, specimen=specimen)
+    named = sample_names(observation, graph, terms, specimen=specimen)
+    around = conflicts_around(observation, graph=graph, terms=terms, specimen=specimen, named=named)
     overall = OverallResult(stated.overall, adjudication, text) if stated.overall else None
     noted = [with_note(stated, note) for note in contents.noted]
     evidence = Evidence(
@@ -195,7 +202,7 @@ def _evidence(
         ihc=stated.ihc,
         ish=stated.ish,
         overall=overall,
-        links=sample_links(observation, graph, terms, specimen=specimen),
+        links=sample_links(observation, graph, terms, specimen=specimen, named=named),
         site=site.site,
         marker=contents.marker or (RepeatMarker.REPEAT if contents.repeat_of else None),
         repeat_of=contents.repeat_of,

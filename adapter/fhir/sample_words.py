@@ -10,6 +10,7 @@ Source: rules text, Which results count, 1 and 10 [P].
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from adapter.fhir.question import question_of
 from adapter.fhir.shapes import child, codings, objects, string, texts
@@ -17,36 +18,69 @@ from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms, meanings
 from adapter.fhir.text.reader import MAX_LENGTH
 from adapter.her2.model import SampleKind
-from adapter.terminology.vocabulary import TestRole, WordKind
+from adapter.terminology.vocabulary import WordKind
 
-Place = tuple[str, ...]
-"""The texts of one place, which speak of one sample."""
+Texts = tuple[str, ...]
 
 
-def display_of_specimen(observation: JsonObject) -> Place:
+@dataclass(frozen=True)
+class Named:
+    """The sides and kinds of sample that one place names."""
+
+    sides: frozenset[str] = frozenset()
+    kinds: frozenset[SampleKind] = frozenset()
+
+
+@dataclass(frozen=True)
+class OwnWords:
+    """What a result says of its sample, place by place.
+
+    `display`: the name of its specimen. `places`: its tests' names, its method, its value. `components`: each HER2
+    component; one of another test may speak of another sample.
+    """
+
+    display: Named
+    places: tuple[Named, ...]
+    components: tuple[Named, ...]
+
+    @property
+    def all(self) -> tuple[Named, ...]:
+        """Every place, the specimen's name first."""
+        return (self.display, *self.places, *self.components)
+
+
+def own_words(observation: JsonObject, terms: Terms) -> OwnWords:
+    """Read a result's own words, once; they are looked at in several ways."""
+    value = named_in(_values(observation), terms)
+    if len(value.sides) > 1 and string(observation, "valueString"):
+        value = Named()  # a written value that names both is not read anyway
+    name = named_in(names(observation.get("code"), terms), terms)
+    method = named_in(_filled(texts(observation.get("method"))), terms)
+    asked = question_of(observation.get("code"), terms)
+    whole = asked.role if asked.assay else None
+    parts = objects(observation.get("component"))
+    her2 = (one for one in parts if question_of(one.get("code"), terms, part_of=whole).assay)
+    components = ((*names(one.get("code"), terms), *_values(one)) for one in her2)
+    return OwnWords(
+        named_in(display_of_specimen(observation), terms),
+        (name, method, value),
+        tuple(named_in(place, terms) for place in components),
+    )
+
+
+def named_in(said: Texts, terms: Terms) -> Named:
+    """Find the sides and kinds of sample that texts name."""
+    tokens = [token for text in said for token in terms.tokens(text)]
+    kinds = meanings(tokens, WordKind.SAMPLE_KIND)
+    return Named(frozenset(meanings(tokens, WordKind.SIDE)), frozenset(map(SampleKind, kinds)))
+
+
+def display_of_specimen(observation: JsonObject) -> Texts:
     """Give the name of the specimen, as the reference to it shows it."""
     return _filled([string(observation.get("specimen"), "display")])
 
 
-def own_places(observation: JsonObject, terms: Terms) -> list[Place]:
-    """Give the places where a result, or one of its HER2 components, may name its sample."""
-    own = (
-        names(observation.get("code"), terms),
-        _filled(texts(observation.get("method"))),
-        _values(observation),
-        *component_places(observation, terms),
-    )
-    return [place for place in own if place]
-
-
-def component_places(observation: JsonObject, terms: Terms) -> list[Place]:
-    """Give name and value of each HER2 component; one of another test may speak of another sample."""
-    parts = objects(observation.get("component"))
-    her2 = (one for one in parts if question_of(one.get("code"), terms, part_of=TestRole.OVERALL).assay)
-    return [(*names(one.get("code"), terms), *_values(one)) for one in her2]
-
-
-def names(code: object, terms: Terms) -> Place:
+def names(code: object, terms: Terms) -> Texts:
     """Give what a laboratory calls a test, without the names that the codes' publishers gave."""
     concepts = objects(code if isinstance(code, list) else [code])
     said = (text for concept in concepts for text in texts(concept))
@@ -59,22 +93,11 @@ def names(code: object, terms: Terms) -> Place:
     return _filled(text for text in said if text.casefold() not in published)
 
 
-def sides_in(place: Place, terms: Terms) -> set[str]:
-    """Find the sides that a place names."""
-    return {side for text in place for side in meanings(terms.tokens(text), WordKind.SIDE)}
-
-
-def kinds_in(place: Place, terms: Terms) -> set[SampleKind]:
-    """Find the kinds of sample that a place names."""
-    found = (meanings(terms.tokens(text), WordKind.SAMPLE_KIND) for text in place)
-    return {SampleKind(kind) for kinds in found for kind in kinds}
-
-
-def _values(element: JsonObject) -> Place:
+def _values(element: JsonObject) -> Texts:
     """Give what a value says in words; a narrative, which is not read, speaks of many samples."""
     said = [string(element, "valueString"), *texts(child(element, "valueCodeableConcept"))]
     return _filled(text for text in said if len(text) <= MAX_LENGTH)
 
 
-def _filled(said: Iterable[str]) -> Place:
+def _filled(said: Iterable[str]) -> Texts:
     return tuple(text for text in said if text)

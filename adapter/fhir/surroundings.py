@@ -13,16 +13,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from adapter.fhir.answer import concept_answer
-from adapter.fhir.links import kinds_of_specimen, sides_named, taken_from
+from adapter.fhir.links import SampleNames
 from adapter.fhir.question import question_of
 from adapter.fhir.references import Graph, panels_around, reference_to, with_parents
-from adapter.fhir.sample_words import (
-    component_places,
-    display_of_specimen,
-    kinds_in,
-    own_places,
-    sides_in,
-)
 from adapter.fhir.shapes import child, is_filled, objects, string, texts
 from adapter.fhir.site import focus_conditions, names_other_tumour
 from adapter.fhir.stated import Conflict
@@ -50,6 +43,7 @@ def conflicts_around(
     graph: Graph,
     terms: Terms,
     specimen: JsonObject | None,
+    named: SampleNames,
 ) -> tuple[Conflict, ...]:
     """Find what around a result contradicts it.
 
@@ -58,6 +52,7 @@ def conflicts_around(
         graph: the resources its references lead to, its reports and panels among them.
         terms: the vocabulary.
         specimen: its Specimen, where it is at hand.
+        named: what the result and these call its sample.
 
     """
     own = reference_to(observation)
@@ -69,8 +64,8 @@ def conflicts_around(
         *_modified(observation, [*taken, *conditions, *reports, *panels], terms),
         *_about_someone_else(observation, graph),
         *_of_another_patient(observation, [*taken, *conditions, *reports], graph),
-        *_of_another_side(observation, graph, terms, specimen),
-        *_of_another_sample(observation, graph, terms, specimen),
+        *_of_another_side(named),
+        *_of_another_sample(named),
         *_of_another_test(observation, taken, terms),
     ]
     return tuple(dict.fromkeys(found))
@@ -116,35 +111,25 @@ def _of_another_patient(
             yield Conflict("subjects-differ")
 
 
-def _of_another_side(
-    observation: JsonObject, graph: Graph, terms: Terms, specimen: JsonObject | None
-) -> Iterator[Conflict]:
+def _of_another_side(named: SampleNames) -> Iterator[Conflict]:
     """Name two sides that a result, its specimen, its panel and its disease are said to be of."""
-    named = sides_named(observation, graph, terms, specimen=specimen)
-    known = [sides for sides in named if len(sides) == 1]
-    # A written value that names both is not read anyway.
-    unwritten = {name: one for name, one in observation.items() if name != "valueString"}
-    says_both = any(len(sides_in(place, terms)) > 1 for place in own_places(unwritten, terms))
+    known = [sides for sides in named.sides if len(sides) == 1]
+    says_both = any(len(one.sides) > 1 for one in (*named.own.places, *named.own.components))
     if says_both or len(set().union(*known)) > 1:
         yield Conflict("sides-differ", "left against right")
 
 
-def _of_another_sample(
-    observation: JsonObject, graph: Graph, terms: Terms, specimen: JsonObject | None
-) -> Iterator[Conflict]:
+def _of_another_sample(named: SampleNames) -> Iterator[Conflict]:
     """Name a metastasis beside the tumour it came from, or two components of which one is of a metastasis.
 
     A core biopsy beside a metastasis is one only of two components: it may be the metastasis that was biopsied.
     """
-    words = [display_of_specimen(observation), *own_places(observation, terms)]
-    places = [kinds_of_specimen(taken_from(observation, graph, specimen), terms)]
-    places += [kinds_in(place, terms) for place in words]
-    ends = {frozenset(kinds & {SampleKind.PRIMARY, SampleKind.METASTASIS}) for kinds in places}
-    parts = [kinds_in(place, terms) for place in component_places(observation, terms)]
-    spread = {SampleKind.METASTASIS in kinds for kinds in parts if kinds}
-    if {frozenset({SampleKind.PRIMARY}), frozenset({SampleKind.METASTASIS})} <= ends:
+    both = {SampleKind.PRIMARY, SampleKind.METASTASIS}
+    ends = {kinds & both for kinds in (named.specimen, *(one.kinds for one in named.own.all))}
+    parts = (one.kinds for one in named.own.components if one.kinds)
+    if {frozenset({kind}) for kind in both} <= ends:
         yield Conflict("samples-differ", "primary against metastasis")
-    elif len(spread) > 1:
+    elif len({SampleKind.METASTASIS in kinds for kinds in parts}) > 1:
         yield Conflict("samples-differ", "metastasis against another sample")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapter.fhir.links import day_of, sample_links, specimen_of
+from adapter.fhir.links import day_of, sample_links, sample_names, specimen_of
 from adapter.fhir.references import Graph
 from adapter.fhir.terms import Terms
 from adapter.her2.model import SampleKind, SampleLinks
@@ -19,7 +19,9 @@ def links(*others: dict[str, Any], **elements: Any) -> SampleLinks:
     given = observation(**elements)
     graph = Graph.of([given, *others])
     terms = Terms.of(catalogue())
-    return sample_links(given, graph, terms, specimen=specimen_of(given, graph))
+    taken = specimen_of(given, graph)
+    named = sample_names(given, graph, terms, specimen=taken)
+    return sample_links(given, graph, terms, specimen=taken, named=named)
 
 
 def specimen(**elements: Any) -> dict[str, Any]:
@@ -212,5 +214,14 @@ def test_a_panel_that_states_a_result_itself_is_joined_to_its_members() -> None:
     member = observation(IHC, id="m", valueString="1+")
     graph = Graph.of([panel, member])
     terms = Terms.of(catalogue())
-    both = [sample_links(one, graph, terms, specimen=None).orders for one in (panel, member)]
+    both = [
+        sample_links(
+            one,
+            graph,
+            terms,
+            specimen=None,
+            named=sample_names(one, graph, terms, specimen=None),
+        ).orders
+        for one in (panel, member)
+    ]
     assert both == [frozenset({"Observation/o1"})] * 2
