@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final
 
 import structlog
 
@@ -54,6 +56,9 @@ from adapter.sync.writing.outbox import Outbox
 from adapter.sync.writing.write_back import PARKED_RETRIED, TRIED_AGAIN, WAITS, Writer, is_retried
 
 log = structlog.get_logger(__name__)
+
+MOST_HEARD: Final = 20
+"""So many different sentences of the servers a report holds; their results are counted whatever they say."""
 
 
 @dataclass
@@ -126,6 +131,7 @@ class OnePass:
 
     def run(self) -> PassReport:
         """Run it; raises as Cycle.run_pass."""
+        self.searches.heard.clear()
         if self.options.read.discovery is DiscoverBy.CHANGES:
             self.searches.prepare()
         if self.may_write:
@@ -479,7 +485,13 @@ class OnePass:
             rows=tuple(tally.rows),
             set_aside=tuple(tally.set_aside),
             parked=dict(tally.parked),
-            warnings=(*self.searches.warnings, *tally.warnings, *self._manner(), *brake.reasons),
+            warnings=(
+                *self.searches.warnings,
+                *islice(self.searches.heard, MOST_HEARD),
+                *tally.warnings,
+                *self._manner(),
+                *brake.reasons,
+            ),
             unfinished=frozenset(self.unfinished),
             patients=tally.patients,
             writes=self.writer.written.versions,

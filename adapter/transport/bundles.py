@@ -25,6 +25,7 @@ from adapter.transport.outcome import error_in, issues_of
 NO_RESOURCE = "without a resource"
 NO_STRICT_JSON = "no strict JSON"
 NO_ID = "without a valid id"
+NO_MODE = "neither match nor include"
 SHORTENED = "shortened by the server (SUBSETTED)"
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]{1,63})/([^/]+)(?:/_history/([^/]+))?")
@@ -127,7 +128,7 @@ def page_of(
             refused[NO_RESOURCE] += 1
         elif reason:
             refused[reason] += 1
-            if reason in (NO_ID, SHORTENED) and resource["resourceType"] == resource_type:
+            if reason in (NO_ID, SHORTENED, NO_MODE) and resource["resourceType"] == resource_type:
                 unusable.append(resource)
         elif mode == "match":
             matches.append(resource)
@@ -280,7 +281,7 @@ def _why_unusable(resource: Any, mode: str, resource_type: str) -> str | None:
     if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
         return NO_RESOURCE
     if mode not in ("match", "include"):
-        return "neither match nor include"
+        return NO_MODE
     if not is_id(resource.get("id")):
         return NO_ID
     if mode == "match" and resource["resourceType"] != resource_type:

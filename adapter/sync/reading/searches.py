@@ -57,7 +57,7 @@ class Searches:
     means that results cannot be asked by patient, so that every pass is a sweep. So does `may_poll`
     when it is False, whatever the proofs say. `patients_at_once`: so many one search may name, None for
     any number. `by_patient`: discovery does not ask the source, which may refuse a search of no patient;
-    `listed` then tells whom it may be asked for.
+    `listed` then tells whom it may be asked for. `heard`: what the servers said beside their results, in a pass.
     """
 
     source: FhirServer
@@ -81,6 +81,7 @@ class Searches:
     )
     includes: Params = field(default_factory=lambda: list(INCLUDES))
     warnings: list[str] = field(default_factory=list)
+    heard: dict[str, None] = field(default_factory=dict)
     proved: bool = False
 
     @classmethod
@@ -265,9 +266,10 @@ class Searches:
     def own(self, restriction: SearchParams = ()) -> Iterator[SearchPage]:
         """Find derived Observations of this adapter, of any namespace and policy."""
         params = [*self.own_params, *restriction, self._count]
-        return WholeSearch(
+        search = WholeSearch(
             self.target, "Observation", params, self.clock, has_times=self.own_incremental
-        ).pages()
+        )
+        return self._listening(search.pages())
 
     def changed(self, resource_type: str, window: str) -> Iterator[SearchPage]:
         """Find resources by `_lastUpdated`; where that cannot be asked for, find nothing and warn.
@@ -398,7 +400,14 @@ class Searches:
 
     def _whole(self, resource_type: str, params: Params) -> Iterator[SearchPage]:
         has_times = self.proved and self.incremental
-        return WholeSearch(self.source, resource_type, params, self.clock, has_times).pages()
+        search = WholeSearch(self.source, resource_type, params, self.clock, has_times)
+        return self._listening(search.pages())
+
+    def _listening(self, pages: Iterator[SearchPage]) -> Iterator[SearchPage]:
+        """Note what the server says beside its results: that they are incomplete, or what of them is no use."""
+        for page in pages:
+            self.heard.update(dict.fromkeys(page.warnings))
+            yield page
 
     def _drop_include(self, value: str) -> None:
         self.includes = [include for include in self.includes if include[1] != value]

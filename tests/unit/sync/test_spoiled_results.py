@@ -6,11 +6,14 @@ FISH would turn a positive into something else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
-from adapter.ports import JsonObject
+from adapter.ports import JsonObject, SearchPage, SearchParams
+from tests.fakes.clock import FakeClock
+from tests.fakes.server import FakeFhirServer
 from tests.fakes.site import Site
 
 Show = Callable[[JsonObject], JsonObject]
@@ -80,3 +83,27 @@ def test_a_spoiled_result_that_is_none_of_ours_stops_nobody(spoil: Show) -> None
     site.server.show = only(spoil, str(other["id"]))
     site.settle()
     assert site.categories() == {"anna": "low"}
+
+
+class Talking(FakeFhirServer):
+    """Says something beside its results, while it is told to."""
+
+    says: tuple[str, ...] = ()
+
+    def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
+        for page in super().search(resource_type, params):
+            yield replace(page, warnings=self.says)
+
+
+def test_what_a_server_says_beside_its_results_is_told_while_it_says_so() -> None:
+    server = Talking(FakeClock())
+    site = Site(server=server)
+    site.laboratory.ihc("anna", "1+")
+    site.settle()
+    server.says = ("warning incomplete: access denied to some",)
+    for _ in range(2):
+        assert site.run().warnings.count(server.says[0]) == 1
+    server.says = tuple(f"warning {number}" for number in range(100))
+    assert len([one for one in site.run().warnings if one.startswith("warning ")]) == 20
+    server.says = ()
+    assert not [one for one in site.run().warnings if one.startswith("warning ")]

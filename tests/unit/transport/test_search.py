@@ -435,6 +435,14 @@ def test_an_unusable_entry_is_refused_alone_and_counted(entry: Any) -> None:
     assert "CANARY" not in page.warnings[0]
 
 
+def test_a_result_of_an_unheard_of_mode_is_kept_apart_so_that_nobody_is_decided_without_it() -> (
+    None
+):
+    odd = {"resource": observation(), "search": {"mode": "unheard-of"}}
+    (unusable,) = page_of(searchset(odd), "Observation").unusable
+    assert unusable["id"] == observation()["id"]
+
+
 @pytest.mark.parametrize("meta", [{}, {"tag": None}, {"tag": [None]}, {"tag": [{"code": "x"}]}, 1])
 def test_other_tags_shorten_nothing(meta: Any) -> None:
     assert len(page_of(searchset(match(observation(meta=meta))), "Observation").matches) == 1
