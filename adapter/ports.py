@@ -104,11 +104,15 @@ class SearchPage:
 
 @dataclass(frozen=True)
 class EntryOutcome:
-    """What a transaction did with one entry: HTTP status, the new versionId, and the stored resource when returned."""
+    """What a transaction did with one entry: HTTP status, the new versionId, and the stored resource when returned.
+
+    `reference`: of a single write, "Type/id" as the answer's Location names it; None where it does not.
+    """
 
     status: int
     version: str | None
     resource: JsonObject | None = None
+    reference: str | None = None
 
 
 @dataclass(frozen=True)

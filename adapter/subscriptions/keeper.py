@@ -98,7 +98,7 @@ class Keeper:
 
     def establish(self, hook: Hook, criteria: Sequence[str]) -> tuple[Standing, ...]:
         """Create what is missing, update what differs, and take away what is not wanted any more."""
-        found = self._found()
+        found, is_searchable = self._found()
         standing = {name: one for name, one in found.items() if is_ours(one, self.namespace)}
         done: list[Standing] = []
         free = (number for number in count() if self._own(number) not in found)
@@ -113,7 +113,7 @@ class Keeper:
                 _, one = standing.popitem()
                 done.append(self._renewed(one, wanted))
             else:
-                done.append(self._created(wanted, next(free)))
+                done.append(self._created(wanted, next(free), is_searchable=is_searchable))
         # Last, so that a failure on the way leaves rather too many than none.
         return (*done, *(self._removed(one) for one in standing.values()))
 
@@ -136,22 +136,17 @@ class Keeper:
         return tuple(found)
 
     def _standing(self) -> list[JsonObject]:
-        return [one for one in self._found().values() if is_ours(one, self.namespace)]
+        return [one for one in self._found()[0].values() if is_ours(one, self.namespace)]
 
-    def _found(self) -> dict[str, JsonObject]:
-        """Find by reference whatever has our tag or an id of ours; somebody may have taken it over."""
-        found: dict[str, JsonObject] = {}
-        own = tag(self.namespace)
-        try:
-            for page in self.server.search(
-                "Subscription", [("_tag", f"{own['system']}|{own['code']}")]
-            ):
-                found.update({reference_to(one): one for one in page.matches})
-        except NotAuthorised:
-            raise
-        except PermanentServerError as error:
-            if error.status not in (400, 422, 501):
-                raise  # else the server searches no tags: what has an id of ours is found by that
+    def _found(self) -> tuple[dict[str, JsonObject], bool]:
+        """Find by reference whatever has our tag or an id of ours; somebody may have taken it over.
+
+        Returns:
+            What was found, and whether one under an id of the server's would have been.
+
+        """
+        searched = self._searched()
+        found = dict(searched or {})
         read = self.server.read_all(self._own(number) for number in range(MOST))
         for reference, one in read.items():
             if isinstance(one, RefusedResource):
@@ -159,13 +154,33 @@ class Keeper:
                 raise ResourceRefused(f"{reference} is no strict JSON ({one.code})", code=one.code)
             if one is not None:
                 found[reference] = one
-        return found
+        return found, searched is not None
+
+    def _searched(self) -> dict[str, JsonObject] | None:
+        """Find ours by our tag, and where that finds none, among all; None where the server searches neither way."""
+        own = tag(self.namespace)
+        answered: dict[str, JsonObject] | None = None
+        for params in ([("_tag", f"{own['system']}|{own['code']}")], []):
+            try:
+                for page in self.server.search("Subscription", params):
+                    answered = answered or {}
+                    for one in page.matches:
+                        if is_ours(one, self.namespace):
+                            answered[reference_to(one)] = one
+            except NotAuthorised:
+                raise
+            except PermanentServerError as error:
+                if error.status not in (400, 422, 501):
+                    raise
+            if answered:
+                break
+        return answered
 
     def _own(self, number: int) -> str:
         return f"Subscription/{subscription_id(self.namespace, number)}"
 
-    def _created(self, wanted: JsonObject, number: int) -> Standing:
-        """Create under an id of ours, or else under one of the server's."""
+    def _created(self, wanted: JsonObject, number: int, *, is_searchable: bool) -> Standing:
+        """Create under an id of ours, or else under one of the server's, where it can be found again."""
         reference = self._own(number)
         with_id = {**wanted, "id": reference.partition("/")[2]}
         try:
@@ -175,8 +190,31 @@ class Keeper:
         except PermanentServerError as error:
             if error.status is None or error.status == _UNAUTHORISED:
                 raise
-            outcome = self.server.write(SingleWrite("POST", "Subscription", _as_bytes(wanted)))
+            if not is_searchable:
+                raise PermanentServerError(
+                    "the server lets nobody choose the id of a Subscription, and searches none: what is made there "
+                    "could not be found again, and would be made anew each time",
+                    status=error.status,
+                ) from error
+            return self._posted(wanted)
         stored = outcome.resource or self.server.read(reference) or with_id
+        return Standing.of(stored, Done.CREATED)
+
+    def _posted(self, wanted: JsonObject) -> Standing:
+        """Create under an id of the server's, which the answer or a search names."""
+        before = self._searched() or {}
+        outcome = self.server.write(SingleWrite("POST", "Subscription", _as_bytes(wanted)))
+        stored = outcome.resource
+        if stored is None and outcome.reference is not None:
+            named = {**wanted, "id": outcome.reference.partition("/")[2]}
+            stored = self.server.read(outcome.reference) or named
+        if stored is None:
+            made = [one for name, one in (self._searched() or {}).items() if name not in before]
+            stored = next((one for one in made if says_the_same(one, wanted)), None)
+        if stored is None:
+            raise PermanentServerError(
+                "the server made a Subscription and did not say which: look for it there, and take it away"
+            )
         return Standing.of(stored, Done.CREATED)
 
     def _renewed(self, stored: JsonObject, wanted: JsonObject) -> Standing:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 from urllib.parse import quote, urlencode
 
 from adapter.errors import (
@@ -312,7 +312,8 @@ class RestFhirServer:
         """Read what a single write answered: the resource where it is one, else the ETag alone."""
         said = {"etag": answer.headers.get("ETag"), "location": answer.headers.get("Location")}
         if call.method == "DELETE" or not answer.body:
-            return EntryOutcome(answer.status, version_said(said, None))
+            made = _reference_in(said["location"])
+            return EntryOutcome(answer.status, version_said(said, None), reference=made)
         try:
             resource = self._resource(answer, call)
         except ServerError as error:
@@ -457,3 +458,14 @@ def _require_writable(url: str) -> None:
         raise PermanentServerError(
             "what should be written has no 'Type' or 'Type/id'; nothing was sent"
         )
+
+
+_LOCATION: Final = re.compile(
+    r"(?:.*/)?([A-Z][A-Za-z]{0,63}/[A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?"
+)
+
+
+def _reference_in(location: str | None) -> str | None:
+    """Give "Type/id" of a Location (FHIR R4 http.html, create); the base before it may be that of a proxy."""
+    found = _LOCATION.fullmatch(location or "")
+    return found[1] if found else None

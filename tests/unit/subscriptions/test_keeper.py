@@ -41,12 +41,16 @@ class Habitual(PassedOn):
         self.written: list[SingleWrite] = []
         self.refuses: Callable[[SingleWrite], int | None] = lambda _: None
         self.search_refused: int | None = None
+        self.tags_refused: int | None = None
+        self.answers = "body"
         self.is_late = False
 
     def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
         if self.search_refused:
             kind = NotAuthorised if self.search_refused == 403 else PermanentServerError
             raise kind("refused", status=self.search_refused)
+        if self.tags_refused and any(name == "_tag" for name, _ in params):
+            raise PermanentServerError("no tags", status=self.tags_refused)
         for page in super().search(resource_type, params):
             yield replace(page, matches=()) if self.is_late else page
 
@@ -55,7 +59,11 @@ class Habitual(PassedOn):
         if status:
             raise PermanentServerError("refused", status=status)
         self.written.append(one)
-        return super().write(one)
+        outcome = super().write(one)
+        if self.answers == "body" or outcome.resource is None:
+            return outcome
+        named = f"Subscription/{outcome.resource['id']}" if self.answers == "location" else None
+        return replace(outcome, resource=None, reference=named)
 
 
 @pytest.fixture
@@ -134,6 +142,38 @@ def test_a_server_that_chooses_ids_gets_none_twice(server: Habitual) -> None:
     assert done(keeper(server).establish(hook(), [CRITERIA])) == [Done.UNCHANGED]
     (one,) = stored(server)
     assert one["id"] != own["id"]
+
+
+@pytest.mark.parametrize("answers", ["body", "location", "nothing"])
+@pytest.mark.parametrize("tags_refused", [None, 400, 501])
+def test_one_under_an_id_of_the_server_is_found_again_whatever_the_answer_names(
+    server: Habitual, answers: str, tags_refused: int | None
+) -> None:
+    server.answers, server.tags_refused = answers, tags_refused
+    own = keeper(server)._own(0)
+    server.refuses = lambda one: 405 if one.url == own else None
+    for expected in (Done.CREATED, Done.UNCHANGED):
+        (found,) = keeper(server).establish(hook(), [CRITERIA])
+        (one,) = stored(server)
+        assert (found.done, found.reference) == (expected, f"Subscription/{one['id']}")
+    assert len(keeper(server).show()) == 1
+    assert done(keeper(server).remove()) == [Done.REMOVED]
+
+
+def test_none_is_made_that_could_not_be_found_again(server: Habitual) -> None:
+    server.refuses = lambda one: 405 if one.method == "PUT" else None
+    server.search_refused = 501
+    with pytest.raises(PermanentServerError, match="could not be found again"):
+        keeper(server).establish(hook(), [CRITERIA])
+    server.search_refused = None
+    assert stored(server) == []
+
+
+def test_one_that_was_made_and_is_nowhere_is_told(server: Habitual) -> None:
+    server.refuses = lambda one: 405 if one.method == "PUT" else None
+    server.answers, server.is_late = "nothing", True
+    with pytest.raises(PermanentServerError, match="did not say which"):
+        keeper(server).establish(hook(), [CRITERIA])
 
 
 def test_what_a_late_index_does_not_find_yet_is_found_by_its_id(server: Habitual) -> None:

@@ -44,6 +44,23 @@ def test_the_outcome_holds_status_version_and_what_was_stored(
     assert (outcome.status, outcome.version, outcome.resource) == (201, "5", STORED)
 
 
+@pytest.mark.parametrize(
+    ("location", "reference"),
+    [
+        ("https://proxy.test/r4/Subscription/17/_history/1", "Subscription/17"),
+        ("Subscription/17", "Subscription/17"),
+        ("https://proxy.test/r4/Subscription/", None),
+        ("", None),
+    ],
+)
+def test_an_answer_without_a_body_names_what_was_made_by_its_location(
+    make_server: MakeServer, loopback: Loopback, location: str, reference: str | None
+) -> None:
+    loopback.will(answer(status="201 Created", content_type="", Location=location))
+    outcome = make_server(loopback.base).write(SingleWrite("POST", "Subscription", BODY))
+    assert (outcome.status, outcome.resource, outcome.reference) == (201, None, reference)
+
+
 def test_a_conditional_update_keeps_its_criteria(
     make_server: MakeServer, loopback: Loopback
 ) -> None:
