@@ -96,7 +96,9 @@ def sentences(report: PassReport) -> list[str]:
         said.append(f"By category: {counted(categories)}")
     said += [f"Parked Observation/{key}: {why}" for key, why in sorted(report.parked.items())]
     if report.queue_left:
-        said.append(f"Queued for the next pass: {number_of(report.queue_left, 'patient')}")
+        is_first = report.writes and report.actions.get("create")
+        again = "; whoever got a first result is looked at once more" if is_first else ""
+        said.append(f"Queued for the next pass: {number_of(report.queue_left, 'patient')}{again}")
     said += report.warnings
     return said
 

@@ -120,6 +120,7 @@ def test_a_sample_that_gets_no_result_is_not_called_unchanged(run: Run, sandbox:
     first = run("sync", HER2_FHIR_URL=sandbox.base_url).err
     again = run("sync").err
     assert "Derived results: 1 created, 1 nothing to write;" in first
+    assert "1 patient; whoever got a first result is looked at once more" in first
     assert "Derived results: 1 unchanged, 1 nothing to write;" in again
 
 
