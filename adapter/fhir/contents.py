@@ -367,20 +367,25 @@ class _Reader:
             self._conflict(_INTERPRETATION, said)
 
     def _add_remarks(self) -> None:
-        """Add the probe and the cell population that method and notes speak of to the ISH result."""
+        """Add the probe and the cell population that method and notes speak of to the ISH result.
+
+        A cell population beside another test is but noted.
+        """
         remarks = self.remarks
-        said = IshResult(
-            probe=next(iter(remarks.probes)) if len(remarks.probes) == 1 else None,
-            second_population=remarks.population,
-            population_percent=remarks.population_percent,
+        population = IshResult(
+            second_population=remarks.population, population_percent=remarks.population_percent
         )
         if self.stated.ish is not None:
-            self.stated = join(self.stated, Stated(ish=said))
+            probe = next(iter(remarks.probes)) if len(remarks.probes) == 1 else None
+            self.stated = join(self.stated, Stated(ish=replace(population, probe=probe)))
+        elif remarks.population:
+            self.noted.append(Stated(ish=population))
 
     def _compare_notes(self) -> None:
         """Hold notes against the value; read as overall results, where a bare number says nothing."""
-        self.noted = understood_whole(self.notes, self.terms, TestRole.OVERALL)
-        for note in self.noted:
+        notes = understood_whole(self.notes, self.terms, TestRole.OVERALL)
+        self.noted += notes
+        for note in notes:
             if note_differs(note, self.stated):
                 self._conflict(
                     "note-against-value", f"{stated_text(note)} against {stated_text(self.stated)}"

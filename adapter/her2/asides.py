@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from adapter.her2 import rules
 from adapter.her2.evaluate import IshCounts, evaluate
 from adapter.her2.ihc import IhcReading, read_ihc
-from adapter.her2.ish import IshReading, narrowed, read_ish
-from adapter.her2.model import Category, Evidence, IhcScore, Policy, Reason, ResultWord
+from adapter.her2.ish import IshReading, has_second_population, narrowed, read_ish
+from adapter.her2.model import Category, Evidence, IhcScore, IshResult, Policy, Reason, ResultWord
 from adapter.her2.overall import AGREES_WITH, NEGATIVE_KINDS
 from adapter.her2.table import POSITIVE_COLUMNS
 from adapter.her2.wording import ihc_said, ish_said, sides
@@ -86,8 +86,14 @@ def _ish_notes_against(
     for e in results:
         for noted in e.noted_ish:
             reading = read_ish(noted, policy, e.scored_at)
-            if _ish_differs(reading, ish.first, ihc, category):
+            if _has_population(noted, category) or _ish_differs(reading, ish.first, ihc, category):
                 yield _note(ish_said(noted), category, e)
+
+
+def _has_population(noted: IshResult, category: Category) -> bool:
+    """Whether it speaks of cells with more signals than a negative category allows; "not detected" does not."""
+    is_denied = noted.word is ResultWord.NEGATIVE
+    return has_second_population(noted) and not is_denied and category in NEGATIVE_KINDS
 
 
 def _ish_differs(noted: IshReading, used: IshReading, ihc: IhcReading, category: Category) -> bool:

@@ -9,15 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from adapter.her2.criteria import (
-    SECOND_POPULATION_ABOVE_PERCENT,
-    STAINED_CELLS_ABOVE_PERCENT,
-)
+from adapter.her2.criteria import STAINED_CELLS_ABOVE_PERCENT
 from adapter.her2.dates import is_later
 from adapter.her2.evaluate import NO_IHC, NO_ISH, IshCounts
 from adapter.her2.ihc import WORD_AGREES_WITH, IhcReading, read_ihc
 from adapter.her2.intervals import Interval
-from adapter.her2.ish import WORD_COLUMNS, IshReading, read_ish
+from adapter.her2.ish import WORD_COLUMNS, IshReading, has_second_population, read_ish
 from adapter.her2.model import (
     Evidence,
     IhcResult,
@@ -291,16 +288,9 @@ def _is_telling_dual(ish: IshResult) -> bool:
 
 def _second_population(kept: Kept) -> tuple[Reason, ...]:
     """Leave a second cell population above 10 % to a human [G 2013]; a smaller one changes nothing."""
-    populations = [e for e in kept.results if e.ish is not None and e.ish.second_population]
-    if all(_is_small_population(e) for e in populations):
+    populations = [e for e in kept.results if e.ish is not None and has_second_population(e.ish)]
+    if not populations:
         return ()
     sources = tuple(sorted(e.source.reference for e in populations))
     sentence = "A second cell population is reported separately; a human decides."
     return (Reason(SECOND_POPULATION, sentence, sources),)
-
-
-def _is_small_population(evidence: Evidence) -> bool:
-    percent = evidence.ish.population_percent if evidence.ish else None
-    return percent is not None and not Interval.of(percent).may_exceed(
-        SECOND_POPULATION_ABOVE_PERCENT
-    )

@@ -18,6 +18,7 @@ from adapter.her2.criteria import (
     RATIO_POSITIVE_FROM,
     RATIO_TOLERANCE_ABSOLUTE,
     RATIO_TOLERANCE_RELATIVE,
+    SECOND_POPULATION_ABOVE_PERCENT,
 )
 from adapter.her2.intervals import INFINITY, Interval
 from adapter.her2.model import (
@@ -302,6 +303,15 @@ def group_of(reading: IshReading) -> IshGroup | None:
         return None
     (column,) = reading.columns
     return column.group
+
+
+def has_second_population(stated: IshResult) -> bool:
+    """Whether a second cell population is reported, and not as one of at most 10 % of the cells [G 2013]."""
+    percent = stated.population_percent
+    is_small = percent is not None and not Interval.of(percent).may_exceed(
+        SECOND_POPULATION_ABOVE_PERCENT
+    )
+    return stated.second_population and not is_small
 
 
 def narrowed(reading: IshReading) -> frozenset[IshColumn]:

@@ -17,7 +17,7 @@ from adapter.fhir.stated import Stated
 from adapter.fhir.terms import Terms, holds, meanings
 from adapter.fhir.text.reader import Reading, marker_of, read
 from adapter.fhir.text.tokens import Token, TokenKind
-from adapter.her2.model import Assay, Measurement, Probe, RepeatMarker
+from adapter.her2.model import Assay, Measurement, Probe, RepeatMarker, ResultWord
 from adapter.terminology.vocabulary import TestRole, WordKind
 
 SENTENCE_END: Final = re.compile(r"[;\n]|\.(?=\s|\Z)")
@@ -51,7 +51,7 @@ def remarks_in(texts: Iterable[str], terms: Terms) -> Remarks:
     """Look through methods and notes; never raises."""
     said = [tokens for tokens in _sentences(texts, terms) if not holds(tokens, *_DENIES)]
     every = [token for tokens in said for token in tokens]
-    populations = [tokens for tokens in said if holds(tokens, WordKind.POPULATION)]
+    populations = [tokens for tokens in said if _speaks_of_population(tokens)]
     return Remarks(
         markers=frozenset(marker for tokens in said for marker in _markers(tokens)),
         adjudicated=holds(every, WordKind.ADJUDICATED),
@@ -81,6 +81,12 @@ def _sentences(texts: Iterable[str], terms: Terms) -> Iterator[tuple[Token, ...]
     for text in texts:
         for sentence in SENTENCE_END.split(text):
             yield terms.tokens(sentence)
+
+
+def _speaks_of_population(tokens: tuple[Token, ...]) -> bool:
+    """Whether a cell population is spoken of, and not as one that was not detected."""
+    is_absent = ResultWord.NEGATIVE.value in meanings(tokens, WordKind.PRESENCE)
+    return holds(tokens, WordKind.POPULATION) and not is_absent
 
 
 def _markers(tokens: tuple[Token, ...]) -> Iterator[tuple[RepeatMarker, frozenset[Assay]]]:

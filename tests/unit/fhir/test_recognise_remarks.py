@@ -171,6 +171,43 @@ def test_a_second_cell_population_is_noted_with_its_share() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("Heterogeneous amplification in 15 % of cells.", Decimal(15)),
+        ("Focal amplification.", None),
+        ("Heterogene Amplifikation in 20 % der Zellen.", Decimal(20)),
+        ("Second cell population, seen on block A2.", None),
+    ],
+)
+@pytest.mark.parametrize(("code", "value"), [(ISH, "not amplified"), (IHC, "1+")])
+def test_a_cell_population_of_its_own_is_noted_beside_any_test(
+    code: str, value: str, text: str, share: Decimal | None
+) -> None:
+    found = evidence(observation(code, valueString=value, note=note(text)))
+    ish = found.ish or found.noted_ish[0]
+    assert ish.second_population
+    assert ish.population_percent == (Measurement(share) if share else None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No second cell population.",
+        "Second cell population not detected.",
+        "No heterogeneous amplification.",
+        "Heterogeneity: none",
+    ],
+)
+@pytest.mark.parametrize(("code", "value"), [(ISH, "not amplified"), (IHC, "1+")])
+def test_a_cell_population_that_is_denied_is_none(code: str, value: str, text: str) -> None:
+    found = evidence(observation(code, valueString=value, note=note(text)))
+    assert found.ish is None or not found.ish.second_population
+    assert all(
+        noted.word is ResultWord.NEGATIVE for noted in found.noted_ish if noted.second_population
+    )
+
+
+@pytest.mark.parametrize(
     ("code", "value", "text"),
     [
         (IHC, "1+", "HER2 3+"),

@@ -17,7 +17,7 @@ from adapter.her2.model import (
     Staining,
 )
 from adapter.her2.policy import ASCO_CAP_2023
-from tests.unit.her2.builders import G, case, evidence, ihc, ish, overall
+from tests.unit.her2.builders import G, case, evidence, ihc, ish, number, overall
 
 
 def answer(*results: Evidence | IhcResult | IshResult | OverallResult) -> Classification:
@@ -149,6 +149,23 @@ def test_the_word_may_agree_with_groups_2_to_4_where_the_row_ends_that_way() -> 
     noted = (ish("negative", ratio="2.2", copies="3.3"),)
 
     assert answer(ihc("1+"), evidence(ish("negative"), "2", noted_ish=noted)).category == "low"
+
+
+@pytest.mark.parametrize(
+    ("score", "percent", "category"),
+    [
+        ("1+", None, "needs-review"),
+        ("1+", "15", "needs-review"),
+        ("1+", "10", "low"),
+        ("3+", "15", "positive"),
+    ],
+)
+def test_a_second_cell_population_in_a_note_of_the_ihc(
+    score: str, percent: str | None, category: str
+) -> None:
+    population = IshResult(second_population=True, population_percent=number(percent))
+
+    assert answer(evidence(ihc(score), "1", noted_ish=(population,))).category == category
 
 
 FAINT = Staining.FAINT_INCOMPLETE
