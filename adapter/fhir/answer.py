@@ -45,6 +45,7 @@ _TURNS_MEANING: Final = (
     WordKind.COMPARATOR,
     WordKind.SITE_OTHER,
     WordKind.POPULATION,
+    WordKind.DOUBT,
 )
 
 

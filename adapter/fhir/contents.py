@@ -230,6 +230,8 @@ class _Reader:
         ihc = self.stated.ihc
         if ASSAY_OF_ROLE[role] is Assay.ISH and ihc and ihc.word is not ResultWord.NOT_DONE:
             self._conflict("ihc-score-under-ish-test", ihc_said(ihc))
+        if self.remarks.in_doubt:
+            self._conflict("result-in-doubt")
         self._add_remarks()
         if not self.is_container:
             self._compare_notes()

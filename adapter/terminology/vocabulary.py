@@ -120,6 +120,8 @@ class WordKind(StrEnum):
     """meaning: left, right."""
     SAMPLE_KIND = "sample-kind"
     """meaning: core, excision, primary, metastasis, residual."""
+    DOUBT = "doubt"
+    """The result is said to be of another patient or specimen, or not to be used."""
     METHOD = "method"
     """A method or a kit. It changes nothing in a text; a test whose name ends with it is asked how, not what."""
     FILLER = "filler"

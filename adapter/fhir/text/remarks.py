@@ -29,7 +29,8 @@ _DENIES: Final = (WordKind.NEGATION, WordKind.NOT_DONE, WordKind.RECOMMENDATION)
 class Remarks:
     """What was said. `probes`, `assays`: every one that is named; two of a kind tell nothing.
 
-    `population_percent`: share of cells of a cell population that is spoken of. `markers`: each with the
+    `in_doubt`: the result is of another patient or specimen, or not to be used. `population_percent`:
+    share of cells of a cell population that is spoken of. `markers`: each with the
     tests that its sentence names, none where it names none.
     """
 
@@ -37,6 +38,7 @@ class Remarks:
     adjudicated: bool = False
     probes: frozenset[Probe] = frozenset()
     assays: frozenset[Assay] = frozenset()
+    in_doubt: bool = False
     population: bool = False
     population_percent: Measurement | None = None
 
@@ -57,6 +59,7 @@ def remarks_in(texts: Iterable[str], terms: Terms) -> Remarks:
         adjudicated=holds(every, WordKind.ADJUDICATED),
         probes=frozenset(Probe(meaning) for meaning in meanings(every, WordKind.PROBE)),
         assays=frozenset(Assay(meaning) for meaning in meanings(every, WordKind.ASSAY)),
+        in_doubt=holds(every, WordKind.DOUBT),
         population=bool(populations),
         population_percent=next(filter(None, map(_percent, populations)), None),
     )

@@ -305,6 +305,45 @@ def test_a_note_is_kept_with_what_its_result_states_of_the_same_test(
     assert [ish_said(noted) for noted in found.noted_ish] == ish
 
 
+@pytest.mark.parametrize("code", [IHC, ISH, OVERALL])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wrong patient",
+        "Specimen mislabeled.",
+        "Please disregard.",
+        "Reviewed. Sample mix-up suspected; new biopsy taken.",
+        "Probenverwechslung!",
+        "Falscher Patient",
+        "Mauvais patient",
+        "Muestra mal etiquetada",
+    ],
+)
+def test_a_result_that_its_note_says_is_not_to_be_used_is_in_doubt(code: str, text: str) -> None:
+    found = evidence(observation(code, valueString="negative", note=note(text)))
+    assert conflicts(found) == ["result-in-doubt"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Not mislabeled.",
+        "Please disregard the previous report.",
+        "Right patient, right block.",
+        "Patient identification verified.",
+    ],
+)
+def test_a_note_on_another_report_or_on_a_check_puts_no_result_in_doubt(text: str) -> None:
+    assert not evidence(observation(IHC, valueString="1+", note=note(text))).contradictions
+
+
+@pytest.mark.parametrize("text", ["2+ specimen mislabeled", "2+, wrong patient"])
+def test_a_doubt_beside_a_coded_value_takes_it_away(text: str) -> None:
+    found = evidence(observation(IHC, valueCodeableConcept=concept("LA11842-4", text=text)))
+    assert found.unreadable is not None
+    assert found.unreadable.code == "text-beside-code-not-understood"
+
+
 def test_a_note_never_gives_a_result() -> None:
     found = evidence(observation(IHC, valueString="see report", note=note("HER2 3+")))
     assert found.ihc is None
