@@ -131,13 +131,13 @@ class Catalogue:
     def site_row(self, system: str, code: str) -> MapRow | None:
         """Give the row of a diagnosis or body site; None when it is unknown.
 
-        Its meaning is breast, in-situ (of the breast), secondary or other. An ICD-10 code is found by
-        itself, by its three-character category, or by the block that holds the category.
+        Its meaning is breast, in-situ (of the breast), secondary, organ or other. An ICD-10 code is found by
+        itself, by its three-character category, or by the block that holds the category; in small letters too.
         """
         entry = self._find(systems.TUMOUR_SITES, system, code)
         if entry is not None:
             return entry.row
-        icd = _ICD_CODE.fullmatch(code.strip())
+        icd = _ICD_CODE.fullmatch(code.strip().upper())
         if icd is None:
             return None
         entry = self._find(systems.TUMOUR_SITES, system, icd[1])
@@ -202,10 +202,11 @@ class Catalogue:
 
     def _block_row(self, system: str, category: str) -> MapRow | None:
         """Find the block ("C00-C14") of this system that holds a three-character category."""
-        canonical = self.canonical_system(system)
+        name = self.canonical_system(system)
+        named = (name, other_scheme(name))
         for (row_system, code), entry in self.maps.get(systems.TUMOUR_SITES, {}).items():
             first, dash, last = code.partition("-")
-            if dash and row_system == canonical and first <= category <= last:
+            if dash and row_system in named and first <= category <= last:
                 return entry.row
         return None
 

@@ -19,6 +19,9 @@ ICD_CASES = [
     ("C00", "other"),
     ("C16.0", "other"),
     ("C16.9", "other"),
+    ("c16.9", "other"),
+    ("c50.9", "breast"),
+    (" c169 ", "other"),
     ("C18.9", "other"),
     ("C20", "other"),
     ("C34.9", "other"),
@@ -95,12 +98,39 @@ def test_the_clinical_modification_has_neuroendocrine_categories(
         ("363358000", "other"),
         ("93880001", "other"),
         ("254637007", "other"),
+        *((code, "other") for code in ("363443007", "399326009", "363418001")),
+        *((code, "other") for code in ("399068003", "363354003", "93934004")),
+        *((code, "other") for code in ("60184004", "32713005", "14742008")),
+        *((code, "organ") for code in ("15497006", "35039007", "89837001", "15776009")),
+        ("94381002", "secondary"),
+        ("109888004", "in-situ"),
+        ("63762007", "breast"),
     ],
 )
 def test_a_snomed_code_says_where_the_tumour_is(
     catalogue: Catalogue, code: str, meaning: str
 ) -> None:
     row = catalogue.site_row(SNOMED, code)
+
+    assert row is not None
+    assert row.meaning == meaning
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        *("http://hl7.org/fhir/sid/icd-10-gm", "http://hl7.org/fhir/sid/icd-10-de", "ICD-10-GM"),
+        *("http://hl7.org/fhir/sid/icd-10-us", "http://hl7.org/fhir/sid/icd-10-nl"),
+        *("https://hl7.org/fhir/sid/icd-10", "https://hl7.org/fhir/sid/icd-10-cm"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("code", "meaning"), [("C16.9", "other"), ("C50.9", "breast"), ("C78.7", "secondary")]
+)
+def test_icd_10_is_known_by_the_names_that_servers_give_it(
+    catalogue: Catalogue, system: str, code: str, meaning: str
+) -> None:
+    row = catalogue.site_row(system, code)
 
     assert row is not None
     assert row.meaning == meaning
