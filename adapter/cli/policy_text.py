@@ -65,8 +65,10 @@ All of this is [P], except where a figure is named.
 5. What several samples of a patient say together is shown, and never written.
 6. The adapter's own output is never its input.
 7. A tumour outside the breast, or carcinoma in situ alone, is not applicable. A place where metastases are found says
-   nothing by itself. Breast and another tumour named together are `needs-review`. Where nothing says breast, the
-   answer says so; the setting `policy.tumour_site` = `required` makes that `needs-review`.
+   nothing by itself. Breast and another tumour named together are `needs-review`, and so are an organ in which either
+   may be (the ovary, the bladder) and a diagnosis in focus that is not understood, where nothing else says which
+   tumour it is. Where nothing is said at all, the answer says so; the setting `policy.tumour_site` = `required` makes
+   that `needs-review`.
 8. A code and a text that mean different things, another marker's value, a modifier extension that is not known: never
    a category.
 9. A result that cannot be read is named and sets review; if it is the IHC, no negative, ultralow or low follows from

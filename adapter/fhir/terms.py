@@ -23,6 +23,8 @@ class Terms:
     lexicon: Lexicon
     names: Lexicon
     """Only the names of HER2: "HER2 copies" is one word of the vocabulary, and holds one."""
+    diagnoses: Lexicon
+    """All words, those of diagnoses too, which no result and no test's name is read with."""
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Terms:
@@ -32,6 +34,10 @@ class Terms:
     def tokens(self, text: str) -> tuple[Token, ...]:
         """Cut a text into tokens, for looking at single words."""
         return self.lexicon.tokens(text[:_MAX_SCANNED])
+
+    def tokens_of_diagnosis(self, text: str) -> tuple[Token, ...]:
+        """Cut a diagnosis, or the name of a sample or a body site, into tokens."""
+        return self.diagnoses.tokens(text[:_MAX_SCANNED])
 
     def names_her2(self, text: str) -> bool:
         """Tell whether HER2 is named anywhere in a text, also inside a longer phrase or word ("Her2status")."""
@@ -74,7 +80,8 @@ class _Same:
 def _terms(key: _Same) -> Terms:
     words = key.catalogue.words()
     names = (word for word in words if word.kind is WordKind.HER2)
-    return Terms(key.catalogue, Lexicon.of(words), Lexicon.of(names))
+    read = (word for word in words if word.kind is not WordKind.DIAGNOSIS)
+    return Terms(key.catalogue, Lexicon.of(read), Lexicon.of(names), Lexicon.of(words))
 
 
 @lru_cache(maxsize=1024)

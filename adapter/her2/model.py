@@ -224,6 +224,8 @@ class TumourSite(StrEnum):
     BREAST = "breast"
     OTHER = "other"
     CONTRADICTORY = "contradictory"
+    UNCLEAR = "unclear"
+    """A diagnosis or an organ is stated, and it may be of the breast or not."""
     NOT_STATED = "not-stated"
 
 

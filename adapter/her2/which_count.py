@@ -25,6 +25,10 @@ PRESENT = COUNTING | NOT_YET | UNCLEAR
 BREAST_AND_OTHER = Reason(
     "tumour-site-contradictory", "The results point at the breast and at another primary tumour."
 )
+SITE_UNCLEAR = Reason(
+    "tumour-site-unclear",
+    "A diagnosis or an organ is stated, and whether the tumour is one of the breast cannot be told.",
+)
 TWO_SIDES = Reason(
     "sample-of-two-sides", "Results of one specimen are said to be of the left and of the right."
 )
@@ -78,6 +82,8 @@ def sort_out(case: Case) -> Counting:
     site = site_of(tuple(e for e in case.evidence if e.source.status in PRESENT))
     if site is TumourSite.CONTRADICTORY:
         contradictions.append(BREAST_AND_OTHER)
+    if site is TumourSite.UNCLEAR:
+        contradictions.append(SITE_UNCLEAR)
     return Counting(
         results=tuple(results),
         set_aside=tuple(set_aside),
@@ -94,7 +100,7 @@ def site_of(results: tuple[Evidence, ...]) -> TumourSite:
     sites = {evidence.site for evidence in results}
     if TumourSite.CONTRADICTORY in sites or sites >= {TumourSite.BREAST, TumourSite.OTHER}:
         return TumourSite.CONTRADICTORY
-    for site in (TumourSite.OTHER, TumourSite.BREAST):
+    for site in (TumourSite.OTHER, TumourSite.BREAST, TumourSite.UNCLEAR):
         if site in sites:
             return site
     return TumourSite.NOT_STATED

@@ -114,8 +114,9 @@ class WordKind(StrEnum):
     OTHER_TEST = "other-test"
     """A test of HER2 that is no IHC or ISH, or no test (serum, mutation, treatment); meaning: why."""
     SITE_BREAST = "site-breast"
+    """meaning: breast; invasive where the phrase says so as well."""
     SITE_OTHER = "site-other"
-    """A primary tumour outside the breast, by name."""
+    """A primary tumour outside the breast, by name; in-situ: a carcinoma in situ."""
     SIDE = "side"
     """meaning: left, right."""
     SAMPLE_KIND = "sample-kind"
@@ -125,11 +126,18 @@ class WordKind(StrEnum):
     METHOD = "method"
     """A method or a kit. It changes nothing in a text; a test whose name ends with it is asked how, not what."""
     FILLER = "filler"
-    """Words that change nothing ("in", "of tumor cells", "status"). meaning: filler, or what a name that is
-    made of it asks for: result ("status"), percent ("percentage of cells"), staining."""
+    """Words that change nothing ("in", "of tumor cells", "status"). meaning: filler; invasive where they say that the
+    tumour is; or what a name that is made of it asks for: result ("status"), percent ("percentage of cells"),
+    staining."""
     ASKED = "asked"
     """What the name of a test or of a part of it asks for; no text is read with it. meaning: percent, staining,
     cep17-copies, aspect ("intensity")."""
+    DIAGNOSIS = "diagnosis"
+    """A word of a diagnosis or a sample's name, looked for where the tumour's site is asked and nowhere else.
+
+    meaning: organ (of another primary or of a metastasis), place (of metastases), in-situ, invasive, qualifier
+    ("not otherwise specified"), attribute (between a denial and what it denies), denial, doubt, alternative ("or").
+    """
 
 
 @dataclass(frozen=True)

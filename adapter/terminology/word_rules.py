@@ -41,9 +41,15 @@ MEANINGS: Final[Mapping[WordKind, frozenset[str]]] = {
     WordKind.MARKER: _values(RepeatMarker),
     WordKind.SIDE: frozenset({"left", "right"}),
     WordKind.SAMPLE_KIND: _values(SampleKind, SampleKind.NOT_STATED),
-    WordKind.SITE_BREAST: frozenset({"breast"}),
-    WordKind.FILLER: frozenset({"filler", "result", "percent", "staining"}),
+    WordKind.SITE_BREAST: frozenset({"breast", "invasive"}),
+    WordKind.FILLER: frozenset({"filler", "invasive", "result", "percent", "staining"}),
     WordKind.ASKED: frozenset({"percent", "staining", "cep17-copies", "aspect"}),
+    WordKind.DIAGNOSIS: frozenset(
+        {
+            *("organ", "place", "in-situ", "invasive"),
+            *("qualifier", "attribute", "denial", "doubt", "alternative"),
+        }
+    ),
 }
 """What each kind of word can mean. A kind that is not here means itself ("negation"), or, for
 another analyte, test or site, names which one in kebab-case.

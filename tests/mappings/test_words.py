@@ -191,9 +191,9 @@ def test_no_word_that_changes_nothing_hides_a_number(catalogue: Catalogue) -> No
     ],
 )
 def test_a_word_that_could_mislead_is_left_out(catalogue: Catalogue, phrase: str) -> None:
-    read = (word for word in catalogue.words() if word.kind is not WordKind.ASKED)
+    apart = (WordKind.ASKED, WordKind.DIAGNOSIS)
 
-    assert phrase not in {word.phrase for word in read}
+    assert phrase not in {word.phrase for word in catalogue.words() if word.kind not in apart}
 
 
 def test_a_public_translation_that_is_wrong_is_not_copied(catalogue: Catalogue) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 from adapter.fhir.terms import Terms, holds
 from adapter.fhir.text.tokens import Token, TokenKind
 from adapter.terminology import systems
-from adapter.terminology.vocabulary import TestRole, WordKind
+from adapter.terminology.vocabulary import TestRole, Word, WordKind
 
 SHORTEST_WORD: Final = 5
 """Letters; among shorter words too many are near to each other."""
@@ -150,7 +150,7 @@ def _her2_names(terms: Terms) -> tuple[str, ...]:
 @lru_cache(maxsize=4)
 def known_words(terms: Terms) -> frozenset[str]:
     """Give the single words of the vocabulary's phrases, in lower case; also names such as "her2"."""
-    phrases = [word.phrase.casefold() for word in terms.catalogue.words()]
+    phrases = [word.phrase.casefold() for word in _words_of_results(terms)]
     names = {run for phrase in phrases for run in _NAME.findall(phrase)}
     return frozenset({part for phrase in phrases for part in _letters(phrase)} | names)
 
@@ -160,9 +160,14 @@ def _phrases(terms: Terms) -> dict[str, tuple[str, str]]:
     """Give what each phrase of a single word does and means."""
     return {
         word.phrase.casefold(): (word.kind.value, word.meaning)
-        for word in terms.catalogue.words()
+        for word in _words_of_results(terms)
         if word.phrase.isalpha()
     }
+
+
+def _words_of_results(terms: Terms) -> Iterator[Word]:
+    """Give the vocabulary's words but those of diagnoses, which no result is read with."""
+    return (word for word in terms.catalogue.words() if word.kind is not WordKind.DIAGNOSIS)
 
 
 def _letters(phrase: str) -> list[str]:

@@ -16,6 +16,7 @@ from tests.unit.fhir.recognising import SNOMED, catalogue, concept, observation
 ICD_10 = "http://hl7.org/fhir/sid/icd-10"
 BREAST, OTHER = TumourSite.BREAST, TumourSite.OTHER
 CONTRADICTORY, NOT_STATED = TumourSite.CONTRADICTORY, TumourSite.NOT_STATED
+UNCLEAR = TumourSite.UNCLEAR
 
 
 def site_of(*others: dict[str, Any], **elements: Any) -> TumourSite:
@@ -59,14 +60,15 @@ def taken_from(**elements: Any) -> TumourSite:
         (icd("C77.3"), NOT_STATED),
         (icd("C78.0"), NOT_STATED),
         (icd("C79.5"), NOT_STATED),
-        (icd("Z15.01"), NOT_STATED),
+        (icd("Z15.01"), UNCLEAR),
         (concept((SNOMED, "254837009")), BREAST),
         (concept((SNOMED, "363349007")), OTHER),
         (concept(text="Invasive carcinoma of the breast"), BREAST),
         (concept(text="Gastric adenocarcinoma"), OTHER),
         (concept(text="Non-small cell lung cancer"), OTHER),
         (concept(text="Ductal carcinoma in situ"), OTHER),
-        (concept(text="Diabetes"), NOT_STATED),
+        (concept(text="Diabetes"), UNCLEAR),
+        (concept(), NOT_STATED),
     ],
     ids=str,
 )
@@ -382,3 +384,184 @@ def test_a_specimen_of_stomach_bowel_or_endometrium_by_code_alone_is_of_another_
 @pytest.mark.parametrize("text", ["Gastrectomy", "Hemikolektomie", "Colectomie"])
 def test_a_resection_of_another_organ_is_of_another_tumour(text: str) -> None:
     assert taken_from(type={"text": text}) is OTHER
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Gastric adenocarcinoma, not otherwise specified",
+        "Magenkarzinom, nicht näher bezeichnet",
+        "DCIS only; no invasive carcinoma",
+    ],
+)
+def test_another_tumour_is_seen_wherever_it_is_named_and_whatever_is_denied_beside_it(
+    text: str,
+) -> None:
+    said = {"text": text}
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "r1",
+        "result": [{"reference": "Observation/o1"}],
+        "conclusionCode": [said],
+    }
+    assert focused(condition(said)) is OTHER
+    assert taken_from(type=said) is OTHER
+    assert site_of(report) is OTHER
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        concept(text="Adenosquamous lesion with qwertz"),
+        concept((ICD_10, "Z99.9")),
+        concept((SNOMED, "44054006")),
+        concept((SNOMED, "44054006"), text="Qwertz"),
+    ],
+    ids=str,
+)
+def test_a_diagnosis_in_focus_that_is_not_understood_is_left_to_a_human_where_nothing_else_tells(
+    code: dict[str, Any],
+) -> None:
+    unknown = condition(code)
+    focus = [{"reference": "Condition/c1"}]
+    assert focused(unknown) is UNCLEAR
+    assert focused(unknown, condition(icd("C50.9"), "c2")) is BREAST
+    assert focused(condition(code, bodySite=[concept((SNOMED, "76752008"))])) is BREAST
+    taken = {"focus": focus, "specimen": {"reference": "Specimen/s1"}}
+    assert site_of(unknown, specimen(type={"text": "Breast core biopsy"}), **taken) is BREAST
+    assert site_of(unknown, specimen(type={"text": "Gastric biopsy"}), **taken) is OTHER
+    assert site_of(unknown, specimen(type={"text": "Ovary"}), **taken) is UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("pointer", "site"),
+    [
+        ({"display": "Qwertz"}, UNCLEAR),
+        ({"reference": "Condition/away", "display": "Qwertz"}, UNCLEAR),
+        ({"type": "Condition", "display": "Qwertz"}, UNCLEAR),
+        ({"reference": "Procedure/away", "display": "Qwertz"}, NOT_STATED),
+        ({"type": "Procedure", "display": "Qwertz"}, NOT_STATED),
+        ({"reference": "Condition/away"}, NOT_STATED),
+    ],
+)
+def test_a_name_in_focus_is_a_diagnosis_unless_it_says_otherwise(
+    pointer: dict[str, str], site: TumourSite
+) -> None:
+    assert site_of(focus=[pointer]) is site
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Invasive ductal carcinoma",
+        "Invasive carcinoma of no special type (NST), G2, pT1c pN0",
+        "Carcinome infiltrant de type non spécifique",
+        "Malignant neoplasm",
+        "Secondary malignant neoplasm of liver",
+        "Lymph node metastasis",
+    ],
+)
+def test_a_diagnosis_that_is_understood_and_names_no_site_is_no_site_stated(text: str) -> None:
+    assert focused(condition(concept(text=text))) is NOT_STATED
+
+
+@pytest.mark.parametrize(
+    ("said", "site"),
+    [
+        (concept((ICD_10, "C50.9"), text="DCIS"), CONTRADICTORY),
+        (concept((ICD_10, "C50.9"), text="Invasive ductal carcinoma with DCIS"), BREAST),
+        (concept((ICD_10, "C50.9"), text="Breast carcinoma with DCIS"), BREAST),
+        (concept((ICD_10, "D05.1"), text="DCIS"), OTHER),
+        (concept((ICD_10, "D05.1"), text="Ductal carcinoma in situ of breast"), OTHER),
+        (concept((ICD_10, "D05.1"), text="Invasive ductal carcinoma with DCIS"), CONTRADICTORY),
+        (concept((ICD_10, "C16.9"), text="Invasive breast carcinoma"), CONTRADICTORY),
+        (concept((ICD_10, "C78.7"), text="Gastric carcinoma"), OTHER),
+        (concept((ICD_10, "C78.7"), text="Breast carcinoma"), BREAST),
+        (concept((ICD_10, "C78.7"), text="Qwertz"), NOT_STATED),
+        (concept((SNOMED, "15497006"), text="Breast carcinoma"), BREAST),
+        (concept((SNOMED, "15497006"), text="Qwertz"), UNCLEAR),
+    ],
+    ids=str,
+)
+def test_a_code_stands_beside_words_that_say_no_other_thing(
+    said: dict[str, Any], site: TumourSite
+) -> None:
+    assert focused(condition(said)) is site
+
+
+def test_carcinoma_in_situ_beside_an_invasive_one_is_no_carcinoma_in_situ_alone() -> None:
+    invasive = condition(concept(text="Invasive ductal carcinoma"))
+    assert focused(invasive, condition(icd("D05.1"), "c2")) is NOT_STATED
+    stomach = specimen(type={"text": "Gastric biopsy"})
+    found = site_of(
+        invasive,
+        condition(icd("D05.1"), "c2"),
+        stomach,
+        focus=[{"reference": "Condition/c1"}, {"reference": "Condition/c2"}],
+        specimen={"reference": "Specimen/s1"},
+    )
+    assert found is OTHER
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"text": "Ovary"},
+        {"text": "Hysterectomy"},
+        {"text": "Harnblase"},
+        {"text": "Próstata"},
+        concept((SNOMED, "15497006")),
+        concept((SNOMED, "15776009")),
+    ],
+    ids=str,
+)
+def test_an_organ_where_another_primary_is_as_likely_is_left_to_a_human(
+    said: dict[str, Any],
+) -> None:
+    assert taken_from(type=said) is UNCLEAR
+    assert site_of(bodySite=said) is UNCLEAR
+    breast = condition(icd("C50.9"))
+    found = site_of(
+        breast,
+        specimen(type=said),
+        focus=[{"reference": "Condition/c1"}],
+        specimen={"reference": "Specimen/s1"},
+    )
+    assert found is BREAST
+
+
+@pytest.mark.parametrize(
+    ("text", "site"),
+    [
+        ("Ovarian metastasis", NOT_STATED),
+        ("Metastasis of breast carcinoma in the ovary", BREAST),
+        ("Ovarian carcinoma", OTHER),
+    ],
+)
+def test_an_organ_called_a_metastasis_or_a_carcinoma_is_no_longer_open(
+    text: str, site: TumourSite
+) -> None:
+    assert taken_from(type={"text": text}) is site
+
+
+def test_a_block_that_is_called_invasive_is_still_asked_by_its_parents() -> None:
+    block = specimen(type={"text": "Invasive carcinoma"}, parent=[{"reference": "Specimen/w"}])
+    whole = {"resourceType": "Specimen", "id": "w", "type": {"text": "Gastrectomy"}}
+    assert site_of(block, whole, specimen={"reference": "Specimen/s1"}) is OTHER
+
+
+@pytest.mark.parametrize(
+    ("text", "alone", "beside_breast"),
+    [
+        ("HER2 IHC (not gastric)", NOT_STATED, BREAST),
+        ("HER2 IHC, invasive carcinoma with DCIS", NOT_STATED, BREAST),
+        ("HER2 IHC, gastric qwertz not", UNCLEAR, BREAST),
+        ("HER2 dual in situ hyb", NOT_STATED, BREAST),
+    ],
+)
+def test_a_denial_in_the_name_of_a_test(
+    text: str, alone: TumourSite, beside_breast: TumourSite
+) -> None:
+    assert site_of(code={"text": text}) is alone
+    focus = [{"reference": "Condition/c1"}]
+    assert site_of(condition(icd("C50.9")), focus=focus, code={"text": text}) is beside_breast

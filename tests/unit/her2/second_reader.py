@@ -153,14 +153,18 @@ def second_reading(case: Case) -> Reading:
     ):
         raise Unsaid("an unreadable result that says something else as well")
     sites = {e.site for e in counting} - {TumourSite.NOT_STATED}
+    if sites != {TumourSite.UNCLEAR}:  # one that is clear says which of the two it is
+        sites -= {TumourSite.UNCLEAR}
     signs = {e.site for e in case.evidence} - {TumourSite.NOT_STATED, TumourSite.BREAST}
+    if signs != {TumourSite.UNCLEAR} or TumourSite.BREAST in sites:
+        signs -= {TumourSite.UNCLEAR}
     if not signs <= sites:
         raise Unsaid("the tumour site of a result that does not count")
     if TumourSite.OTHER in sites:
         if len(sites) > 1 or unclear:
             raise Unsaid("another tumour's result beside a breast's, or of unclear status")
         return Reading("not-applicable", None)
-    if unclear or TumourSite.CONTRADICTORY in sites:
+    if unclear or sites & {TumourSite.CONTRADICTORY, TumourSite.UNCLEAR}:
         return REVIEW
     unreadable = [e for e in counting if e.unreadable]
     answer = _of_results([e for e in counting if not e.unreadable])

@@ -375,6 +375,11 @@ def test_a_contradiction_within_a_result_needs_review() -> None:
         (("not-stated", "other"), "not-applicable"),
         (("breast", "other"), "needs-review"),
         (("contradictory",), "needs-review"),
+        (("unclear",), "needs-review"),
+        (("unclear", "not-stated"), "needs-review"),
+        (("unclear", "breast"), "low"),
+        (("unclear", "other"), "not-applicable"),
+        (("unclear", "contradictory"), "needs-review"),
     ],
 )
 def test_the_tumour_site_decides_whether_the_categories_apply(sites, category: str) -> None:
