@@ -105,6 +105,7 @@ def test_the_clinical_modification_has_neuroendocrine_categories(
         ("94381002", "secondary"),
         ("109888004", "in-situ"),
         ("63762007", "breast"),
+        *((code, "breast") for code in ("122737001", "76365002", "353431000119107", "713609000")),
     ],
 )
 def test_a_snomed_code_says_where_the_tumour_is(
