@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 from adapter.fhir.text.tokens import Lexicon, Token
@@ -23,8 +23,6 @@ class Terms:
     lexicon: Lexicon
     names: Lexicon
     """Only the names of HER2: "HER2 copies" is one word of the vocabulary, and holds one."""
-    diagnoses: Lexicon
-    """All words, those of diagnoses too, which no result and no test's name is read with."""
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Terms:
@@ -37,7 +35,12 @@ class Terms:
 
     def tokens_of_diagnosis(self, text: str) -> tuple[Token, ...]:
         """Cut a diagnosis, or the name of a sample or a body site, into tokens."""
-        return self.diagnoses.tokens(text[:_MAX_SCANNED])
+        return self._diagnoses.tokens(text[:_MAX_SCANNED])
+
+    @cached_property
+    def _diagnoses(self) -> Lexicon:
+        """Hold all words, those of diagnoses too, which no result and no test's name is read with."""
+        return Lexicon.of(self.catalogue.words())
 
     def names_her2(self, text: str) -> bool:
         """Tell whether HER2 is named anywhere in a text, also inside a longer phrase or word ("Her2status")."""
@@ -81,7 +84,7 @@ def _terms(key: _Same) -> Terms:
     words = key.catalogue.words()
     names = (word for word in words if word.kind is WordKind.HER2)
     read = (word for word in words if word.kind is not WordKind.DIAGNOSIS)
-    return Terms(key.catalogue, Lexicon.of(read), Lexicon.of(names), Lexicon.of(words))
+    return Terms(key.catalogue, Lexicon.of(read), Lexicon.of(names))
 
 
 @lru_cache(maxsize=1024)
