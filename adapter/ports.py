@@ -274,6 +274,10 @@ class PassRecord:
     counts: Mapping[str, int]
 
 
+HandedOut = Mapping[str, int]
+"""Patients as the queue handed them out ("Patient/<id>"), each with the mark of their latest wake-up by then."""
+
+
 class StateStore(AuditTrail, Protocol):
     """Durable state of the adapter. All but the audit trail is a cache: it can be rebuilt from the server.
 
@@ -292,16 +296,22 @@ class StateStore(AuditTrail, Protocol):
         """Queue patients ("Patient/<id>") to be looked at; already queued ones stay once. Returns how many are new."""
         ...
 
-    def queued(self, limit: int) -> tuple[str, ...]:
-        """Give the patients queued longest, at most `limit`; they stay queued until `done`."""
+    def queued(self, among: Iterable[str] | None = None) -> HandedOut:
+        """Hand out who is queued, those queued longest first, or those `among` some; they stay queued until `done`.
+
+        To be asked before anything is read of a patient: whoever is queued later wants a later look.
+        """
         ...
 
     def queue_length(self) -> int:
         """How many patients are queued."""
         ...
 
-    def done(self, patients: Iterable[str]) -> None:
-        """Take patients off the queue, after what they needed is confirmed on the server."""
+    def done(self, handed_out: HandedOut) -> None:
+        """Take patients off the queue, after what they needed is confirmed on the server.
+
+        Who was queued again since `queued` handed them out stays: what they need now was not looked at.
+        """
         ...
 
     def remember_patients(self, patients: Iterable[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,8 +25,6 @@ class Database:
         self._engine = engine
         self._where = where
         self._audit_key = audit_key
-        self._handed_out: dict[str, int] = {}
-        self._handed_out_lock = Lock()
 
     @property
     def where(self) -> str:

@@ -66,8 +66,8 @@ watermark = Table(
     Column("instant", UtcInstant, nullable=False),
 )
 
-# `wakes` counts how often a patient was queued, so that a wake-up that comes while the patient is
-# being worked on is not taken off the queue together with the one before it.
+# `wakes` is another number after each time a patient was queued, so that a wake-up that comes while the
+# patient is being worked on is not taken off the queue together with the one before it.
 queue = Table(
     "her2_queue",
     metadata,

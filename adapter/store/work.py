@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import and_, bindparam, delete, func, select
 
 from adapter.audit import AuditEvent
-from adapter.ports import FrozenBundle
+from adapter.ports import FrozenBundle, HandedOut
 from adapter.store import rows, schema
-from adapter.store.database import chunks, forget, present
+from adapter.store.database import chunks, present
 from adapter.store.trail import TrailTables
+
+MARK_BITS: Final = 62
+"""Of a wake-up's mark; a signed column of 64 bits holds it, and the next number."""
 
 
 class WorkTables(TrailTables):
@@ -35,13 +40,14 @@ class WorkTables(TrailTables):
     def enqueue(self, patients: Iterable[str], *, reason: str) -> int:
         """Queue patients; returns how many were not queued yet.
 
-        One that is queued already keeps its place, and is marked as woken again: `done` then leaves
-        it in the queue, because what it needs now may be more than what `queued` handed out.
+        One that is queued already keeps its place, and gets another mark: `done` then leaves it in the
+        queue, because what it needs now may be more than what `queued` handed out. Marks are drawn by chance
+        and not counted: a row that was taken off and comes again must not look like the one before.
         """
         table = schema.queue
         insert = self._insert(table)
         insert = insert.on_conflict_do_update(
-            index_elements=["patient"], set_={"wakes": table.c.wakes + 1}
+            index_elements=["patient"], set_={"wakes": insert.excluded.wakes}
         )
         new = 0
         wanted = list(dict.fromkeys(patients))
@@ -52,51 +58,49 @@ class WorkTables(TrailTables):
                 new += len(chunk) - len(present(connection, table.c.patient, chunk))
                 connection.execute(
                     insert,
-                    [{"patient": patient, "reason": reason, "wakes": 1} for patient in chunk],
+                    [
+                        {"patient": patient, "reason": reason, "wakes": secrets.randbits(MARK_BITS)}
+                        for patient in chunk
+                    ],
                 )
         return new
 
-    def queued(self, limit: int) -> tuple[str, ...]:
-        """Return the patients queued longest, at most `limit`; they stay queued until `done`."""
+    def queued(self, among: Iterable[str] | None = None) -> HandedOut:
+        """Hand out who is queued, those queued longest first, or those `among` some."""
         table = schema.queue
+        wanted = select(table.c.patient, table.c.wakes).order_by(table.c.seq)
         with self._reading() as connection:
-            found = connection.execute(
-                select(table.c.patient, table.c.wakes).order_by(table.c.seq).limit(limit)
-            ).all()
-        with self._handed_out_lock:
-            self._handed_out.update((patient, wakes) for patient, wakes in found)
-        return tuple(patient for patient, _ in found)
+            if among is None:
+                found = connection.execute(wanted).all()
+            else:
+                found = [
+                    row
+                    for chunk in chunks(sorted(set(among)))
+                    for row in connection.execute(wanted.where(table.c.patient.in_(chunk)))
+                ]
+        return {row.patient: row.wakes for row in found}
 
     def queue_length(self) -> int:
         """Return how many patients are queued."""
         with self._reading() as connection:
             return connection.execute(select(func.count()).select_from(schema.queue)).scalar_one()
 
-    def done(self, patients: Iterable[str]) -> None:
+    def done(self, handed_out: HandedOut) -> None:
         """Take patients off the queue, but not those queued again since they were handed out."""
         table = schema.queue
-        finished = sorted(set(patients))
-        with self._handed_out_lock:
-            seen = {patient: self._handed_out.get(patient) for patient in finished}
-        by_wakes = [
-            {"done_patient": patient, "seen_wakes": wakes}
-            for patient, wakes in seen.items()
-            if wakes is not None
-        ]
-        never_handed_out = [patient for patient, wakes in seen.items() if wakes is None]
         as_handed_out = delete(table).where(
             and_(
                 table.c.patient == bindparam("done_patient"),
-                table.c.wakes == bindparam("seen_wakes"),
+                table.c.wakes == bindparam("seen_mark"),
             )
         )
-        with self._writing() as connection:
-            if by_wakes:
-                connection.execute(as_handed_out, by_wakes)
-            forget(connection, table.c.patient, never_handed_out)
-        with self._handed_out_lock:
-            for patient in finished:
-                self._handed_out.pop(patient, None)
+        finished = [
+            {"done_patient": patient, "seen_mark": mark}
+            for patient, mark in sorted(handed_out.items())
+        ]
+        if finished:
+            with self._writing() as connection:
+                connection.execute(as_handed_out, finished)
 
     def remember_patients(self, patients: Iterable[str]) -> None:
         """Note patients that have HER2 results."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Condition
 from time import monotonic
@@ -80,6 +81,7 @@ class Inbox:
         self._now = seconds_now
         self._changed = Condition()
         self._asks: deque[Ask] = deque()
+        self._places = 0
         self._first_wake: float | None = None
         self._last_wake = 0.0
         self._is_closed = False
@@ -106,15 +108,38 @@ class Inbox:
 
     def ask(self, patients: tuple[str, ...]) -> Ask:
         """Ask for patients now; raises InboxFull, InboxClosed."""
+        with self.place() as ask:
+            return ask(patients)
+
+    @contextmanager
+    def place(self) -> Iterator[Callable[[tuple[str, ...]], Ask]]:
+        """Keep a place free, and give what asks for patients in it.
+
+        So whoever asks can queue the patients first: a pass that began over them before they are queued would
+        leave them there, to be looked at again for nothing. Raises: InboxFull, InboxClosed, also when asking.
+        """
         with self._changed:
-            if self._is_closed:
-                raise InboxClosed("the adapter is stopping; ask again after its next start")
-            if len(self._asks) >= self.limits.asks:
+            self._see_that_it_is_open()
+            if len(self._asks) + self._places >= self.limits.asks:
                 raise InboxFull(self._come_again)
+            self._places += 1
+        try:
+            yield self._put
+        finally:
+            with self._changed:
+                self._places -= 1
+
+    def _put(self, patients: tuple[str, ...]) -> Ask:
+        with self._changed:
+            self._see_that_it_is_open()
             one = Ask(patients)
             self._asks.append(one)
             self._changed.notify_all()
             return one
+
+    def _see_that_it_is_open(self) -> None:
+        if self._is_closed:
+            raise InboxClosed("the adapter is stopping; ask again after its next start")
 
     def now(self) -> float:
         """Tell the seconds of the clock that waits go by."""

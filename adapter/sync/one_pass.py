@@ -390,12 +390,13 @@ class OnePass:
         store, landed = self.store, self.writer.written.landed
         store.remember_patients(sorted(self.known - {""}))
         self.edits.note(self._landed)
-        finished = (self.looked_at | set(scope.queued)) - self.unfinished
-        store.done(sorted(finished))
+        finished = (self.looked_at | scope.queued.keys()) - self.unfinished
         # A write of a client that was killed, or of another adapter, can land seconds later.
         created = {one.patient for one in self._landed if one.action is Action.CREATE}
         store.enqueue(sorted(created), reason="created")
         store.enqueue(sorted(self.unfinished), reason="unfinished")
+        # Last, so that no crash leaves one of those off the queue; who was queued again since stays on it.
+        store.done({one: mark for one, mark in scope.queued.items() if one in finished})
         self._unpark(scope)
         if brake.engaged or self.asked.patients is None:
             # A pass over some patients says nothing of what is held back of others.

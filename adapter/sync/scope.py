@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from adapter.ports import Clock, StateStore
+from adapter.ports import Clock, HandedOut, StateStore
 from adapter.sync.facts import count_of, instant_in, instant_of
 from adapter.sync.options import PassOptions, ReadLimits
 from adapter.sync.reading.discover import OWN, RESULTS, Discovered, Discovery, Recent
@@ -58,13 +58,14 @@ class Scope:
     `is_whole`: it looks at everything that this site looks at, be it from the day it began with.
     `lost`: what was there before and is gone or older now, so that everything is read. `is_walk`: it looks at
     everybody on the list of patients. `facts`: settings to keep when it has ended well. `seen_up_to`: as PassReport.
+    `queued`: whom the queue handed out before anything was read of them; only these are ever taken off it.
     """
 
     kind: PassKind
     chunks: Iterator[Gathered]
     discovered: Discovered = field(default_factory=Discovered)
     sweep: Sweep | None = None
-    queued: tuple[str, ...] = ()
+    queued: HandedOut = field(default_factory=dict)
     marks_sweep: bool = False
     is_whole: bool = False
     lost: tuple[str, ...] = ()
@@ -111,9 +112,10 @@ class Scoping:
         """
         gatherer = Gatherer(self.searches, self.store, self.clock, self.limits)
         if asked.patients is not None:
-            named = map(patient_reference, asked.patients)
-            return Scope(PassKind.PATIENTS, gatherer.patients(list(named)))
-        queued = self.store.queued(self.store.queue_length())
+            named = list(map(patient_reference, asked.patients))
+            queued = self.store.queued(among=named)
+            return Scope(PassKind.PATIENTS, gatherer.patients(named), queued=queued)
+        queued = self.store.queued()
         since = asked.since
         found, warnings = GoneBack(), list[str]()
         if since is None:
@@ -143,7 +145,7 @@ class Scoping:
             remember(self.store, {})
         return found
 
-    def _sweep(self, gatherer: Gatherer, queued: tuple[str, ...]) -> Scope:
+    def _sweep(self, gatherer: Gatherer, queued: HandedOut) -> Scope:
         sweep = read_everything(gatherer)
         return Scope(
             PassKind.SWEEP,
@@ -157,7 +159,7 @@ class Scoping:
     def _changed(
         self,
         gatherer: Gatherer,
-        queued: tuple[str, ...],
+        queued: HandedOut,
         recent: Recent,
         since: datetime | None,
     ) -> Scope:
@@ -171,7 +173,7 @@ class Scoping:
             self.store.enqueue(sorted(found.patients), reason="changed")
             for name, instant in found.watermarks.items():
                 self.store.set_watermark(name, instant)
-            queued = self.store.queued(self.store.queue_length())
+            queued = self.store.queued()
         patients, began = {*queued, *found.patients}, self._began()
         if since is None and began is None and self._is_worth_a_sweep(len(patients)):
             return self._sweep(gatherer, queued)

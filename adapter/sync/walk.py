@@ -18,7 +18,7 @@ from typing import Final
 import structlog
 
 from adapter.errors import PermanentServerError
-from adapter.ports import Clock, ListedPatients, PatientList, StateStore
+from adapter.ports import Clock, HandedOut, ListedPatients, PatientList, StateStore
 from adapter.sync.facts import instant_of, json_of
 from adapter.sync.options import PassOptions, ReadLimits
 from adapter.sync.reading.discover import Recent
@@ -52,11 +52,12 @@ class Walking:
         Raises: ListUnusable where the list names nobody; ServerError as the port says.
         """
         if asked.patients is not None:
-            return self._scope(PassKind.PATIENTS, list(map(patient_reference, asked.patients)))
-        queued = self.store.queued(self.store.queue_length())
+            named = list(map(patient_reference, asked.patients))
+            return self._scope(PassKind.PATIENTS, named, self.store.queued(among=named))
+        queued = self.store.queued()
         if self.listed is None:
-            self._see_that_it_answers(queued)
-            return self._scope(PassKind.INCREMENTAL, queued, queued)
+            self._see_that_it_answers(list(queued))
+            return self._scope(PassKind.INCREMENTAL, list(queued), queued)
         read = self.listed.read()
         everybody = frozenset(read.patients)
         unseen = everybody - recent.listed
@@ -79,9 +80,7 @@ class Walking:
         scope.facts = {LISTED: self._said(read, is_accepted=not shrunk or _is_by_hand(asked))}
         return scope
 
-    def _scope(
-        self, kind: PassKind, patients: Sequence[str], queued: tuple[str, ...] = ()
-    ) -> Scope:
+    def _scope(self, kind: PassKind, patients: Sequence[str], queued: HandedOut) -> Scope:
         if patients:
             self.searches.prepare(patients)
         gatherer = Gatherer(self.searches, self.store, self.clock, self.limits)

@@ -75,7 +75,10 @@ class SyncRoute:
         """Queue the patients, wait for the pass over them, and tell what it did."""
         patients = self._patients(await read_body(request, BODY_BYTES))
         try:
-            ask = self.inbox.ask(patients)
+            with self.inbox.place() as place:
+                # Queued before a pass can begin over them: that pass then finds them queued, and takes them off.
+                await run_in_threadpool(self.store.enqueue, patients, reason="asked")
+                ask = place(patients)
         except InboxFull as full:
             raise Refused(
                 429,
@@ -85,10 +88,7 @@ class SyncRoute:
             ) from None
         except InboxClosed:
             raise _STOPPING from None
-        try:
-            await run_in_threadpool(self.store.enqueue, patients, reason="asked")
         except StoreError:
-            ask.report.cancel()
             raise Refused(
                 503, "state-store", "The request cannot be kept now.", {"Retry-After": "30"}
             ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from adapter.audit import AuditEvent, AuditRow, TrailCheck
 from adapter.errors import LeaseLost, StoreError
 from adapter.ports import (
     FrozenBundle,
+    HandedOut,
     ListedEntry,
     ParkedCase,
     PassRecord,
@@ -27,7 +29,8 @@ class MemoryStore:
     def __init__(self, crash: CrashPoints | None = None) -> None:
         self.crash = crash or CrashPoints()
         self.watermarks: dict[str, datetime] = {}
-        self.queue: dict[str, str] = {}
+        self.queue: dict[str, int] = {}
+        self.marks = itertools.count()
         self.patients: set[str] = set()
         self.frozen: dict[str, FrozenBundle] = {}
         self.parked_cases: dict[str, ParkedCase] = {}
@@ -48,20 +51,23 @@ class MemoryStore:
 
     def enqueue(self, patients: Iterable[str], *, reason: str) -> int:
         self.crash.step()
-        fresh = [patient for patient in dict.fromkeys(patients) if patient not in self.queue]
-        self.queue.update(dict.fromkeys(fresh, reason))
+        wanted = dict.fromkeys(patients)
+        fresh = [patient for patient in wanted if patient not in self.queue]
+        self.queue.update({patient: next(self.marks) for patient in wanted})
         return len(fresh)
 
-    def queued(self, limit: int) -> tuple[str, ...]:
-        return tuple(self.queue)[:limit]
+    def queued(self, among: Iterable[str] | None = None) -> HandedOut:
+        named = set(self.queue if among is None else among)
+        return {patient: mark for patient, mark in self.queue.items() if patient in named}
 
     def queue_length(self) -> int:
         return len(self.queue)
 
-    def done(self, patients: Iterable[str]) -> None:
+    def done(self, handed_out: HandedOut) -> None:
         self.crash.step()
-        for patient in patients:
-            self.queue.pop(patient, None)
+        for patient, mark in handed_out.items():
+            if self.queue.get(patient) == mark:
+                del self.queue[patient]
 
     def remember_patients(self, patients: Iterable[str]) -> None:
         self.crash.step()

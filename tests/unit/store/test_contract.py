@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from adapter.audit import AuditTrail
 from adapter.errors import LeaseLost
@@ -76,8 +77,9 @@ def test_watermarks_move_independently_of_each_other(store: SqlStateStore) -> No
 def test_patients_are_handed_out_in_the_order_they_were_queued(store: SqlStateStore) -> None:
     store.enqueue(["Patient/3", "Patient/1"], reason="poll")
     store.enqueue(["Patient/2"], reason="sweep")
-    assert store.queued(10) == ("Patient/3", "Patient/1", "Patient/2")
-    assert store.queued(2) == ("Patient/3", "Patient/1")
+    assert tuple(store.queued()) == ("Patient/3", "Patient/1", "Patient/2")
+    assert tuple(store.queued(among=["Patient/2", "Patient/x"])) == ("Patient/2",)
+    assert tuple(store.queued(among=[])) == ()
 
 
 def test_enqueue_counts_only_patients_that_were_not_queued(store: SqlStateStore) -> None:
@@ -90,29 +92,58 @@ def test_enqueue_counts_only_patients_that_were_not_queued(store: SqlStateStore)
 def test_a_patient_queued_again_keeps_its_place(store: SqlStateStore) -> None:
     store.enqueue(["Patient/1", "Patient/2"], reason="poll")
     store.enqueue(["Patient/1"], reason="webhook")
-    assert store.queued(2) == ("Patient/1", "Patient/2")
+    assert tuple(store.queued()) == ("Patient/1", "Patient/2")
 
 
 def test_patients_stay_queued_until_they_are_done(store: SqlStateStore) -> None:
     store.enqueue(["Patient/1", "Patient/2"], reason="poll")
-    store.queued(10)
-    store.done(["Patient/1", "Patient/unknown"])
-    assert store.queued(10) == ("Patient/2",)
+    store.done(store.queued(among=["Patient/1"]))
+    assert tuple(store.queued()) == ("Patient/2",)
+    store.done({})
+    assert tuple(store.queued()) == ("Patient/2",)
 
 
 def test_a_patient_woken_while_it_is_worked_on_stays_queued(store: SqlStateStore) -> None:
     store.enqueue(["Patient/1", "Patient/2"], reason="poll")
-    store.queued(10)
+    handed_out = store.queued()
     store.enqueue(["Patient/1"], reason="webhook")
-    store.done(["Patient/1", "Patient/2"])
-    assert store.queued(10) == ("Patient/1",)
-    store.done(["Patient/1"])
+    store.done(handed_out)
+    assert tuple(store.queued()) == ("Patient/1",)
+    store.done(handed_out)
+    assert tuple(store.queued()) == ("Patient/1",)
+    store.done(store.queued())
     assert store.queue_length() == 0
 
 
-def test_a_patient_never_handed_out_can_be_done_as_well(store: SqlStateStore) -> None:
+def test_a_patient_queued_after_the_queue_was_asked_stays_queued(store: SqlStateStore) -> None:
     store.enqueue(["Patient/1"], reason="poll")
-    store.done(["Patient/1"])
+    handed_out = store.queued(among=["Patient/1", "Patient/2"])
+    store.enqueue(["Patient/2"], reason="asked")
+    store.done(handed_out)
+    assert tuple(store.queued()) == ("Patient/2",)
+
+
+def test_a_patient_taken_off_and_queued_anew_is_not_taken_for_the_one_before(
+    store_url: str,
+) -> None:
+    """A process that slept over its lease says what it did before another one did it, and was asked anew."""
+    with open_store(store_url) as late, open_store(store_url) as other:
+        other.enqueue(["Patient/1"], reason="asked")
+        before = late.queued()
+        other.done(other.queued())
+        other.enqueue(["Patient/1"], reason="asked")
+        late.done(before)
+        assert tuple(other.queued()) == ("Patient/1",)
+
+
+def test_a_row_of_an_earlier_release_is_handed_out_and_taken_off(store: SqlStateStore) -> None:
+    with store._writing() as connection:
+        connection.execute(
+            text("INSERT INTO her2_queue (patient, reason, wakes) VALUES ('Patient/1', 'poll', 1)")
+        )
+    handed_out = store.queued()
+    assert handed_out == {"Patient/1": 1}
+    store.done(handed_out)
     assert store.queue_length() == 0
 
 
@@ -127,7 +158,8 @@ def test_lists_longer_than_one_statement_takes_are_whole(store: SqlStateStore, m
         store.note_absent(patient, NOON)
     store.note_present(patients)
     assert store.note_absent(patients[0], LATER) == LATER
-    store.done(patients)
+    assert tuple(store.queued()) == tuple(patients)
+    store.done(store.queued(among=patients))
     assert store.queue_length() == 0
 
 

@@ -142,7 +142,7 @@ def test_a_damaged_bundle_in_postgresql_is_never_handed_out(postgres_database: s
 
 def _use_all_of_it(store: SqlStateStore) -> None:
     store.enqueue(["Patient/new"], reason="poll")
-    store.done(store.queued(1000))
+    store.done(store.queued())
     store.freeze(a_bundle("b-2"))
     store.outbox()
     store.settle("b-2")

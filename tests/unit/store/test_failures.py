@@ -162,7 +162,7 @@ def test_hostile_names_are_only_values(store_url: str) -> None:
     with open_store(store_url) as store:
         store.enqueue([hostile], reason=hostile)
         store.set_setting(hostile, hostile)
-        assert store.queued(10) == (hostile,)
+        assert tuple(store.queued()) == (hostile,)
         assert store.setting(hostile) == hostile
         assert store.known_patients([hostile]) == frozenset()
 

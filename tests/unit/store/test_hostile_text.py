@@ -54,7 +54,7 @@ def test_hostile_text_comes_back_as_it_went_in_and_changes_nothing_else(
         )
         store.replace_worklist(subjects=[patient], references=[], entries=[entry], at=NOON)
     patients = {f"Patient/{text}" for text in HOSTILE}
-    assert set(store.queued(1000)) == patients
+    assert set(store.queued()) == patients
     assert store.known_patients(patients) == patients
     assert {case.key for case in store.parked()} == set(HOSTILE)
     assert {one.entry.code for one in store.worklist()} == set(HOSTILE)
@@ -62,10 +62,10 @@ def test_hostile_text_comes_back_as_it_went_in_and_changes_nothing_else(
     for text in HOSTILE:
         assert store.setting(text) == text
         assert store.watermark(text) == NOON
-        store.done([f"Patient/{text}"])
+        store.done(store.queued(among=[f"Patient/{text}"]))
         store.settle(text)
         store.unpark([text])
         store.set_setting(text, None)
-    assert store.queued(1000) == store.parked() == ()
+    assert tuple(store.queued()) == store.parked() == ()
     assert [bundle.key for bundle in store.outbox()] == ["kept"]
     assert store.setting("kept") == "as it was"

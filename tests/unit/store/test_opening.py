@@ -82,7 +82,7 @@ def test_the_old_worklist_is_dropped_and_a_sweep_made_due(store_url: str) -> Non
         assert store.worklist() == ()
         assert store.setting(LAST_SWEEP) is None
         assert store.setting("brake") == "engaged"
-        assert store.queued(9) == ("Patient/1",)
+        assert tuple(store.queued()) == ("Patient/1",)
 
 
 def test_a_store_of_a_newer_release_is_refused_and_left_alone(store_url: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 from adapter.errors import StoreError, TemporaryServerError
 from adapter.ports import SearchParams
 from adapter.sync.cycle import PassReport, SyncOptions
-from adapter.sync.inbox import AnotherWrites, Inbox, InboxClosed, InboxFull, InboxLimits
+from adapter.sync.inbox import AnotherWrites, Ask, Inbox, InboxClosed, InboxFull, InboxLimits
 from adapter.sync.loop import Loop, LoopOptions
 from adapter.sync.pulse import Pulse
 from tests.fakes.site import Site
@@ -213,6 +213,35 @@ def test_beyond_its_limit_the_inbox_says_when_to_come_again() -> None:
     assert inbox.waiting == 2
 
 
+def test_who_is_still_being_queued_has_a_place_and_is_not_served_yet() -> None:
+    inbox = Inbox(InboxLimits(asks=2))
+    inbox.ask(("Patient/a",))
+    with inbox.place() as place:
+        with pytest.raises(InboxFull):
+            inbox.ask(("Patient/c",))
+        assert [one.patients for one in _waiting(inbox)] == [("Patient/a",)]
+        place(("Patient/b",))
+    assert [one.patients for one in _waiting(inbox)] == [("Patient/b",)]
+
+
+def test_a_place_that_was_not_used_is_free_again() -> None:
+    inbox = Inbox(InboxLimits(asks=1))
+    with pytest.raises(StoreError), inbox.place():
+        raise StoreError("disk full")
+    assert inbox.ask(("Patient/a",)).patients == ("Patient/a",)
+    inbox.close()
+    with pytest.raises(InboxClosed), inbox.place():
+        pass
+
+
+def test_who_is_being_queued_while_the_adapter_stops_is_told_so() -> None:
+    inbox = Inbox()
+    with inbox.place() as place:
+        inbox.close()
+        with pytest.raises(InboxClosed):
+            place(("Patient/a",))
+
+
 def test_a_pass_that_fails_is_told_to_who_asked_and_the_loop_goes_on() -> None:
     site, seconds = Site(), Seconds()
     running = Running(site, seconds, passes=3)
@@ -294,6 +323,10 @@ def test_a_request_that_nobody_waits_for_any_more_is_dropped() -> None:
     gone, there = inbox.ask(("Patient/a",)), inbox.ask(("Patient/b",))
     assert gone.report.cancel()
     assert inbox.wait(inbox.now() + 60, stopped=lambda: False) == (there,)
+
+
+def _waiting(inbox: Inbox) -> tuple[Ask, ...]:
+    return inbox.wait(inbox.now() + 60, stopped=lambda: False)
 
 
 def _raising(*errors: Exception) -> Callable[[SearchParams], bool]:

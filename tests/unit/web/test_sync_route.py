@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 import requests
 
+from adapter.errors import StoreError
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
 from adapter.sync.one_pass import OnePass
@@ -194,7 +195,7 @@ def test_what_was_asked_for_is_done_after_a_restart(tmp_path: Path) -> None:
             answer = served.post("/sync", "sync", json={"patient": "anna"})
             assert (answer.status_code, answer.json()["status"]) == (202, "queued")
         with open_store(f"sqlite:///{tmp_path / 'state.sqlite'}") as store:
-            assert "Patient/anna" in store.queued(10)
+            assert "Patient/anna" in store.queued()
             store.release_lease("another")
         with running(tmp_path, sandbox=sandbox):
             assert categories(sandbox) == {"anna": "low"}
@@ -225,7 +226,25 @@ def test_a_server_that_is_away_is_told_and_the_patient_stays_queued(tmp_path: Pa
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
         with open_store(f"sqlite:///{tmp_path / 'state.sqlite'}") as store:
-            assert "Patient/anna" in store.queued(10)
+            assert "Patient/anna" in store.queued()
+
+
+def test_what_cannot_be_queued_is_not_looked_at(
+    served: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, passes = served.service.loop.parts.store, len(served.reports)
+
+    def full(patients: Any, *, reason: str) -> int:
+        time.sleep(0.5)  # long enough for a pass, where one could begin
+        raise StoreError("disk full")
+
+    served.put_result("anna", "1+")
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "enqueue", full)
+        answer = served.post("/sync", "sync", json={"patient": "anna"})
+    assert (answer.status_code, answer.json()["error"]) == (503, "state-store")
+    assert (len(served.reports), served.categories()) == (passes, {})
+    assert asked(served, {"patient": "anna"})["changed"] == 1
 
 
 def test_the_answer_says_what_its_description_says(served: Running) -> None:

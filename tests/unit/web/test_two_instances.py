@@ -5,7 +5,7 @@ Protects that two instances are as safe over HTTP as without it, on SQLite and o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -49,3 +49,29 @@ def test_the_second_answers_stands_by_and_takes_over(state: str, tmp_path: Path)
         until(lambda: other.post("/sync", "sync", json={"patient": "berta"}).status_code == 200)
         assert categories(sandbox) == {"anna": "low", "berta": "positive"}
         assert other.get("/readyz", "watch").json()["writes"] is True
+
+
+def test_what_the_second_takes_in_while_the_first_looks_is_looked_at_after_that(
+    state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"store__url": state, "poll__discovery": "requests"}
+    with Sandbox() as sandbox, ExitStack() as stack:
+        writer = stack.enter_context(running(tmp_path, sandbox=sandbox, **settings))
+        other = stack.enter_context(running(tmp_path, sandbox=sandbox, waits=False, **settings))
+        until(lambda: other.service.pulse.beat.holds_lease is False)
+        store = writer.service.loop.parts.store
+        done, said = store.done, list[int]()
+
+        def corrected_meanwhile(handed_out: Mapping[str, int]) -> None:
+            if "Patient/anna" in handed_out and not said:
+                writer.put_result("anna", "3+")
+                said.append(other.post("/sync", "sync", json={"patient": "anna"}).status_code)
+            done(handed_out)
+
+        monkeypatch.setattr(store, "done", corrected_meanwhile)
+        writer.put_result("anna", "1+")
+        answer = writer.post("/sync", "sync", json={"patient": "anna"}).json()
+        assert ([one["category"] for one in answer["samples"]], said) == (["low"], [202])
+        writer.service.inbox.wake()
+        until(lambda: categories(sandbox) == {"anna": "positive"})
+        until(lambda: store.queue_length() == 0)
