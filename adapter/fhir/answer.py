@@ -14,7 +14,7 @@ from typing import Final
 from adapter.fhir import numbers
 from adapter.fhir.meanings import ASSAY_OF_ROLE, ish_group_of, result_word_of, scores_of
 from adapter.fhir.shapes import codings, is_filled, string, texts
-from adapter.fhir.stated import NOTHING, Conflict, Stated, join
+from adapter.fhir.stated import NOTHING, Conflict, Stated, join_as_one
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms
 from adapter.fhir.text.clause import OTHER_ANALYTE
@@ -36,6 +36,7 @@ _ABSENT_AS_NOT_DONE: Final = ("not-performed", "not-applicable", "temp-unknown")
 """Codes of FHIR's data-absent-reason that say there is no such result, or not yet."""
 _TURNS_MEANING: Final = (
     WordKind.NEGATION,
+    WordKind.UNSETTLING,
     WordKind.NOT_DONE,
     WordKind.PRESENCE,
     WordKind.LABORATORY,
@@ -100,7 +101,7 @@ def concept_answer(concept: JsonObject, asked: TestRole, terms: Terms) -> Answer
     base = coded
     for reading in whole:
         conflict = CODE_AGAINST_TEXT if coded.rows else "stated-twice-differently"
-        base = join(base, reading.stated, conflict=conflict)
+        base = join_as_one(base, reading.stated, conflict=conflict)
     problem = _problem(base, coded, readings)
     if not problem:
         unclear = [reading for reading in readings if not reading.is_whole]
@@ -183,7 +184,7 @@ def _coded(
         pair = (string(coding, "system"), string(coding, "code"))
         row = terms.catalogue.answer(_KINDS[assay], *pair) or _score_row(pair, terms)
         if row is not None:
-            stated = join(stated, stated_by(row, assay), conflict="answer-codes-differ")
+            stated = join_as_one(stated, stated_by(row, assay), conflict="answer-codes-differ")
         elif pair[1]:
             unknown.append(pair)
     return stated, tuple(unknown)
@@ -256,12 +257,17 @@ def known_words(tokens: tuple[Token, ...]) -> Iterator[str]:
     """Name the scores and result words in a text, "?" for what may turn their meaning."""
     for index, token in enumerate(tokens):
         following = tokens[index + 1] if index + 1 < len(tokens) else None
+        is_lone_plus = index == 0 and token.is_sign("+")  # positive, or 1+
         if token.kind is TokenKind.NUMBER:
             is_score = following is not None and following.is_sign("+")
             yield f"{token.text}+" if is_score else "?"
-        elif token.is_sign("%", "<", ">", "<=", ">=") or token.is_word(*_TURNS_MEANING):
+        elif (
+            is_lone_plus
+            or token.is_sign("%", "<", ">", "<=", ">=")
+            or token.is_word(*_TURNS_MEANING)
+        ):
             yield "?"
-        elif token.is_word(WordKind.RESULT, WordKind.ISH_RESULT):
+        elif token.is_word(WordKind.RESULT, WordKind.EXPRESSION, WordKind.ISH_RESULT):
             word = result_word_of(token.meaning)
             yield word.value if word else token.meaning
         elif token.is_word(WordKind.IHC_SCORE):

@@ -258,7 +258,7 @@ class _Names:
         self.cells = of_cells == {_CELLS}
         is_stained = "staining" in asked or holds(every, WordKind.STAINING)
         self.stains = is_stained or (self.cells and _is_positive(every))
-        self.concludes = "result" in asked
+        self.concludes = not asked.isdisjoint(("result", "overall"))
         self.cep17 = CEP17_COPIES in asked
         self.staining = meanings(every, WordKind.STAINING)
         of_stained = self.share or self.cells

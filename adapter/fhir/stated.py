@@ -103,6 +103,32 @@ def join(first: Stated, second: Stated, *, conflict: str = STATED_TWICE) -> Stat
     return joined.with_rows(*first.rows, *second.rows)
 
 
+def join_as_one(first: Stated, second: Stated, *, conflict: str) -> Stated:
+    """Join two wordings of one concept, which must speak of one test, or say the same of two.
+
+    "Negative" under IHC beside "not amplified" does; beside "amplified", or a score beside it, does not. Where one
+    says only that a test was not done, there is nothing to hold against the other.
+    """
+    joined = join(first, second, conflict=conflict)
+    sides = sorted(
+        (ihc_said(ihc), ish_said(ish))
+        for ihc, ish in ((first.ihc, second.ish), (second.ihc, first.ish))
+        if ihc is not None and ish is not None and _are_apart(first, second)
+        if ResultWord.NOT_DONE not in (ihc.word, ish.word)
+        if ihc.scores or ihc.word is None or ihc.word is not ish.word
+    )
+    said = [Conflict(conflict, f"{ihc} against {ish}") for ihc, ish in sides]
+    return joined.with_conflicts(*said)
+
+
+def _are_apart(first: Stated, second: Stated) -> bool:
+    """Whether two wordings have no test in common; an overall result is of both."""
+    if first.overall is not None or second.overall is not None:
+        return False
+    is_common = (first.ihc and second.ihc) or (first.ish and second.ish)
+    return not is_common
+
+
 def stated_text(stated: Stated) -> str:
     """Say all that is stated, in the rules' own words: "IHC 2+ and ISH negative"."""
     parts = [

@@ -79,11 +79,17 @@ class WordKind(StrEnum):
     IHC_SCORE = "ihc-score"
     RESULT = "result"
     """positive, negative, equivocal, indeterminate, low, ultralow."""
+    EXPRESSION = "expression"
+    """overexpressed → positive, not overexpressed → negative: of the protein, and no word of ISH."""
     ISH_RESULT = "ish-result"
     """amplified → positive, not amplified → negative: an ISH word wherever it stands."""
     PRESENCE = "presence"
     """detected → positive, not detected → negative: a result of ISH, and of no other test."""
     NOT_DONE = "not-done"
+    UNSETTLING = "unsettling"
+    """Never read; beside a code it keeps the code from standing alone. meaning: void ("invalid"), doubtful, number
+    (in words).
+    """
     NEGATION = "negation"
     STAINING = "staining"
     """meaning: none, faint, incomplete, weak, moderate, intense, complete."""
@@ -127,8 +133,9 @@ class WordKind(StrEnum):
     """A method or a kit. It changes nothing in a text; a test whose name ends with it is asked how, not what."""
     FILLER = "filler"
     """Words that change nothing ("in", "of tumor cells", "status"). meaning: filler; invasive where they say that the
-    tumour is; or what a name that is made of it asks for: result ("status"), percent ("percentage of cells"),
-    staining."""
+    tumour is; what a name that is made of it asks for: result ("status"), percent ("percentage of cells"), staining;
+    or what a word beside it is said of: of-what ("for": what follows), overall ("final": both tests; in a name it
+    asks for the result)."""
     ASKED = "asked"
     """What the name of a test or of a part of it asks for; no text is read with it. meaning: percent, staining,
     cep17-copies, aspect ("intensity")."""

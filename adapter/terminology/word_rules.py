@@ -28,9 +28,11 @@ def _values(members: Iterable[Enum], *without: Enum) -> frozenset[str]:
 MEANINGS: Final[Mapping[WordKind, frozenset[str]]] = {
     WordKind.IHC_SCORE: _values(IhcScore) | SCORE_RANGES | {Answer.OFF_SCALE.value},
     WordKind.RESULT: _values(ResultWord, ResultWord.NOT_DONE, ResultWord.NEGATIVE_OR_EQUIVOCAL),
+    WordKind.EXPRESSION: frozenset({"positive", "negative"}),
     WordKind.ISH_RESULT: frozenset({"positive", "negative", "equivocal"}) | ISH_GROUPS,
     WordKind.PRESENCE: frozenset({"positive", "negative"}),
     WordKind.NOT_DONE: frozenset({ResultWord.NOT_DONE.value}),
+    WordKind.UNSETTLING: frozenset({"void", "doubtful", "number"}),
     WordKind.STAINING: frozenset(
         {"none", "faint", "incomplete", "weak", "moderate", "intense", "complete"}
     ),
@@ -42,7 +44,9 @@ MEANINGS: Final[Mapping[WordKind, frozenset[str]]] = {
     WordKind.SIDE: frozenset({"left", "right"}),
     WordKind.SAMPLE_KIND: _values(SampleKind, SampleKind.NOT_STATED),
     WordKind.SITE_BREAST: frozenset({"breast", "invasive"}),
-    WordKind.FILLER: frozenset({"filler", "invasive", "result", "percent", "staining"}),
+    WordKind.FILLER: frozenset(
+        {"filler", "invasive", "result", "percent", "staining", "of-what", "overall"}
+    ),
     WordKind.ASKED: frozenset({"percent", "staining", "cep17-copies", "aspect"}),
     WordKind.DIAGNOSIS: frozenset(
         {

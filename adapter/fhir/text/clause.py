@@ -45,6 +45,9 @@ _NEUTRAL: Final = (
 )
 _PLACES: Final = (WordKind.SITE_BREAST, WordKind.SIDE, WordKind.SAMPLE_KIND)
 _LOW: Final = frozenset({ResultWord.LOW, ResultWord.ULTRALOW})
+_OF_WHAT: Final = "of-what"
+_OVERALL: Final = "overall"
+"""Meanings of fillers: behind "for" stands what the word before it speaks of; "overall" says whose a word is."""
 _LEFT_ENDS: Final = {
     "0": (IhcScore.ZERO,),
     "1": (IhcScore.ONE_PLUS,),
@@ -59,8 +62,10 @@ E = TypeVar("E", bound=Enum)
 class Clause:
     """What one clause says. `numbers`: (quantity or None, number), in the order written.
 
-    `presence`: detected or not, which only ISH has as a result. `is_called_positive`: a tight "HER2+".
-    `is_elsewhere`: another laboratory's result. `extent`: focal or heterogeneous.
+    `presence`: detected or not, which only ISH has as a result. `expression`: overexpressed or not, which ISH
+    has no word for. `is_called_positive`: a tight "HER2+". `is_elsewhere`: another laboratory's result.
+    `extent`: focal or heterogeneous. `is_overall`: the word here is said of both tests together.
+    `bracket`: the number of the outermost bracket that it stands in, 0 for none.
     """
 
     assays: set[Assay] = field(default_factory=set)
@@ -68,6 +73,7 @@ class Clause:
     off_scale: bool = False
     words: list[ResultWord] = field(default_factory=list)
     presence: list[ResultWord] = field(default_factory=list)
+    expression: list[ResultWord] = field(default_factory=list)
     is_called_positive: bool = False
     ish_words: list[ResultWord] = field(default_factory=list)
     groups: list[IshGroup] = field(default_factory=list)
@@ -79,9 +85,11 @@ class Clause:
     not_done: bool = False
     recommendation: bool = False
     adjudicated: bool = False
+    is_overall: bool = False
     population: bool = False
     other_tumour: bool = False
     is_elsewhere: bool = False
+    bracket: int = 0
     sides: set[str] = field(default_factory=set)
     kinds: set[str] = field(default_factory=set)
     extent: bool = False
@@ -107,7 +115,8 @@ class Clause:
     @property
     def states_result(self) -> bool:
         """Whether any result stands here, as a score, a word or a number."""
-        stated = (self.scores, self.words, self.presence, self.ish_words, self.groups)
+        words = (self.words, self.presence, self.expression, self.ish_words)
+        stated = (self.scores, *words, self.groups)
         described = (self.staining, self.percents, self.numbers)
         return self.off_scale or self.is_called_positive or any(stated) or any(described)
 
@@ -122,6 +131,7 @@ def clauses_of(tokens: Sequence[Token]) -> list[Clause]:
             raise UnreadError("criterion-not-result")
     elsewhere = {part.bracket for part, clause in pairs if part.bracket and clause.is_elsewhere}
     for part, clause in pairs:
+        clause.bracket = part.bracket
         clause.is_elsewhere |= part.bracket in elsewhere
     return clauses
 
@@ -139,13 +149,34 @@ class _ClauseReader:
         self.tokens = tokens
         self.clause = Clause()
         self.sequence: list[str | Measurement] = []  # quantities and numbers, as they follow
+        self.is_negative_for = False
+        self.is_either = False
 
     def read(self) -> Clause:
+        self._refuse_zero_or_ultralow()
         position = 0
         while position < len(self.tokens):
             position = self._step(position)
         self._bind()
+        if self.is_negative_for and self._holds_grade():
+            raise UnreadError  # "negative for HER2-low" is no HER2-low, "negative for 1+" no 1+
         return self.clause
+
+    def _refuse_zero_or_ultralow(self) -> None:
+        """Refuse "0/ultralow" and "negative (0) / low", which leave open whether any cell is stained."""
+        telling = [token for token in self.tokens if not token.is_word(*_NEUTRAL)]
+        for one, sign, other in zip(telling, telling[1:], telling[2:], strict=False):
+            ends = {token.meaning or token.text for token in (one, other)}
+            if sign.is_sign("/") and ends == {"0", ResultWord.ULTRALOW.value}:
+                raise UnreadError
+        first = [token.meaning or token.text for token in telling[:2]]
+        if first[:1] == ["/"] and not _LOW.isdisjoint(first):
+            raise UnreadError
+
+    def _holds_grade(self) -> bool:
+        is_bare = any(quantity is None for quantity, _ in self.clause.numbers)
+        is_low = not _LOW.isdisjoint(self.clause.words)
+        return bool(self.clause.scores or self.clause.off_scale or is_bare or is_low)
 
     def _bind(self) -> None:
         """Give each number its quantity; beside a quotient only the word "ratio" may stand."""
@@ -295,10 +326,14 @@ class _ClauseReader:
         if token.is_word(WordKind.SAMPLE_KIND):
             clause.kinds.add(meaning)
         if token.is_word(*_NEUTRAL):
+            clause.is_overall |= meaning == _OVERALL
+            self.is_negative_for |= meaning == _OF_WHAT and ResultWord.NEGATIVE in clause.words
             return position + 1
         match token.word.kind if token.word else None:
             case WordKind.RESULT | WordKind.ISH_RESULT:
-                self._result(token)
+                self._result(position, token)
+            case WordKind.EXPRESSION:
+                clause.expression.append(_member(ResultWord, meaning))
             case WordKind.PRESENCE:
                 clause.presence.append(_member(ResultWord, meaning))
             case WordKind.NEGATION:
@@ -364,7 +399,7 @@ class _ClauseReader:
         numbers += [one for one in self.sequence if isinstance(one, Measurement)]
         return any(one.comparator is not Comparator.EXACT for one in numbers)
 
-    def _result(self, token: Token) -> None:
+    def _result(self, position: int, token: Token) -> None:
         group, word = ish_group_of(token.meaning), result_word_of(token.meaning)
         if group is not None:
             self.clause.groups.append(group)
@@ -372,10 +407,28 @@ class _ClauseReader:
             raise UnreadError
         elif token.is_word(WordKind.ISH_RESULT):
             self.clause.ish_words.append(word)
-        elif word is ResultWord.NEGATIVE and _LOW & set(self.clause.words):
-            raise UnreadError  # "HER2-low: negative" is no HER2-low
         else:
-            self.clause.words.append(word)
+            self._plain_word(position, word)
+
+    def _plain_word(self, position: int, word: ResultWord) -> None:
+        """Read "negative/low" as negative, which takes in both; "HER2-low: negative" is no HER2-low."""
+        words = [*self.clause.words, word]
+        if self.is_either:
+            raise UnreadError
+        if ResultWord.NEGATIVE in words and not _LOW.isdisjoint(words):
+            self.is_either = self._follows_slash(position, WordKind.HER2)
+            if self.is_either:
+                words = [one for one in words if one not in _LOW]
+            elif word is ResultWord.NEGATIVE or self._follows_slash(position, *_NEUTRAL):
+                raise UnreadError
+        self.clause.words = words
+
+    def _follows_slash(self, position: int, *between: WordKind) -> bool:
+        before = (
+            token for token in reversed(self.tokens[:position]) if not token.is_word(*between)
+        )
+        nearest = next(before, None)
+        return nearest is not None and nearest.is_sign("/")
 
     def _negated(self, position: int) -> int:
         """Read what the negation here denies: an "amplified" of its own language, with at most HER2 between.

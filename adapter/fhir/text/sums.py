@@ -7,7 +7,7 @@ quantity, and staining its pattern.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapter.fhir.meanings import ASSAY_OF_ROLE, scores_of_number
 from adapter.fhir.stated import Conflict, Stated, one_word, refined
@@ -57,13 +57,23 @@ PATTERNS: Final = {
 """Staining words that make one pattern of ASCO/CAP 2018 Fig 1; no other mixture is understood."""
 
 
+class _Bare(NamedTuple):
+    """A word of a clause that names no test. `beside`: the test whose bracket it heads, else the last one before it."""
+
+    word: ResultWord
+    beside: Assay | None
+    is_of_expression: bool = False
+
+
 @dataclass
 class Sum:
-    """What all clauses of a text say together."""
+    """What all clauses of a text say together. `spoken_of`: the test that the last clause which named one named."""
 
     asked: TestRole
     text: str
-    words: dict[Assay | None, list[ResultWord]] = field(default_factory=dict)
+    words: dict[Assay, list[ResultWord]] = field(default_factory=dict)
+    bare: list[_Bare] = field(default_factory=list)
+    spoken_of: Assay | None = None
     scores: set[tuple[IhcScore, ...]] = field(default_factory=set)
     off_scale: bool = False
     staining: set[str] = field(default_factory=set)
@@ -87,11 +97,11 @@ class Sum:
 
     def of(self, clauses: list[Clause]) -> Stated:
         """Add up the clauses. Raises UnreadError."""
-        for clause in clauses:
+        for place, clause in enumerate(clauses):
             if clause.recommendation:
                 self._recommended(clause)
             else:
-                self._take(clause)
+                self._take(clause, clauses[place + 1 :])
         self._assign_words()
         self._weigh_extent()
         ihc, ish, overall = self._ihc(), self._ish(), self._word(Assay.OVERALL)
@@ -118,7 +128,7 @@ class Sum:
             raise UnreadError
         self.not_done |= (clause.assays or {self.default}) - self.not_done
 
-    def _take(self, clause: Clause) -> None:
+    def _take(self, clause: Clause, following: list[Clause]) -> None:
         assay = self._assay(clause)
         if clause.not_done:
             if clause.states_result:
@@ -127,7 +137,7 @@ class Sum:
         elif clause.quantity_alone and (clause.scores or not (clause.ish_words or clause.words)):
             raise UnreadError
         self._present(clause, assay)
-        self.words.setdefault(assay, []).extend(clause.words)
+        self._take_words(clause, assay, following)
         self.words.setdefault(Assay.ISH, []).extend(clause.ish_words)
         self.scores.update(clause.scores)
         self.off_scale |= clause.off_scale
@@ -141,6 +151,32 @@ class Sum:
         (self.population_percents if assay is Assay.ISH else self.percents).extend(clause.percents)
         for quantity, number in clause.numbers:
             self._number(quantity, number, assay or self.default)
+
+    def _take_words(self, clause: Clause, assay: Assay | None, following: list[Clause]) -> None:
+        """Take the words that may be of either test, each with the test that it stands beside."""
+        if clause.adjudicated or clause.is_overall:
+            self.spoken_of = None
+        beside = self._headed(following) if not clause.bracket else self.spoken_of
+        if assay is not None:
+            self.words.setdefault(assay, []).extend((*clause.words, *clause.expression))
+        else:
+            self.bare += [_Bare(word, beside) for word in clause.words]
+            self.bare += [_Bare(word, beside, is_of_expression=True) for word in clause.expression]
+        if clause.is_called_positive:
+            self.bare.append(_Bare(ResultWord.POSITIVE, beside))
+        if assay is not None and not clause.not_done:
+            self.spoken_of = assay
+
+    def _headed(self, following: list[Clause]) -> Assay | None:
+        """Find the one test of the bracket that a clause heads, or the last one before; None for both tests."""
+        bracket = following[0].bracket if following else 0
+        inside = [one for one in following if bracket and one.bracket == bracket]
+        if any(one.adjudicated or one.is_overall for one in inside):
+            return None
+        tests = {self._assay(one) for one in inside if not one.recommendation} - {None}
+        if not tests:
+            return self.spoken_of
+        return tests.pop() if len(tests) == 1 else None
 
     def _present(self, clause: Clause, assay: Assay | None) -> None:
         """Read "detected" as a result of ISH; presence of the protein is no IHC result.
@@ -170,7 +206,7 @@ class Sum:
         is_bare = is_bare and not (named or clause.says_ish)  # "negative, 2": a score under IHC
         named |= {Assay.IHC} if clause.says_ihc or is_bare else set()
         named |= {Assay.ISH} if clause.says_ish or clause.quantity_alone else set()
-        if len(named) > 1:
+        if len(named) > 1 or (clause.expression and named == {Assay.ISH}):
             raise UnreadError("two-tests-in-one-clause")
         return named.pop() if named else None
 
@@ -210,21 +246,34 @@ class Sum:
         """Give the words of clauses that name no test to the test that they speak of."""
         says_ihc = self._says_ihc
         says_ish = bool(self.numbers or self.groups or self.words.get(Assay.ISH))
-        if self.is_called_positive:
-            if not (says_ihc or says_ish):
-                raise UnreadError("plus-alone")  # positive, or one plus of "+ ++ +++"
-            self.words.setdefault(None, []).append(ResultWord.POSITIVE)
-        target = self.default
-        if says_ihc and says_ish:
-            target = Assay.OVERALL
-        elif says_ish and target is Assay.IHC:
-            target = Assay.ISH
-        said = self.words.pop(None, [])
-        if target is Assay.ISH and self.default is not Assay.ISH and set(said) <= LOW_WORDS:
-            target = Assay.OVERALL  # "HER2-low (FISH not amplified)" under IHC
-        self.words.setdefault(target, []).extend(said)
+        if self.is_called_positive and not (says_ihc or says_ish):
+            raise UnreadError("plus-alone")  # positive, or one plus of "+ ++ +++"
+        for bare in self.bare:
+            for test in self._tests_of(bare, says_ihc=says_ihc, says_ish=says_ish):
+                self.words.setdefault(test, []).append(bare.word)
         if LOW_WORDS & set(self.words.get(Assay.ISH, [])):
             raise UnreadError("low-by-ish")  # ISH alone cannot say so; it may mean few copies
+
+    def _tests_of(self, bare: _Bare, *, says_ihc: bool, says_ish: bool) -> set[Assay]:
+        """Find what a bare word is said of.
+
+        Beside both tests it is the overall result, and where it stands beside one of them it must be true of
+        that one too: "2+, FISH: ratio 1.7, copies 5.1, negative" adjudicates nothing.
+        """
+        is_overall = self.default is Assay.OVERALL and bare.beside is Assay.ISH
+        if says_ish and (says_ihc or is_overall):
+            tests = {Assay.OVERALL, bare.beside or Assay.OVERALL}
+            if bare.word in LOW_WORDS:
+                return {Assay.OVERALL}
+            if bare.word is ResultWord.EQUIVOCAL and bare.beside is Assay.IHC:
+                return {Assay.IHC}  # the word for 2+, and what ISH then settles
+        else:
+            tests = {Assay.ISH if says_ish and self.default is Assay.IHC else self.default}
+            if bare.word in LOW_WORDS and tests != {self.default}:
+                return {Assay.OVERALL}  # "HER2-low (FISH not amplified)" under IHC
+        if bare.is_of_expression and Assay.ISH in tests:
+            return tests - {Assay.ISH} | {Assay.IHC}
+        return tests
 
     def _word(self, assay: Assay) -> ResultWord | None:
         word, differing = one_word(self.words.get(assay, []))

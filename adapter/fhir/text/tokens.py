@@ -24,6 +24,7 @@ _MAX_DIGITS: Final = 12
 _LINE_BREAK: Final = "\n"
 _TURNS_MEANING: Final = (
     WordKind.RESULT,
+    WordKind.EXPRESSION,
     WordKind.ISH_RESULT,
     WordKind.PRESENCE,
     WordKind.NOT_DONE,

@@ -39,7 +39,7 @@ SAYS_NUMBER = ("ratio", "ratio2", "copies", "copies2", "cep17")
 SAYS_ISH = ("ish", "denied", "rationame", "copiesname", "group", "probe", "gene", *SAYS_NUMBER)
 HAS_NO_RESULT = ("word_not_done", "remark", "advice")
 LAST = ("present", "number", "barerange")
-SAYS_NOTHING = ("remark", "advice", "side", "cells", "ihc", "ish")
+SAYS_NOTHING = ("remark", "advice", "side", "cells", "ihc", "ish", "whole", "about")
 PATTERN_WORDS = {
     "faint-incomplete": {"faint", "incomplet", "weak"},
     "intense-complete": {"intens", "strong", "complet"},
@@ -101,10 +101,11 @@ def read(text: str, asked: Assay) -> TextReading:
 
 @dataclass(frozen=True)
 class Named:
-    """The test that each piece speaks of, and the parts of the text that speak of IHC alone."""
+    """The test that each piece speaks of, the parts that speak of IHC alone, and the test a bare word stands at."""
 
     tests: dict[int, str]
     ihc_parts: frozenset[int]
+    neighbours: dict[int, str]
 
 
 def named_tests(pieces: list[Piece], asked: Assay) -> Named:
@@ -133,7 +134,29 @@ def named_tests(pieces: list[Piece], asked: Assay) -> Named:
             found[id(piece)] = "overall"
         else:
             found[id(piece)] = next(iter(everywhere), asked.value)
-    return Named(found, ihc_parts)
+    said = {part: tests for part, tests in parts.items() if part not in undone}
+    bare = [place for place, piece in enumerate(pieces) if not parts.get(piece.part)]
+    neighbours = {id(pieces[place]): _neighbour(pieces, place, said) for place in bare}
+    return Named(found, ihc_parts, {one: test for one, test in neighbours.items() if test})
+
+
+def _neighbour(pieces: list[Piece], place: int, said: dict[int, set[str]]) -> str:
+    """The test whose bracket a bare word opens, else the last one before it; "" where it is of the whole."""
+    word = pieces[place]
+    if any(piece.kind == "whole" for piece in pieces if piece.part == word.part):
+        return ""
+    after = next((piece for piece in pieces[place:] if piece.part != word.part), word)
+    inside = [piece for piece in pieces if piece.bracket == after.bracket != word.bracket == 0]
+    if any(piece.kind == "whole" for piece in inside):
+        return ""
+    tests = {test for piece in inside for test in said.get(piece.part, ())}
+    if tests:
+        return tests.pop() if len(tests) == 1 else ""
+    for piece in reversed(pieces[:place]):
+        tests = said.get(piece.part, set())
+        if piece.kind == "whole" or len(tests) == 1:
+            return "" if piece.kind == "whole" else next(iter(tests))
+    return ""
 
 
 def _nearest(pieces: list[Piece], place: int) -> str:
@@ -203,9 +226,12 @@ class Statement:
         here = self.named.tests[id(piece)]
         if kind in (*SAYS_SCORE, "minus"):
             self._score(kind, found, here)
-        elif kind.startswith(("word_", "ishword_")):
-            test = "ish" if kind.startswith("ishword") else here
-            _add(self.words[test], kind.partition("_")[2].replace("_", "-"))
+        elif kind.startswith("ishword_"):
+            _add(self.words["ish"], kind.removeprefix("ishword_"))
+        elif kind == "either":
+            self._word(piece, "negative", here)
+        elif kind.startswith("word_"):
+            self._word(piece, kind.removeprefix("word_").replace("_", "-"), here)
         elif kind in ("present", "absent"):
             self._presence(kind, here)
         elif kind == "denied":
@@ -215,14 +241,21 @@ class Statement:
         elif kind.startswith("stain_"):
             _add(self.stains, kind.removeprefix("stain_").replace("_", "-"))
         elif kind == "her2" and found["sign"]:
-            word = "positive" if found["sign"] == "+" else "negative"
-            _add(self.words[here], word)
+            self._word(piece, "positive" if found["sign"] == "+" else "negative", here)
         elif kind == "counted" and Decimal(found.group().split()[0].replace(",", ".")) < 20:
             raise Unread("no count of cells is so small")
         elif kind == "percent":
             _add(self.percents, _measured("percent_of", found))
         elif kind in SAYS_NUMBER:
             _add(self.numbers.setdefault(kind.rstrip("2"), []), _measured(f"{kind}_of", found))
+
+    def _word(self, piece: Piece, word: str, here: str) -> None:
+        """A word; beside both tests it is of the whole, and no less of the one that it stands at."""
+        is_expressed = "expr" in piece.found.group()
+        _add(self.words["ihc" if is_expressed and here == "ish" else here], word)
+        neighbour = self.named.neighbours.get(id(piece))
+        if here == "overall" and neighbour and word not in ("low", "ultralow", "not-done"):
+            _add(self.words["ihc" if is_expressed else neighbour], word)
 
     def _presence(self, kind: str, here: str) -> None:
         if kind == "present" and self.words["ish"]:
@@ -394,6 +427,8 @@ def _said(pieces: list[Piece], statement: Statement) -> set[object]:
 
 def _check_names(pieces: list[Piece], statement: Statement) -> None:
     """A name without its result: something is missing. A score, or low, is no answer of ISH."""
+    _check_expression(pieces, statement)
+    _check_low(pieces)
     low = statement.all_words & {"low", "ultralow"}
     described = statement.percents or statement.stains or statement.stainwords
     is_ihc = statement.scores or set(statement.words["ihc"]) - {"not-done"} or described
@@ -413,13 +448,6 @@ def _check_names(pieces: list[Piece], statement: Statement) -> None:
             and one.part not in low_parts
         ):
             raise Unread("low beside a score without its number")
-    for part in {piece.part for piece in pieces}:
-        words = [piece.kind for piece in pieces if piece.part == part]
-        low_at = [
-            place for place, kind in enumerate(words) if kind in ("word_low", "word_ultralow")
-        ]
-        if low_at and "word_negative" in words[low_at[0] :]:
-            raise Unread("low, denied or negative as low is")
     if len({piece.found.group() for piece in pieces if piece.kind == "side"}) > 1:
         raise Unread("two tumours")
     is_ish = statement.words["ish"] or statement.numbers or kinds & {"group", "remark"}
@@ -429,3 +457,34 @@ def _check_names(pieces: list[Piece], statement: Statement) -> None:
         here = {piece.kind for piece in pieces if piece.part == part}
         if here & {"score", "range", "plusses"} and "ish" in here and "ihc" not in here:
             raise Unread("a score of an in situ hybridization")
+
+
+def _check_expression(pieces: list[Piece], statement: Statement) -> None:
+    """Overexpression is of the protein: no answer of an in situ hybridization."""
+    for piece in pieces:
+        if piece.kind in ("word_positive", "word_negative") and "expr" in piece.found.group():
+            others = {other.kind for other in pieces if other.part == piece.part}
+            if statement.asked is Assay.ISH or (
+                others & {"ish", *SAYS_NUMBER} and "ihc" not in others
+            ):
+                raise Unread("overexpression by an in situ hybridization")
+
+
+def _check_low(pieces: list[Piece]) -> None:
+    """Low that is denied: "low: negative", "negative for low"; a score as well: "negative for 1+". One of two."""
+    for one, other in pairwise(piece for piece in pieces if piece.kind != "her2"):
+        between = one.found.string[one.found.end() : other.found.start()]
+        ends = {one.found.group(), other.found.group().replace(" ", "")}
+        if "/" in between and ends == {"0", "ultralow"}:
+            raise Unread("stained or not")
+    for part in {piece.part for piece in pieces}:
+        kinds = [piece.kind for piece in pieces if piece.part == part]
+        low_at = [
+            place for place, kind in enumerate(kinds) if kind in ("word_low", "word_ultralow")
+        ]
+        if low_at and "word_negative" in kinds[low_at[0] :]:
+            raise Unread("low, denied or negative as low is")
+        for place, kind in enumerate(kinds):
+            graded = {*kinds[place:]} & {"word_low", "word_ultralow", "number", *SAYS_SCORE}
+            if kind == "about" and "word_negative" in kinds[:place] and graded:
+                raise Unread("negative for what")

@@ -99,6 +99,7 @@ DENIED = (
     rf"(?:{known.phrases(known.DENIALS)})(?: (?:{HER2}|staining|{known.phrases(known.FILLER)}))*[ \n-]"
     rf"(?:{known.phrases(known.ISH_WORDS['positive'])}){END}"
 )
+NEG, LOW, OR = r"neg(?:ativ(?:e|o|a)?)?", r"(?:ultra[ -]?)?low", rf" ?/ ?(?:{HER2}[ -]?)?"
 PERCENT = (
     r"(?:(?:in|bei|dans|en|em|nel) )?(?:about |ca\. ?)?"
     + number("percent_of")
@@ -121,7 +122,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     ("ratio2", number("ratio2_of") + rf"(?:{TO_ONE}| ?ratio)"),
     ("counted", rf"{NUMBER} (?:cells|nuclei|zellen|cellules)(?: counted| scored)?(?![a-z])"),
-    ("group", r"(?:ish )?(?:group|gruppe|groupe|grupo) ?(?P<group_of>[1-5])(?![\d.,+]\w?)"),
+    ("group", r"(?:ish )?(?:group|gruppe|groupe|grupo) ?(?P<group_of>[1-5])(?![\d+]|[.,]\d)"),
     ("probe", r"(?P<probe_of>single|dual)[- ](?:probe|color|colour)(?: assay)?(?![a-z])"),
     ("rationame", rf"{RATIO}(?![a-z0-9])"),
     ("copiesname", rf"(?:{COPIES})(?![a-z0-9/])"),
@@ -140,6 +141,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("plusses", r"(?P<plus>\+ ?\+(?: ?\+)?)(?! ?[+\d])"),
     ("barerange", r"(?P<from>[0-2]) ?- ?(?P<upto>[1-3])(?![\d.,%+a-z/])"),
     ("minus", r"\( ?- ?\)"),
+    ("either", rf"(?:{NEG}{OR}{LOW}|{LOW}{OR}{NEG}){END}"),
     ("ihc", rf"(?:{known.phrases(known.IHC_MARKS)})(?![a-z])"),
     listed("word_not_done", known.WORDS["not-done"]),
     *(listed(f"ishword_{word}", phrases) for word, phrases in known.ISH_WORDS.items()),
@@ -169,6 +171,8 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     ("absent", r"(?:not detected|nicht nachgewiesen|none detected)(?![a-z])"),
     ("present", r"(?:is |was )?(?:detected|nachgewiesen)(?![a-z])"),
+    listed("whole", known.WHOLE),
+    listed("about", known.ABOUT),
     ("filler", rf"(?:{known.phrases(known.FILLER)}){END}|at(?! (?:least|most))(?![a-z])"),
     ("number", number("number_of") + r"(?![a-z0-9+%<>]|[.,/]\d)"),
     ("open", r"[(\[]"),

@@ -140,9 +140,11 @@ LABELS = (
 FILLER = """
 status | result | results | resultat | resultado | risultato | ergebnis | befund | resultaat | is | was | by | with | the
 mit | par | por | con | mediante | durch | expression | protein | receptor | oncoprotein | gene | gen | gens | interpretation | statut
-rezeptor | focal | heterogenous | heterogeneous | stain | assay | method | and | und | et | y | e | en | in | of | for | using | invasive carcinoma
-herceptest | hercep test | dako herceptest | dakoherceptest tm | dakoherceptest | hecep test dako | hecep test tm dako | hecep test tm | dako | hecep test | von | der | die | das | des | du | de | la | le | el | los | per | as | from | dem | den | im | core | scored | done | performed | test | testing | biopsy | breast | repeat | consistent with | tested | final | presence of
+rezeptor | focal | heterogenous | heterogeneous | stain | assay | method | and | und | et | y | e | en | in | of | using | invasive carcinoma
+herceptest | hercep test | dako herceptest | dakoherceptest tm | dakoherceptest | hecep test dako | hecep test tm dako | hecep test tm | dako | hecep test | von | der | die | das | des | du | de | la | le | el | los | per | as | from | dem | den | im | core | scored | done | performed | test | testing | biopsy | breast | repeat | consistent with | tested | presence of | op
 """
+WHOLE = "overall | overall result | final overall result | final | final result | adjudicated"
+ABOUT = "for | per"
 
 
 def phrases(listed: str) -> str:

@@ -240,6 +240,134 @@ def test_finding_2_a_code_against_its_text_is_never_decided(code: str, text: str
     assert category(given) == ("needs-review", True)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "invalid",
+            "Error",
+            "CANCELLED",
+            "unsatisfactory",
+            "Entered in error",
+            "ungültig",
+            "annulé",
+        ),
+        *("zweifelhaft", "Score: three", "+"),
+    ],
+)
+@pytest.mark.parametrize("code", ["LA6577-6", "LA6111-4", "LA11841-6", "LA11843-2"])
+def test_a_code_does_not_stand_beside_a_text_that_voids_or_doubts_it(code: str, text: str) -> None:
+    given = observation(IHC, valueCodeableConcept=concept(code, text=text))
+    assert recognised(given).reason.code == "text-beside-code-not-understood"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("see comment", "per report", "Clone 4B5, Ventana", "HER2 IHC left breast core biopsy"),
+        *("Dr. Smith", "dodatni", "siehe Befund", "HER2"),
+    ],
+)
+def test_a_text_that_says_nothing_of_the_result_leaves_the_code_alone(text: str) -> None:
+    given = observation(IHC, valueCodeableConcept=concept("LA11841-6", text=text))
+    assert category(given) == ("low", False)
+
+
+def test_traditional_characters_are_read_as_simplified_ones_are() -> None:
+    given = observation(IHC, valueCodeableConcept=concept("LA6577-6", text="陽性"))
+    assert category(given) == ("needs-review", True)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("431396003", "HER2 gene amplification detected"),
+        ("LA6577-6", "amplified"),
+        ("LA6577-6", "FISH amplified"),
+        ("LA6577-6", "ratio 1.1"),
+        ("LA11841-6", "amplified"),
+        ("LA11842-4", "FISH not amplified"),
+        ("705105000", "1+"),
+        ("705105000", "Positive"),
+    ],
+)
+@pytest.mark.parametrize("place", ["text", "display"])
+def test_finding_2_a_code_and_a_text_of_two_tests_are_never_decided(
+    code: str, text: str, place: str
+) -> None:
+    value = concept(code)
+    named = value if place == "text" else value["coding"][0]
+    named[place] = text
+    assert category(observation(IHC, valueCodeableConcept=value)) == ("needs-review", True)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "expected"),
+    [
+        ("LA6577-6", "not amplified", "negative-unspecified"),
+        ("705105000", "Negative", "negative-unspecified"),
+        ("LA6576-8", "amplified", "positive"),
+        ("LA11842-4", "2+, FISH not amplified", "low"),
+        ("LA11841-6", "HER2-low (FISH not amplified)", "low"),
+        ("LA11841-6", "1+, FISH not done", "low"),
+    ],
+)
+def test_a_text_that_says_the_same_of_the_other_test_or_more_agrees(
+    code: str, text: str, expected: str
+) -> None:
+    given = observation(IHC, valueCodeableConcept=concept(code, text=text))
+    assert category(given) == (expected, False)
+
+
+def test_two_codes_of_one_answer_speak_of_one_test() -> None:
+    given = observation(IHC, valueCodeableConcept=concept("LA11841-6", "12645001"))
+    assert conflicts(evidence(given)) == ["answer-codes-differ"]
+
+
+@pytest.mark.parametrize(
+    "text", ["no overexpression", "HER2 not overexpressed", "overexpressed", "keine Überexpression"]
+)
+def test_overexpression_under_an_ish_code_is_no_ish_result(text: str) -> None:
+    found = evidence(observation(ISH, valueString=text))
+    assert conflicts(found) == ["ihc-score-under-ish-test"]
+    ihc = observation(IHC, valueString="2+")
+    assert category(ihc, observation(ISH, valueString=text)) == ("needs-review", True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "IHC 2+, FISH: ratio 1.7, copies 5.1, negative",
+        "IHC 2+; FISH ratio 2.1; HER2 copies 3.2; positive",
+        "IHC 2+, FISH equivocal, negative",
+        "IHC: 2+ (negative), FISH group 4",
+    ],
+)
+def test_a_word_behind_the_numbers_of_one_text_is_no_adjudication(text: str) -> None:
+    assert category(observation(OVERALL, valueString=text)) == ("needs-review", True)
+
+
+def test_a_word_behind_ish_numbers_adjudicates_no_ihc_of_another_result() -> None:
+    ihc = observation(IHC, valueString="2+")
+    ish = observation(OVERALL, valueString="FISH: ratio 1.7, copies 5.1, negative")
+    assert category(ihc, ish) == ("needs-review", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("IHC 2+, FISH: ratio 1.1, copies 2.1, negative", ("low", False)),
+        ("IHC 2+ (equivocal); FISH: not amplified (ratio 1.1)", ("low", False)),
+        ("IHC 3+ (positive), FISH: amplified", ("positive", False)),
+        ("Overall negative. IHC 2+, FISH group 4", ("low", True)),
+    ],
+)
+def test_a_word_that_fits_the_numbers_beside_it_stands(
+    text: str, expected: tuple[str, bool]
+) -> None:
+    assert category(observation(OVERALL, valueString=text)) == expected
+
+
 def test_finding_8_0_to_1_plus_cannot_be_told_apart() -> None:
     assert category(observation(IHC, valueString="0-1+")) == ("negative-unspecified", False)
 

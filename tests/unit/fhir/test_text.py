@@ -299,6 +299,68 @@ def test_ish_alone_cannot_say_low(text: str) -> None:
     assert reading(text, TestRole.ISH).problem == "low-by-ish"
 
 
+@pytest.mark.parametrize("text", ["negative/low", "Negative / HER2-ultralow", "low/negative"])
+@pytest.mark.parametrize("asked", [TestRole.IHC, TestRole.OVERALL])
+def test_negative_or_low_is_negative_which_takes_in_both(text: str, asked: TestRole) -> None:
+    stated = reading(text, asked).stated
+    word = stated.ihc.word if stated.ihc else stated.overall
+    assert word is ResultWord.NEGATIVE
+
+
+@pytest.mark.parametrize(
+    ("text", "ihc", "ish", "overall"),
+    [
+        ("negative. IHC 2+, FISH group 4", None, None, "negative"),
+        ("negative (IHC 2+, FISH group 4)", None, None, "negative"),
+        ("IHC 2+, FISH group 4, negative", None, "negative", "negative"),
+        ("IHC 2+, FISH group 4; HER2-", None, "negative", "negative"),
+        ("IHC 2+, negative (FISH group 4)", None, "negative", "negative"),
+        ("IHC 2+, FISH group 4, negative (20 cells)", None, "negative", "negative"),
+        ("IHC 2+ (negative), FISH group 4", "negative", None, "negative"),
+        ("IHC 2+ (equivocal), FISH group 4", "equivocal", None, None),
+        ("IHC 2+, FISH group 4, final result: negative", None, None, "negative"),
+        ("IHC 2+, FISH group 4, negative (adjudicated)", None, None, "negative"),
+        ("IHC 2+, FISH not amplified, HER2-low", None, "negative", "low"),
+    ],
+)
+@pytest.mark.parametrize("asked", [TestRole.IHC, TestRole.OVERALL])
+def test_a_word_beside_one_of_two_tests_must_be_true_of_it_too(
+    text: str, ihc: str | None, ish: str | None, overall: str | None, asked: TestRole
+) -> None:
+    stated = reading(text, asked).stated
+    assert stated.ihc is not None
+    assert stated.ish is not None
+    assert (stated.ihc.word, stated.ish.word, stated.overall) == (ihc, ish, overall)
+
+
+def test_a_word_beside_ish_numbers_is_theirs_also_where_no_test_is_asked_for() -> None:
+    stated = reading("FISH: ratio 1.7, copies 5.1, negative", TestRole.OVERALL).stated
+    assert stated.ish is not None
+    assert (stated.ish.word, stated.overall) == (ResultWord.NEGATIVE, ResultWord.NEGATIVE)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("no overexpression", ResultWord.NEGATIVE),
+        ("keine Überexpression", ResultWord.NEGATIVE),
+        ("overexpressed, ratio 2.4", ResultWord.POSITIVE),
+    ],
+)
+@pytest.mark.parametrize("asked", [TestRole.IHC, TestRole.ISH])
+def test_overexpression_is_of_the_protein_whatever_was_asked(
+    text: str, word: ResultWord, asked: TestRole
+) -> None:
+    stated = reading(text, asked).stated
+    assert stated.ihc is not None
+    assert stated.ihc.word is word
+    assert stated.ish is None or stated.ish.word is None
+
+
+def test_overexpression_may_be_the_overall_result() -> None:
+    assert reading("no overexpression", TestRole.OVERALL).stated.overall is ResultWord.NEGATIVE
+
+
 def test_low_beside_an_ish_result_is_the_laboratory_s_overall_result() -> None:
     stated = reading("HER2-low (FISH not amplified)").stated
     assert stated.overall is ResultWord.LOW

@@ -74,6 +74,17 @@ from tests.unit.fhir.recognising import catalogue, reading
         ("Detected", "presence-is-no-result"),
         ("2++", "text-not-understood"),
         ("3+ 7", "several-scores"),
+        ("Negative for HER2-low", "text-not-understood"),
+        ("0, negative for HER2-ultralow", "text-not-understood"),
+        ("0 (negative for ultralow)", "text-not-understood"),
+        ("Negative result for HER2-low", "text-not-understood"),
+        ("negative for 1+", "text-not-understood"),
+        ("negative for 1", "text-not-understood"),
+        ("negativo per HER2-low", "text-not-understood"),
+        ("0/ultralow", "text-not-understood"),
+        ("IHC ultralow/0", "text-not-understood"),
+        ("Negative (0) / ultralow", "text-not-understood"),
+        ("2+, FISH: no overexpression", "two-tests-in-one-clause"),
     ],
 )
 def test_an_ihc_text_that_is_not_understood_whole_says_nothing(text: str, problem: str) -> None:

@@ -128,6 +128,21 @@ overall | positive | IHC 2+; FISH positive
 overall | low   | 2+, FISH not amplified
 overall | undecided | 2+ (FISH pending)
 overall | undecided | HER2 positive (IHC 2+, FISH negative)
+overall | low   | IHC 2+ (equivocal), FISH negative
+overall | low   | IHC 2+, FISH: ratio 1.1, copies 2.1, negative
+overall | undecided | IHC 2+, FISH: ratio 1.7, copies 5.1, negative
+overall | low   | Overall: negative. IHC 2+, FISH: ratio 1.7, copies 5.1
+overall | undecided | IHC 2+, FISH equivocal, negative
+overall | negative-unspecified | Negative/low
+ihc | negative-unspecified | negative / HER2-ultralow
+ihc | undecided | 0/ultralow
+ihc | undecided | Negative for HER2-low
+ihc | undecided | negative for 1+
+ihc | negative-unspecified | negative for HER2
+ihc | low       | Negative for HER2 (1+)
+ihc | negative-unspecified | no overexpression
+ihc | positive  | HER2 overexpressed
+overall | undecided | IHC 2+, FISH: no overexpression
 ihc | positive  | not amplified, 3+
 ihc | positive  | Positive (IHC 3+)
 """
@@ -178,6 +193,8 @@ ish | undecided | no amplification result
 ish | negative-unspecified | No amplification
 ish | negative-unspecified | negative for amplification
 ish | positive  | positive for amplification
+ish | undecided | no overexpression
+ish | undecided | overexpressed
 """
 
 _GERMAN = """
@@ -195,6 +212,7 @@ ihc | positive  | HER2 positiv
 ihc | undecided | äquivok
 ish | negative-unspecified | keine Amplifikation
 overall | low   | HER2 2+, FISH nicht amplifiziert
+ish | undecided | keine Überexpression
 ihc | undecided | 2+, FISH ausstehend
 """
 
