@@ -31,6 +31,7 @@ class AuditAction(StrEnum):
     COMPLETED = "completed"
     PARKED = "parked"
     UNPARKED = "unparked"
+    DROPPED = "dropped"
     BRAKE_ENGAGED = "brake-engaged"
     BRAKE_SHOWN = "brake-shown"
     BRAKE_RELEASED = "brake-released"

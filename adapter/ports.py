@@ -296,15 +296,17 @@ class StateStore(AuditTrail, Protocol):
         """Queue patients ("Patient/<id>") to be looked at; already queued ones stay once. Returns how many are new."""
         ...
 
-    def queued(self, among: Iterable[str] | None = None) -> HandedOut:
-        """Hand out who is queued, those queued longest first, or those `among` some; they stay queued until `done`.
+    def queued(self, among: Iterable[str] | None = None, *, reason: str | None = None) -> HandedOut:
+        """Hand out who is queued, those queued longest first; they stay queued until `done`.
+
+        `among`: only some patients; `reason`: only those first queued for it.
 
         To be asked before anything is read of a patient: whoever is queued later wants a later look.
         """
         ...
 
-    def queue_length(self) -> int:
-        """How many patients are queued."""
+    def queue_length(self, reason: str | None = None) -> int:
+        """How many patients are queued, or were first queued for a reason."""
         ...
 
     def done(self, handed_out: HandedOut) -> None:

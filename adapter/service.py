@@ -141,7 +141,12 @@ class Service:
             traffic=parts.traffic.counts,
         )
         sync = SyncRoute(
-            self.inbox, parts.store, read_json, http.sync_patients, http.sync_wait_seconds
+            self.inbox,
+            parts.store,
+            read_json,
+            http.sync_patients,
+            http.sync_wait_seconds,
+            observes=self._adapter.options.observe,
         )
         derive = DeriveOperation(
             self.derived, http.derive_megabytes * 1024 * 1024, BASE, adapter.__version__

@@ -20,6 +20,7 @@ from adapter.cli import (
     mappings,
     operating,
     passes,
+    queueing,
     sandboxing,
     setting_up,
     subscribing,
@@ -79,6 +80,13 @@ _parked = typer.Typer(
 app.add_typer(_parked, name="parked")
 command(_parked, "list")(operating.parked)
 command(_parked)(operating.retry)
+_queue = typer.Typer(
+    help="Patients who wait to be looked at: list them, take off whom the server never shows.",
+    no_args_is_help=True,
+)
+app.add_typer(_queue, name="queue")
+command(_queue, "list")(queueing.queued)
+command(_queue)(queueing.drop)
 command(app, without=("policy",))(operating.withdraw)
 
 command(app)(erasing.erase)

@@ -65,10 +65,12 @@ class WorkTables(TrailTables):
                 )
         return new
 
-    def queued(self, among: Iterable[str] | None = None) -> HandedOut:
-        """Hand out who is queued, those queued longest first, or those `among` some."""
+    def queued(self, among: Iterable[str] | None = None, *, reason: str | None = None) -> HandedOut:
+        """Hand out who is queued, those queued longest first; of some patients, or of one reason."""
         table = schema.queue
         wanted = select(table.c.patient, table.c.wakes).order_by(table.c.seq)
+        if reason is not None:
+            wanted = wanted.where(table.c.reason == reason)
         with self._reading() as connection:
             if among is None:
                 found = connection.execute(wanted).all()
@@ -80,10 +82,13 @@ class WorkTables(TrailTables):
                 ]
         return {row.patient: row.wakes for row in found}
 
-    def queue_length(self) -> int:
-        """Return how many patients are queued."""
+    def queue_length(self, reason: str | None = None) -> int:
+        """Return how many patients are queued, or were first queued for a reason."""
+        wanted = select(func.count()).select_from(schema.queue)
+        if reason is not None:
+            wanted = wanted.where(schema.queue.c.reason == reason)
         with self._reading() as connection:
-            return connection.execute(select(func.count()).select_from(schema.queue)).scalar_one()
+            return connection.execute(wanted).scalar_one()
 
     def done(self, handed_out: HandedOut) -> None:
         """Take patients off the queue, but not those queued again since they were handed out."""

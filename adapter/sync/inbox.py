@@ -21,6 +21,10 @@ from typing import Final
 from adapter.errors import AdapterError
 from adapter.sync.report import PassReport
 
+ASKED: Final = "asked"
+"""Reason in the durable queue: somebody asked for the patient."""
+OBSERVED: Final = "asked-to-observe"
+"""The same where nothing may be written: to look is all that is asked for."""
 _LOOK_SECONDS: Final = 0.25
 """How often a wait looks whether a stop was asked for: a signal handler can take no lock."""
 

@@ -21,6 +21,7 @@ from adapter.sync.auditing import Auditor
 from adapter.sync.deciding import Decider
 from adapter.sync.details import Details
 from adapter.sync.facts import count_of, instant_in, instant_of
+from adapter.sync.inbox import OBSERVED
 from adapter.sync.link_watch import LinkWatch
 from adapter.sync.options import DiscoverBy, PassOptions, SyncOptions
 from adapter.sync.parts import Interrupts, Parts
@@ -169,6 +170,8 @@ class OnePass:
             outcome = self._write(brake, lanes)
         if self.may_write and not (brake.engaged and self.load.first_contact):
             self._move_on(scope, brake)
+        elif self.options.observe and not self.asked.dry_run:
+            self._take_off(self.store.queued(scope.queued, reason=OBSERVED), scope)
         return self._report(scope, outcome, brake)
 
     def _settle_outbox(self) -> None:
@@ -390,13 +393,13 @@ class OnePass:
         store, landed = self.store, self.writer.written.landed
         store.remember_patients(sorted(self.known - {""}))
         self.edits.note(self._landed)
-        finished = (self.looked_at | scope.queued.keys()) - self.unfinished
         # A write of a client that was killed, or of another adapter, can land seconds later.
         created = {one.patient for one in self._landed if one.action is Action.CREATE}
         store.enqueue(sorted(created), reason="created")
-        store.enqueue(sorted(self.unfinished), reason="unfinished")
-        # Last, so that no crash leaves one of those off the queue; who was queued again since stays on it.
-        store.done({one: mark for one, mark in scope.queued.items() if one in finished})
+        # Who was handed out is queued still, unless somebody took them off by hand meanwhile.
+        store.enqueue(sorted(self.unfinished - scope.queued.keys()), reason="unfinished")
+        # Last, so that no crash leaves one of those off the queue.
+        self._take_off(scope.queued, scope)
         self._unpark(scope)
         if brake.engaged or self.asked.patients is None:
             # A pass over some patients says nothing of what is held back of others.
@@ -414,7 +417,7 @@ class OnePass:
             store.set_setting(SWEPT_WITH, self.basis)
         for name, fact in scope.facts.items():
             store.set_setting(name, fact)
-        for patient in finished:
+        for patient in (self.looked_at | scope.queued.keys()) - self.unfinished:
             self.recent.remember(self._seen_of(scope.discovered.marks.get(patient, {})))
         strays = scope.discovered.without_patient.values()
         self.recent.remember({reference_to(one): mark_of(one) for one in strays})
@@ -441,6 +444,14 @@ class OnePass:
         if behind:
             self.tally.signals["read-behind"] += len(behind)
         return {reference: mark for reference, mark in marks.items() if reference not in behind}
+
+    def _take_off(self, patients: Iterable[str], scope: Scope) -> None:
+        """Take off the queue those of some patients of whom nothing is left to do.
+
+        Only who was handed out before anything was read of them, and was not queued again since.
+        """
+        finished = set(patients) - self.unfinished
+        self.store.done({one: mark for one, mark in scope.queued.items() if one in finished})
 
     def _unpark(self, scope: Scope) -> None:
         """Forget parked cases that stand now, or of which nothing is left to write."""

@@ -114,7 +114,7 @@ class Scoping:
         if asked.patients is not None:
             named = list(map(patient_reference, asked.patients))
             queued = self.store.queued(among=named)
-            return Scope(PassKind.PATIENTS, gatherer.patients(named), queued=queued)
+            return Scope(PassKind.PATIENTS, gatherer.asked_for(named), queued=queued)
         queued = self.store.queued()
         since = asked.since
         found, warnings = GoneBack(), list[str]()

@@ -84,7 +84,11 @@ class Walking:
         if patients:
             self.searches.prepare(patients)
         gatherer = Gatherer(self.searches, self.store, self.clock, self.limits)
-        return Scope(kind, _unless_all_are_denied(gatherer.patients(patients)), queued=queued)
+        if kind is PassKind.WALK:
+            chunks = _unless_all_are_denied(gatherer.patients(patients))
+        else:
+            chunks = gatherer.asked_for(patients)
+        return Scope(kind, chunks, queued=queued)
 
     def _see_that_it_answers(
         self, patients: Sequence[str], everybody: Collection[str] = ()
@@ -146,7 +150,7 @@ def _hash(read: ListedPatients) -> str:
 
 
 def _unless_all_are_denied(chunks: Iterator[Gathered]) -> Iterator[Gathered]:
-    """Give them on; one patient may be denied and the others read, but a pass that is denied everybody has failed."""
+    """Give them on; one patient may be denied and the others read, but a walk that is denied everybody has failed."""
     denied, was_read = "", False
     for gathered in chunks:
         was_read = was_read or not gathered.unread

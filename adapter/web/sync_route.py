@@ -19,7 +19,15 @@ from starlette.responses import Response
 
 from adapter.errors import AdapterError, InputError, ServerError, StoreError, TemporaryServerError
 from adapter.ports import JsonReader, StateStore
-from adapter.sync.inbox import AnotherWrites, Ask, Inbox, InboxClosed, InboxFull
+from adapter.sync.inbox import (
+    ASKED,
+    OBSERVED,
+    AnotherWrites,
+    Ask,
+    Inbox,
+    InboxClosed,
+    InboxFull,
+)
 from adapter.sync.planning.plan import Action
 from adapter.sync.references import patient_reference
 from adapter.sync.report import CaseRow, PassOutcome, PassReport
@@ -29,6 +37,9 @@ from adapter.web.limits import read_body
 from adapter.web.routes import Route
 
 BODY_BYTES: Final = 64 * 1024
+QUEUED: Final = 10_000
+"""Patients whom callers may have queued at once, at least; the store of one that stands by would else grow for ever."""
+QUEUE_FULL_SECONDS: Final = 60
 KEPT: Final = 256
 """Requests whose outcome can be asked for later: each holds the report of its pass."""
 _REFERENCE = re.compile(r"(Patient/)?[A-Za-z0-9\-.]{1,64}")  # FHIR R4, datatypes: id
@@ -38,13 +49,17 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 
 @dataclass
 class SyncRoute:
-    """The route and the requests it remembers. `patients`: most in one request; `wait_seconds`: for an answer."""
+    """The route and the requests it remembers.
+
+    `patients`: most in one request; `wait_seconds`: for an answer; `observes`: nothing may be written.
+    """
 
     inbox: Inbox
     store: StateStore
     read_json: JsonReader
     patients: int
     wait_seconds: float
+    observes: bool = False
     _asked: OrderedDict[str, Ask] = field(default_factory=OrderedDict)
 
     def routes(self) -> tuple[Route, ...]:
@@ -77,7 +92,7 @@ class SyncRoute:
         try:
             with self.inbox.place() as place:
                 # Queued before a pass can begin over them: that pass then finds them queued, and takes them off.
-                await run_in_threadpool(self.store.enqueue, patients, reason="asked")
+                await run_in_threadpool(self._queue, patients)
                 ask = place(patients)
         except InboxFull as full:
             raise Refused(
@@ -94,23 +109,39 @@ class SyncRoute:
             ) from None
         return await self._told(ask, self._patience(request))
 
+    def _queue(self, patients: Sequence[str]) -> None:
+        """Queue patients durably; who only looks marks them so, because nothing of them waits to be written."""
+        reason = OBSERVED if self.observes else ASKED
+        if self.store.queue_length(reason) >= max(QUEUED, self.inbox.limits.asks * self.patients):
+            raise InboxFull(QUEUE_FULL_SECONDS)
+        self.store.enqueue(patients, reason=reason)
+
     async def look(self, request: Request) -> Response:
         """Tell what became of a request, without waiting."""
         key = request.path_params["key"]
         ask = self._asked.get(key) if _KEY.fullmatch(key) else None
         if ask is None:
             raise Refused(404, "not-found", "No such request is remembered; ask again.")
+        if await run_in_threadpool(self._is_done_elsewhere, ask):
+            raise Refused(
+                404, "not-found", "Another process has looked at it, and told nobody; ask again."
+            )
         return await self._told(ask, 0.0)
+
+    def _is_done_elsewhere(self, ask: Ask) -> bool:
+        """Tell whether a request that another process was to do has left the queue; its outcome is not here."""
+        report = ask.report
+        if not report.done() or not isinstance(report.exception(0), AnotherWrites):
+            return False
+        return not self.store.queued(ask.patients)
 
     async def _told(self, ask: Ask, seconds: float) -> Response:
         try:
             report = await _arriving(ask, seconds) if seconds else _now(ask)
         except TimeoutError:
-            return self._accepted(ask, "waiting", "It waits for its turn.")
+            return self._accepted(ask)
         except AnotherWrites:
-            return self._accepted(
-                ask, "queued", "Another process writes, and looks at it in its next pass."
-            )
+            return json_answer(_ELSEWHERE, status=202, headers={"Retry-After": "5"})
         except InboxClosed:
             raise _STOPPING from None
         except AdapterError as error:
@@ -146,13 +177,13 @@ class SyncRoute:
             raise Refused(413, "too-many-patients", f"Name {self.patients} patients at most.")
         return tuple(dict.fromkeys(map(patient_reference, listed)))
 
-    def _accepted(self, ask: Ask, status: str, sentence: str) -> Response:
+    def _accepted(self, ask: Ask) -> Response:
         """Tell where the outcome will stand; only such requests are remembered, the latest of them."""
         self._asked[ask.key] = ask
         while len(self._asked) > KEPT:
             self._asked.popitem(last=False)
         return json_answer(
-            {"status": status, "message": sentence, "request": ask.key},
+            {"status": "waiting", "message": "It waits for its turn.", "request": ask.key},
             status=202,
             headers={"Location": f"/sync/{ask.key}", "Retry-After": "5"},
         )
@@ -252,6 +283,11 @@ def _failed(error: AdapterError) -> Refused:
 
 _STOPPING = Refused(503, "stopping", "The adapter is stopping; come again.", {"Retry-After": "10"})
 
+_ELSEWHERE: Final = {
+    "status": "queued",
+    "message": "Another process writes, and looks at it in its next pass.",
+}
+
 _ANSWER: Final = {
     "description": "What a pass did about these patients. " + NOTICE,
     "content": {
@@ -276,14 +312,18 @@ _ANSWER: Final = {
     },
 }
 _ACCEPTED: Final = {
-    "description": "Queued; Location says where its outcome will stand.",
+    "description": (
+        "Queued durably. waiting: Location says where its outcome will stand. queued: another process writes and does "
+        "it; its outcome is told by asking again."
+    ),
     "content": {
         "application/json": {
             "schema": {
                 "type": "object",
-                "required": ["status", "request"],
+                "required": ["status", "message"],
                 "properties": {
                     "status": {"enum": ["waiting", "queued"]},
+                    "message": {"type": "string"},
                     "request": {"type": "string"},
                 },
             }

@@ -32,7 +32,7 @@ ALL = sorted(commands(typer.main.get_command(app)))
 
 def test_the_commands_are_those_that_are_promised() -> None:
     promised = (
-        "sync run classify derive explain verify table mappings status unmapped parked withdraw audit brake "
+        "sync run classify derive explain verify table mappings status unmapped parked queue withdraw audit brake "
         "erase config doctor sandbox demo torture subscribe go-live-report"
     )
 
@@ -50,6 +50,8 @@ def test_the_commands_are_those_that_are_promised() -> None:
         "mappings package",
         "parked list",
         "parked retry",
+        "queue list",
+        "queue drop",
         "subscribe create",
         "subscribe remove",
         "subscribe show",

@@ -389,3 +389,29 @@ def test_mappings_are_checked_and_listed(run: Run, tmp_path: Path) -> None:
     assert all(line["defect"].startswith("site.json") for line in ended.lines)
     refused = run("classify", text="{}", HER2_SITE_MAPPINGS=str(tmp_path / "overlay"))
     assert refused.code == 2
+
+
+def test_queue_list_shows_who_waits_and_drop_takes_off_whom_it_is_told(
+    run: Run, tmp_path: Path
+) -> None:
+    with state(tmp_path) as store:
+        store.enqueue(["Patient/b", "Patient/a", "Patient/c"], reason="asked")
+    assert [one["patient"] for one in run("queue", "list").lines] == [
+        "Patient/b",
+        "Patient/a",
+        "Patient/c",
+    ]
+    ended = run("queue", "drop", "--patient", "b", "--patient", "Patient/c")
+    assert (ended.code, [one["patient"] for one in ended.lines]) == (0, ["Patient/b", "Patient/c"])
+    with state(tmp_path) as store:
+        assert tuple(store.queued()) == ("Patient/a",)
+        rows = store.recorded("Patient/b")
+    assert [(one.action, one.outcome) for one in rows] == [("dropped", "off-the-queue")]
+
+
+def test_queue_drop_takes_off_nobody_when_one_is_not_queued(run: Run, tmp_path: Path) -> None:
+    with state(tmp_path) as store:
+        store.enqueue(["Patient/a"], reason="asked")
+    assert run("queue", "drop", "--patient", "a", "--patient", "x").code == 2
+    with state(tmp_path) as store:
+        assert tuple(store.queued()) == ("Patient/a",)

@@ -31,6 +31,7 @@ class MemoryStore:
         self.watermarks: dict[str, datetime] = {}
         self.queue: dict[str, int] = {}
         self.marks = itertools.count()
+        self.reasons: dict[str, str] = {}
         self.patients: set[str] = set()
         self.frozen: dict[str, FrozenBundle] = {}
         self.parked_cases: dict[str, ParkedCase] = {}
@@ -53,15 +54,20 @@ class MemoryStore:
         self.crash.step()
         wanted = dict.fromkeys(patients)
         fresh = [patient for patient in wanted if patient not in self.queue]
+        self.reasons.update(dict.fromkeys(fresh, reason))
         self.queue.update({patient: next(self.marks) for patient in wanted})
         return len(fresh)
 
-    def queued(self, among: Iterable[str] | None = None) -> HandedOut:
+    def queued(self, among: Iterable[str] | None = None, *, reason: str | None = None) -> HandedOut:
         named = set(self.queue if among is None else among)
-        return {patient: mark for patient, mark in self.queue.items() if patient in named}
+        return {
+            patient: mark
+            for patient, mark in self.queue.items()
+            if patient in named and reason in (None, self.reasons[patient])
+        }
 
-    def queue_length(self) -> int:
-        return len(self.queue)
+    def queue_length(self, reason: str | None = None) -> int:
+        return len(self.queued(reason=reason))
 
     def done(self, handed_out: HandedOut) -> None:
         self.crash.step()

@@ -16,14 +16,12 @@ from adapter.fhir.identity import is_own
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import objects, string
 from adapter.ports import Clock, JsonObject, RefusedResource, StateStore
-from adapter.sync.options import DiscoverBy, ReadLimits
+from adapter.sync.options import ReadLimits
 from adapter.sync.reading.pool import Gathered, Pool, referenced
 from adapter.sync.reading.search_params import within_budget
-from adapter.sync.reading.searches import FORBIDDEN, Searches
+from adapter.sync.reading.searches import OF_ONE, Searches
 from adapter.sync.references import patient_of
 
-REFUSED_STATUSES: Final = frozenset({400, 404, 410, 422})
-"""Statuses by which a server refuses what was asked for, not who asks."""
 MAX_ROUNDS: Final = 6
 """How far related resources are followed: specimen, its parent, that one's parent, …"""
 _FOLLOWED: Final[dict[str, tuple[tuple[str, str], ...]]] = {
@@ -58,6 +56,19 @@ class Gatherer:
             wanted = others - seen
             seen |= wanted
 
+    def asked_for(self, patients: Iterable[str]) -> Iterator[Gathered]:
+        """Gather patients whom somebody named; that all of them are refused fails only where nobody is answered.
+
+        Raises: ServerError as the port says.
+        """
+        refused = was_read = False
+        for gathered in self.patients(patients):
+            refused = refused or bool(gathered.unread)
+            was_read = was_read or not gathered.unread
+            yield gathered
+        if refused and not was_read:
+            self.searches.see_that_they_answer()
+
     @property
     def _at_most(self) -> int:
         """How many patients one search names."""
@@ -70,7 +81,7 @@ class Gatherer:
         try:
             gathered = self._at_once(patients)
         except PermanentServerError as error:
-            if error.status not in self._refused_statuses:
+            if error.status not in OF_ONE:
                 raise
             if len(patients) == 1:
                 yield Gathered(frozenset(patients), unread=str(error))
@@ -80,12 +91,6 @@ class Gatherer:
             yield from self._together(patients[middle:])
         else:
             yield from gathered
-
-    @property
-    def _refused_statuses(self) -> frozenset[int]:
-        """Statuses that may be about one patient: of a list somebody's record may be protected, and not everybody's."""
-        is_by_list = self.limits.discovery is not DiscoverBy.CHANGES
-        return REFUSED_STATUSES | {FORBIDDEN} if is_by_list else REFUSED_STATUSES
 
     def _at_once(self, patients: list[str]) -> list[Gathered]:
         pool, together = Pool(), ",".join(patients)

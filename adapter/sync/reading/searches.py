@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from adapter.errors import NotAuthorised, ParameterDropped, PermanentServerError
+from adapter.errors import ParameterDropped, PermanentServerError
 from adapter.fhir.identity import is_own, relative_reference
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, string
@@ -33,6 +33,8 @@ MOST_TRIED: Final = 10
 NOBODY: Final = "Patient/zz-no-such-patient"
 """A patient that no server has."""
 FORBIDDEN: Final = 403
+OF_ONE: Final = frozenset({400, FORBIDDEN, 404, 410, 422})
+"""Statuses by which a server refuses one patient and not who asks: a protected record, an id that it does not know."""
 _NOT_OFFERED: Final = frozenset({400, FORBIDDEN, 404, 405, 422, 501})
 """How servers say that they do not search a type in this way; scopes may allow reads and no search."""
 INCLUDES: Final[Params] = [
@@ -151,10 +153,10 @@ class Searches:
             choice = FormChoice(trial, self.wanted, known, self.laboratory, self._warn)
             try:
                 forms = choice.find_samples()
-            except NotAuthorised as error:
-                if error.status != FORBIDDEN:
+            except PermanentServerError as error:
+                if error.status not in OF_ONE:
                     raise
-                continue  # a protected record: another patient may show it
+                continue  # another patient may show it
             unproved = unproved or (choice, forms)
             # A server that leaves the parameter out in silence shows somebody else's result.
             if any(patient_of(one, self.source.base_url) == patient for one in choice.samples):
@@ -180,8 +182,19 @@ class Searches:
                 trial.finds([by_id, (name, together)])
                 for together in (f"{patient},{other}", f"{other},{patient}")
             )
-        except NotAuthorised:
-            return False  # the other's record may be protected
+        except PermanentServerError as error:
+            if error.status not in OF_ONE:
+                raise
+            return False  # the other's record may be protected, or gone
+
+    def see_that_they_answer(self) -> None:
+        """Ask both servers for a result of ours, anybody's, where they refuse every patient who was asked for.
+
+        Raises: ServerError as the port says: it is not those patients that are refused, but who asks.
+        """
+        is_one = self.source.base_url == self.target.base_url
+        for server in (self.source,) if is_one else (self.source, self.target):
+            Trial(server).first(self.own_params)
 
     def _prove_lists(self, samples: Sequence[JsonObject], name: str, patient: str) -> None:
         """Prove that a search may name several patients; else each is asked for alone."""

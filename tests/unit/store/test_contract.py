@@ -136,6 +136,14 @@ def test_a_patient_taken_off_and_queued_anew_is_not_taken_for_the_one_before(
         assert tuple(other.queued()) == ("Patient/1",)
 
 
+def test_a_patient_is_queued_for_the_reason_that_came_first(store: SqlStateStore) -> None:
+    store.enqueue(["Patient/1", "Patient/2"], reason="poll")
+    store.enqueue(["Patient/2", "Patient/3"], reason="asked")
+    assert set(store.queued(reason="asked")) == {"Patient/3"}
+    assert set(store.queued(["Patient/1", "Patient/3"], reason="poll")) == {"Patient/1"}
+    assert (store.queue_length(), store.queue_length("poll"), store.queue_length("x")) == (3, 2, 0)
+
+
 def test_a_row_of_an_earlier_release_is_handed_out_and_taken_off(store: SqlStateStore) -> None:
     with store._writing() as connection:
         connection.execute(

@@ -6,15 +6,18 @@ before it read anything of them. And that a queue comes to rest: nothing is look
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from adapter.ports import ListedPatients
+from adapter.errors import NotAuthorised, PermanentServerError
+from adapter.ports import ListedPatients, SearchPage, SearchParams
 from adapter.sync.cycle import PassKind, SyncOptions
+from adapter.sync.inbox import ASKED, OBSERVED
 from adapter.sync.options import DiscoverBy, ReadLimits
+from adapter.sync.passed_on import PassedOn
 from tests.fakes.crash import CrashPoints, Killed
 from tests.fakes.site import Site
 
@@ -144,3 +147,114 @@ def test_who_was_not_queued_when_a_pass_over_them_began_is_not_taken_off() -> No
 def test_a_pass_that_finishes_whom_it_was_asked_for_leaves_nobody_queued() -> None:
     site = mid_life(DiscoverBy.REQUESTS)
     assert site.run(patients=["anna"]).queue_left == 0
+
+
+class Refusing(PassedOn):
+    """A server that refuses one patient, or with `everything` whatever is searched for."""
+
+    def __init__(self, site: Site, status: int, *, everything: bool = False) -> None:
+        super().__init__(site.server)
+        self.status, self.everything = status, everything
+
+    def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
+        if self.everything or "Patient/locked" in str(params):
+            kind = NotAuthorised if self.status in (401, 403) else PermanentServerError
+            raise kind(f"{self.status}: not that one", status=self.status)
+        return super().search(resource_type, params)
+
+
+def refusing(site: Site, status: int, *, everything: bool = False) -> None:
+    server = Refusing(site, status, everything=everything)
+    parts = replace(site.parts, source=server, target=server)
+    site.cycle = type(site.cycle)(parts, site.options)
+
+
+DISCOVERIES = list(DiscoverBy)
+REFUSALS = [400, 403, 404, 410, 422]
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize("discovery", DISCOVERIES)
+def test_one_patient_who_is_refused_stops_no_pass_and_stays_queued(
+    discovery: DiscoverBy, status: int
+) -> None:
+    site = mid_life(discovery)
+    refusing(site, status)
+    site.store.enqueue(["Patient/locked"], reason=ASKED)
+    report = site.run()
+    assert site.categories() == {"anna": "equivocal"}
+    assert any("Patient/locked" in one and str(status) in one for one in report.warnings)
+    for _ in range(2):
+        report = site.run()
+        assert (report.unfinished, report.queue_left) == ({"Patient/locked"}, 1)
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize("discovery", DISCOVERIES)
+def test_who_asks_for_one_that_is_refused_is_told_so(discovery: DiscoverBy, status: int) -> None:
+    site = mid_life(discovery)
+    refusing(site, status)
+    report = site.run(patients=["locked"])
+    assert report.unfinished == {"Patient/locked"}
+    assert tuple(site.store.queued()) == ("Patient/anna", "Patient/locked")
+
+
+@pytest.mark.parametrize("discovery", DISCOVERIES)
+def test_a_pass_over_some_has_failed_where_the_account_may_search_nothing(
+    discovery: DiscoverBy,
+) -> None:
+    site = mid_life(discovery)
+    site.settle()
+    searches = site.cycle.searches
+    refusing(site, 403, everything=True)
+    site.cycle.searches.proved, site.cycle.searches.forms = True, searches.forms
+    with pytest.raises(NotAuthorised):
+        site.run(patients=["anna"])
+
+
+def test_a_token_that_ended_is_no_protected_record() -> None:
+    site = mid_life(DiscoverBy.REQUESTS)
+    site.settle()
+    refusing(site, 401)
+    with pytest.raises(NotAuthorised):
+        site.run(patients=["locked"])
+
+
+@pytest.mark.parametrize("discovery", DISCOVERIES)
+def test_to_observe_takes_off_nobody_who_waits_for_a_write(discovery: DiscoverBy) -> None:
+    site = mid_life(discovery)
+    site.options = replace(site.options, observe=True)
+    site.restart()
+    site.laboratory.ihc("berta", "3+")
+    site.store.enqueue(["Patient/berta"], reason=OBSERVED)
+    site.store.enqueue(["Patient/anna"], reason=OBSERVED)
+    site.run()
+    assert tuple(site.store.queued()) == ("Patient/anna",)
+    assert site.categories() == {"anna": "low"}
+    site.options = replace(site.options, observe=False)
+    site.restart()
+    site.settle()
+    assert site.categories()["anna"] == "equivocal"
+
+
+def test_who_is_asked_for_to_observe_is_looked_at_once() -> None:
+    site = mid_life(DiscoverBy.REQUESTS)
+    site.settle()
+    site.options = replace(site.options, observe=True)
+    site.restart()
+    site.store.enqueue(["Patient/anna"], reason=OBSERVED)
+    assert [site.run().patients for _ in range(3)] == [1, 0, 0]
+    site.store.enqueue(["Patient/anna"], reason=OBSERVED)
+    assert site.run(patients=["anna"]).queue_left == 0
+    site.store.enqueue(["Patient/anna"], reason=OBSERVED)
+    assert site.run(dry_run=True).queue_left == 1
+
+
+def test_who_is_taken_off_by_hand_while_a_pass_asks_for_them_is_not_queued_again() -> None:
+    site = mid_life(DiscoverBy.REQUESTS)
+    site.store.enqueue(["Patient/locked"], reason=ASKED)
+    refusing(site, 404)
+    site.server.before_transaction = lambda: site.store.done(site.store.queued(["Patient/locked"]))
+    report = site.run()
+    assert report.unfinished == {"Patient/locked"}
+    assert "Patient/locked" not in site.store.queued()

@@ -247,6 +247,47 @@ def test_what_cannot_be_queued_is_not_looked_at(
     assert asked(served, {"patient": "anna"})["changed"] == 1
 
 
+def test_the_durable_queue_of_callers_has_an_end(
+    served: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapter.web.sync_route.QUEUED", 1)
+    store = served.service.loop.parts.store
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "queue_length", lambda reason=None: 100 * 100 if reason else 0)
+        answer = served.post("/sync", "sync", json={"patient": "anna"})
+    assert (answer.status_code, answer.json()["error"]) == (429, "queue-full")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert "Patient/anna" not in store.queued()
+    assert asked(served, {"patient": "anna"})["status"] == "done"
+
+
+def test_what_was_only_observed_is_not_queued_for_ever(tmp_path: Path) -> None:
+    with running(tmp_path, mode="observe", poll__discovery="requests") as served:
+        served.put_result("anna", "1+")
+        assert asked(served, {"patient": "anna"})["status"] == "observed"
+        assert served.service.loop.parts.store.queue_length() == 0
+
+
+def test_a_request_that_another_process_does_is_not_told_as_queued_for_ever(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path, poll__interval_seconds=1) as served:
+        store = served.service.loop.parts.store
+        store.release_lease(served.service.loop.lease.holder)
+        now = served.service.loop.parts.clock.now()
+        assert store.acquire_lease("another", now=now, seconds=1000) is not None
+        answer = served.post(
+            "/sync", "sync", json={"patient": "anna"}, headers={"Prefer": "respond-async"}
+        )
+        if answer.headers.get("Location") is None:  # it was quicker than the caller
+            assert answer.json()["status"] == "queued"
+            return
+        place = answer.headers["Location"]
+        until(lambda: served.get(place, "sync").json()["status"] == "queued")
+        store.done(store.queued())
+        assert served.get(place, "sync").status_code == 404
+
+
 def test_the_answer_says_what_its_description_says(served: Running) -> None:
     served.put_result("anna", "1+")
     answer = asked(served, {"patient": "anna"})

@@ -40,6 +40,7 @@ def test_the_second_answers_stands_by_and_takes_over(state: str, tmp_path: Path)
         writer.put_result("anna", "1+")
         answer = other.post("/sync", "sync", json={"patient": "anna"})
         assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+        assert "Location" not in answer.headers
         assert other.reports == []
         writer.service.inbox.wake()
         until(lambda: categories(sandbox) == {"anna": "low"})
