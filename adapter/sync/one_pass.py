@@ -309,8 +309,6 @@ class OnePass:
         self.tally.add_decision(planned, is_held=is_held)
         if planned.action is Action.WAIT or is_held_back:
             self.unfinished.add(planned.patient)
-        if is_held_back:
-            return False
         if self.may_write and not is_held and self.edits.is_fought(planned):
             self.writer.park(planned, EDITED_BY_OTHERS)
             self.edits.forget(planned.key)
