@@ -66,7 +66,14 @@ def test_notes_that_could_name_something_of_the_patient_are_forgotten(
     run: Run, patient: str, tmp_path: Path
 ) -> None:
     """A note is a setting; one that is added and names ids must be added to `erase` too."""
-    kept_on_purpose = {"audit-head", "derived-count", "last-sweep", "swept-with", "write-manner"}
+    kept_on_purpose = {
+        "audit-head",
+        "derived-count",
+        "last-sweep",
+        "parked-retried",
+        "swept-with",
+        "write-manner",
+    }
     with open_store(f"sqlite:///{tmp_path / 'state.sqlite'}") as store:
         for name in (EDITS, SEEN, SHOWN):
             store.set_setting(name, f"Observation/of-{patient}")
