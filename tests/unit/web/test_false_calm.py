@@ -36,6 +36,9 @@ CALM, BLIND = 2, 2
 """Polls before the fault, and polls within which it must be red."""
 
 
+EMMA = {"reference": "Patient/emma"}
+
+
 class Dead(BaseException):
     """The thread of the loop is gone."""
 
@@ -196,8 +199,13 @@ def queue_grows(watched: Watched) -> None:
     site.server.no_strict_json[f"Observation/{derived['id']}"] = "duplicate-key"
 
 
-def server_refuses_results(watched: Watched) -> None:
+def server_refuses_every_result(watched: Watched) -> None:
     watched.site.server.refuse = lambda _: "no"
+    watched.site.laboratory.ihc("emma", "3+")
+
+
+def server_refuses_one_result(watched: Watched) -> None:
+    watched.site.server.refuse = lambda one: "no" if one.get("subject") == EMMA else None
     watched.site.laboratory.ihc("emma", "3+")
 
 
@@ -213,7 +221,8 @@ FAULTS: dict[Callable[[Watched], None], str] = {
     brake_left_on: "HER2BrakeEngaged",
     lease_elsewhere: "HER2NobodyWrites",
     mappings_refused: "HER2MappingsRefused",
-    server_refuses_results: "HER2ResultsParked",
+    server_refuses_every_result: "HER2PassesFail",
+    server_refuses_one_result: "HER2ResultsParked",
 }
 
 
