@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -22,7 +22,8 @@ from adapter.sync.strategy import WriteManner, WriteStrategy, manner_from
 log = structlog.get_logger(__name__)
 
 FOUND: Final = "write-manner"
-"""Setting: what writing has taught: JSON with `url` (the target), `measured` (what it started from) and `manner`."""
+"""Setting: what writing has taught: JSON with `url` (the target), `measured` (what it started from), `manner`, and
+`whole`: that a transaction has landed. A rung that holds says nothing of transactions."""
 
 NO_CLIENT_IDS: Final = frozenset({400, 404, 405, 412, 422})
 """Statuses by which servers refuse the `PUT` of an id that they have not given."""
@@ -44,7 +45,10 @@ class Ladder:
         self._asked = limits
         self._measured = store.setting(TARGET)
         self._lock = Lock()
-        found = self._found() or self._of_the_doctor()
+        kept = self._kept()
+        written = manner_from(kept.get("manner"))
+        measured = self._of_the_doctor() if written is None else None
+        found = written or measured
         self.is_proved = found is not None or limits.strategy is not None
         known = found or WriteManner()
         self._manner = replace(
@@ -53,7 +57,7 @@ class Ladder:
             atomic=known.atomic if limits.atomic is None else limits.atomic,
         )
         self._first = self._manner
-        self._is_known = found is not None or bool(limits.atomic)
+        self._is_known = kept.get("whole") is True or measured is not None or bool(limits.atomic)
         self._may_have_a_cap = False
         self.if_match_ignored = False
 
@@ -127,7 +131,12 @@ class Ladder:
 
     def _remember(self) -> None:
         manner = self._manner
-        kept = {"url": self._url, "measured": self._measured, "manner": manner.as_text()}
+        kept = {
+            "url": self._url,
+            "measured": self._measured,
+            "manner": manner.as_text(),
+            "whole": self._is_known,
+        }
         self._store.set_setting(FOUND, json.dumps(kept))
         log.info("write_manner_changed", rung=manner.strategy.value, atomic=manner.atomic)
 
@@ -139,15 +148,15 @@ class Ladder:
         target, _ = known
         return WriteManner(target.strategy, target.atomic, target.max_entries)
 
-    def _found(self) -> WriteManner | None:
-        """Read what was learned about this very target, unless it was measured anew since."""
+    def _kept(self) -> dict[str, Any]:
+        """Read what was learned about this very target, unless it was measured anew since; empty where nothing was."""
         try:
             kept = json.loads(self._store.setting(FOUND) or "{}")
         except ValueError:
-            return None
+            return {}
         if not isinstance(kept, dict) or kept.get("url") != self._url:
-            return None
-        return manner_from(kept.get("manner")) if kept.get("measured") == self._measured else None
+            return {}
+        return kept if kept.get("measured") == self._measured else {}
 
 
 def refuses_rung(strategy: WriteStrategy, status: int | None) -> bool:

@@ -38,6 +38,7 @@ def start(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[[], AdapterServ
             tmp_path,
             HER2_POLL__INTERVAL_SECONDS="3600",
             HER2_HTTP__SYNC_TOKEN=TOKENS["sync"],
+            HER2_HTTP__DERIVE_TOKEN=TOKENS["derive"],
         )
         started.append(service)
         service.wait_for("http_started")
@@ -154,7 +155,9 @@ def test_a_kill_in_mid_bundle_leaves_nothing_behind(
     body = {"resourceType": "Bundle", "type": "collection", "entry": entries}
 
     def derive(process: AdapterService) -> requests.Response:
-        return requests.post(f"{process.url}/fhir/$her2-derive", json=body, timeout=300)
+        url, shown = f"{process.url}/fhir/$her2-derive", TOKENS["derive"]
+        headers = {"Authorization": f"Bearer {shown}"}
+        return requests.post(url, json=body, headers=headers, timeout=300)
 
     first = start()
     with ThreadPoolExecutor(1) as clients:
