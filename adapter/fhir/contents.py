@@ -222,7 +222,7 @@ class _Reader:
             self._conflict("component-not-read")
         if not self.is_container:
             self._interpretation(self.observation, role, self.stated)
-        is_elsewhere = value.is_absent and not (self._states_nothing() and not self.problem)
+        is_elsewhere = value.is_absent and not (self._states_nothing(value) and not self.problem)
         if value.problem and not is_elsewhere:
             self.problem = value.problem
         if is_filled(self.observation.get("modifierExtension")):
@@ -236,10 +236,15 @@ class _Reader:
         if not self.is_container:
             self._compare_notes()
 
-    def _states_nothing(self) -> bool:
-        """Whether no result is stated; a share of cells without a score is none but in a container."""
+    def _states_nothing(self, value: Answer) -> bool:
+        """Whether no result is stated.
+
+        A share of cells is none, but in a container, and where it is said that there is no score: then it is held
+        against the other results of the sample.
+        """
         stated = self.stated
-        if stated.ihc is None or stated.ish or stated.overall or self.is_container:
+        is_said = value.problem == "data-absent"
+        if stated.ihc is None or stated.ish or stated.overall or self.is_container or is_said:
             return stated.is_empty
         return not (stated.ihc.scores or stated.ihc.word or stated.ihc.off_scale)
 

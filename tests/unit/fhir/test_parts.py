@@ -126,6 +126,15 @@ def test_a_share_of_cells_is_no_result_where_the_score_is_missing() -> None:
     assert (result.outcome, result.reason.code) == (Outcome.UNREADABLE, "no-value")
 
 
+def test_a_share_beside_a_score_that_is_said_to_be_absent_is_held_against_the_sample() -> None:
+    absent = concept(("http://terminology.hl7.org/CodeSystem/data-absent-reason", "unknown"))
+    share = part("HER2 IHC percent positive", "<10%")
+    found = evidence(observation(IHC, dataAbsentReason=absent, component=[share]))
+    assert found.ihc is not None
+    assert found.ihc.percent is not None
+    assert found.ihc.word is None
+
+
 CONCLUSIONS = [
     "Interpretation",
     "Result",
