@@ -63,11 +63,15 @@ def test_a_negation_before_a_result_never_makes_it_positive_or_finer(form: Form,
 
 @settings(max_examples=300)
 @given(forms, forms, st.sampled_from(("; ", "\n", ", ")), st.sampled_from(Assay))
-def test_the_order_of_two_statements_does_not_matter(
+def test_the_order_of_two_statements_makes_no_other_category(
     one: Form, other: Form, joint: str, asked: Assay
 ) -> None:
-    first = by_product(f"{one.text}{joint}{other.text}", asked)
-    assert by_product(f"{other.text}{joint}{one.text}", asked) == first
+    """A bare word that comes first is a headline; behind a test it may be of that test, and a person decides."""
+    answers = {
+        by_product(f"{first.text}{joint}{then.text}", asked)
+        for first, then in ((one, other), (other, one))
+    }
+    assert len(answers - {UNDECIDED}) <= 1, answers
 
 
 @given(stated)
