@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,6 +71,8 @@ def role_sentence(role: Role) -> str:
 def _operation(row: Route, path: str, method: str) -> dict[str, Any]:
     name = path.strip("/").replace("/", "-").replace("{", "").replace("}", "").replace(".", "-")
     said = {"summary": row.summary, "operationId": f"{method.lower()}-{name}", **row.operation}
+    if parts := re.findall(r"\{(\w+)\}", path):
+        said.setdefault("parameters", [_part(one) for one in parts])
     said["responses"] = {
         **said.get("responses", {"200": {"description": "Done."}}),
         "default": _ERROR,
@@ -77,3 +80,8 @@ def _operation(row: Route, path: str, method: str) -> dict[str, Any]:
     if row.role not in (Role.OPEN, Role.NOTIFY):
         said["security"] = [{str(row.role): []}]
     return said
+
+
+def _part(name: str) -> dict[str, Any]:
+    """Describe a part of a path (OpenAPI 3.1, Parameter Object)."""
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}

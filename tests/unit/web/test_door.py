@@ -5,6 +5,7 @@ Protects S18 and S31: nothing but /healthz is open, what is not offered does not
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
@@ -45,6 +46,18 @@ def rows(served: Running) -> dict[tuple[str, str], Role]:
 
 def test_the_table_holds_every_route_with_its_role(standing: Running) -> None:
     assert rows(standing) == TABLE
+
+
+def test_the_description_names_every_part_of_a_path(standing: Running) -> None:
+    paths = standing.get("/openapi.json", "watch").json()["paths"]
+    assert "/webhook/{rest}" in paths
+    for path, operations in paths.items():
+        parts = re.findall(r"\{(\w+)\}", path)
+        for operation in operations.values():
+            told = [one for one in operation.get("parameters", []) if one["in"] == "path"]
+            assert [(one["name"], one["required"]) for one in told] == [
+                (one, True) for one in parts
+            ]
 
 
 @pytest.mark.parametrize("shown", _SHOWN)
