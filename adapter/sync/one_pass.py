@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 import structlog
@@ -81,6 +81,7 @@ class OnePass:
     unread: set[str] = field(default_factory=set)
     healed: list[str] = field(default_factory=list)
     decided: set[str] = field(default_factory=set)
+    woke: frozenset[str] = frozenset()
     gathered: dict[str, str] = field(default_factory=dict)
     load: Load = field(default_factory=Load)
     held_back: frozenset[str] = frozenset()
@@ -143,6 +144,7 @@ class OnePass:
             self._settle_outbox()
         scope = self._scope()
         self.edits.woken_by = scope.discovered.marks
+        self.woke = frozenset(chain.from_iterable(scope.discovered.marks.values()))
         self.retries = self.may_write and self._may_retry(scope)
         held_none = scope.sweep is not None and not any(
             map(self.decider.is_ours, scope.sweep.own())
@@ -422,10 +424,18 @@ class OnePass:
         self.recent.remember({one.reference: one.version for one in landed.values()})
 
     def _note_what_came(self, gathered: Gathered) -> None:
-        """Note in which state results were decided on; our own are compared with what is wanted, whatever woke us."""
-        if self.asked.patients is None:
-            self.gathered.update((reference_to(one), mark_of(one)) for one in gathered.results)
-            self.gathered.update((reference_to(one), "") for one in gathered.derived)
+        """Note in which state results that woke a patient were decided on; a sweep was woken by nobody, and marks none.
+
+        Our own are compared with what is wanted, whatever woke us.
+        """
+        self.gathered.update(
+            (name, mark_of(one))
+            for one in gathered.results
+            if (name := reference_to(one)) in self.woke
+        )
+        self.gathered.update(
+            (name, "") for one in gathered.derived if (name := reference_to(one)) in self.woke
+        )
 
     def _seen_of(self, marks: Marks) -> Marks:
         """Leave out states of results that woke a patient and were not among what was read of them.
