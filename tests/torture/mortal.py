@@ -7,6 +7,7 @@ layer around each port counts the calls and ends the process with SIGKILL at the
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -48,7 +49,7 @@ class Life:
 
     `settings`: by dotted name. `log`: receives both of its output streams. `death`: None for one that is
     killed from outside or ends by itself. `passes`: after so many it ends; None for a service. `refused`:
-    the server refuses transactions in which this word occurs; "" for none.
+    the server refuses what this pattern is found in; "" for nothing.
     """
 
     settings: Mapping[str, Any]
@@ -107,24 +108,24 @@ class Watched:
 
 
 class Picky:
-    """A server that takes no transaction in which a word occurs."""
+    """A server that takes nothing in which a pattern is found."""
 
-    def __init__(self, server: Any, word: str) -> None:
+    def __init__(self, server: Any, pattern: str) -> None:
         self._server = server
-        self._word = word.encode()
+        self._pattern = re.compile(pattern.encode())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._server, name)
 
     def transact(self, bundle: bytes) -> Any:
         """Refuse for good, or pass on."""
-        if self._word in bundle:
+        if self._pattern.search(bundle):
             raise PermanentServerError("a value is wrong", status=422)
         return self._server.transact(bundle)
 
     def write(self, one: SingleWrite) -> Any:
         """Refuse it alone too, as a server does."""
-        if self._word in one.body:
+        if self._pattern.search(one.body):
             raise PermanentServerError("a value is wrong", status=422)
         return self._server.write(one)
 

@@ -38,7 +38,11 @@ _SETTINGS: Final[dict[str, Any]] = {
 _SWEEP_HOURS: Final = (24.0, 0.0003)
 """A life sweeps once at most, or in nearly every pass."""
 _EVERY_CASE: Final = '"Provenance"'
-"""Occurs in each transaction that holds a case."""
+"""Stands in each transaction that holds a case."""
+_SOME_CASES: Final = r'"Patient/[^"]*[02468]"'
+"""Stands in about every second case."""
+_REFUSED_BY_MISSES: Final = ("", _SOME_CASES, _EVERY_CASE)
+"""What a server refuses of a life after so many that did not come to its point; then from the first again."""
 
 
 class Mode(StrEnum):
@@ -132,19 +136,21 @@ class Run:
             self._killed_at_an_instant()
         elif self._killed_at(
             Death(point, schedule.time_for(point, self.dice)),
-            refused=schedule.misses(point) % 2 == 1 or self.dice.random() < 0.1,
+            refused=self._refused(schedule.misses(point)),
         ):
             schedule.reached(point)
         else:
             schedule.missed(point)
 
-    def _killed_at(self, death: Death, *, refused: bool) -> bool:
-        """Let a process die at a point; False if it never came there.
+    def _refused(self, misses: int) -> str:
+        """Choose what the server refuses: some points are come to only where it takes no case, or not every one."""
+        if self.dice.random() < 0.1:
+            return self.dice.choice((_SOME_CASES, _EVERY_CASE))
+        return _REFUSED_BY_MISSES[misses % len(_REFUSED_BY_MISSES)]
 
-        Some points are come to only where the server takes no case of it.
-        """
-        word = _EVERY_CASE if refused else ""
-        process = self._start(death=death, passes=PASSES_TO_REACH_A_POINT, refused=word)
+    def _killed_at(self, death: Death, *, refused: str) -> bool:
+        """Let a process die at a point; False if it never came there."""
+        process = self._start(death=death, passes=PASSES_TO_REACH_A_POINT, refused=refused)
         process.wait_until_ready()
         self.edits.one()
         code = process.wait()
