@@ -341,6 +341,8 @@ class OnePass:
         first = judge_first_contact(self.load, limits, allowed=self.backfills)
         if first.engaged:
             return first
+        before = self.book.withdrawn_before(self.load, self.started_at)
+        self.load = replace(self.load, lately=before)
         brake = judge(self.load, limits, shown=self.book.shown)
         if self.may_write:
             self.book.judged(brake, self.started_at)

@@ -2,13 +2,16 @@
 
 A release is held to its preview decision by decision, not by counts: whatever the preview did not show stays held
 back. So what changes between the look and the release cannot ride along (A6, H16).
+
+What was withdrawn for absence without being asked is kept for a day, so that many small passes are held to the same
+limit as one. A release ends the account: a person has looked.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from adapter.audit import AuditAction, AuditEvent, Facts
@@ -22,6 +25,10 @@ BRAKE: Final = "brake"
 """Setting: since when a brake is engaged and how much it holds back, as JSON; None while none is."""
 SHOWN: Final = "brake-shown"
 """Setting: the marks of what an operator was shown last, as JSON; None when nothing was."""
+WITHDRAWN_LATELY: Final = "withdrawn-lately"
+"""Setting: mark of each withdrawal for absence → the instant of its pass, as JSON; None when there was none."""
+LATELY: Final = timedelta(hours=24)
+"""So long a withdrawal for absence counts; a sweep, which sees everybody at once, is due as often."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +87,33 @@ class BrakeBook:
         """What may pass because somebody was shown it and releases it now."""
         return shown_marks(self.store) if self.by else frozenset()
 
+    def withdrawn_before(self, load: Load, at: datetime) -> int:
+        """Count what earlier passes withdrew for absence lately, but for what this one wants to withdraw itself."""
+        return len(self._lately(at).keys() - load.gone)
+
     def judged(self, brake: BrakeState, at: datetime) -> None:
-        """Record a release before anything of it is written, or that it was refused."""
+        """Record, before anything of it is written, a release or its refusal, and what is withdrawn for absence.
+
+        A pass that dies and is made again withdraws the same under the same marks: it counts once.
+        """
         if self.by:
             outcome = "goes-further-than-shown" if brake.engaged else "granted"
             self.store.record([self._released(outcome, brake.load, at)])
+        if brake.engaged:
+            return
+        if self.by:
+            self.store.set_setting(WITHDRAWN_LATELY, None)
+        elif brake.load.gone:
+            now = dict.fromkeys(sorted(brake.load.gone), at.isoformat())
+            self.store.set_setting(WITHDRAWN_LATELY, json.dumps(self._lately(at) | now))
+
+    def _lately(self, at: datetime) -> dict[str, str]:
+        """Read what was withdrawn within the time that counts; an instant that lies ahead counts too."""
+        return {
+            mark: said
+            for mark, said in json_of(self.store, WITHDRAWN_LATELY).items()
+            if (instant := instant_in(said)) is not None and at - instant < LATELY
+        }
 
     def ended(self, brake: BrakeState, at: datetime) -> None:
         """Note how a pass that wrote, or was held back, leaves the brake."""

@@ -16,6 +16,7 @@ from adapter.terminology.catalogue import Catalogue, load_catalogue
 from adapter.traffic import Traffic
 
 from .clock import FakeClock
+from .crash import CrashPoints
 from .laboratory import Laboratory
 from .server import FakeFhirServer
 from .store import MemoryStore
@@ -90,6 +91,14 @@ class Site:
         assert report.fetched == sum(report.outcomes.values()), report.outcomes
         assert "unaccounted" not in report.signals
         return report
+
+    def run_with(self, crash: CrashPoints, **asked: Any) -> PassReport:
+        """Run one pass whose steps, at the server and at the store, are counted and can be the last."""
+        self.server.crash = self.store.crash = crash
+        try:
+            return self.run(**asked)
+        finally:
+            self.server.crash = self.store.crash = CrashPoints()
 
     def settle(self) -> PassReport:
         """Run passes until one has nothing left to do; returns that one."""

@@ -2,7 +2,8 @@
 
 A scope that was narrowed looks like results that are gone, and a wrong mapping looks like many
 corrections. Both are decided by a person, with the preview in hand. Creations count at first
-contact only.
+contact only. Withdrawals for absence add up over passes: where patients are woken one by one, a
+narrowed scope would else take a hospital's results away drop by drop.
 """
 
 from __future__ import annotations
@@ -21,21 +22,29 @@ class Load:
 
     `existing`: derived results that stand and are not withdrawn. `first_contact`: the server held
     none of ours. `held`: key of each derived Observation that would be withdrawn for absence or
-    change its category → a mark of what would be done to it.
+    change its category → a mark of what would be done to it. `gone`: the marks of those that would
+    be withdrawn for absence. `lately`: how many others were withdrawn for absence by earlier passes
+    and not released by a person (releasing.py says how far back).
     """
 
-    withdrawals: int = 0
+    gone: frozenset[str] = frozenset()
+    lately: int = 0
     changes: int = 0
     creations: int = 0
     existing: int = 0
     first_contact: bool = False
     held: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def withdrawals(self) -> int:
+        """How many would be withdrawn for absence."""
+        return len(self.gone)
+
     def plus(self, other: Load) -> Load:
         """Add another load up; whether it is first contact stays as it is."""
         return replace(
             self,
-            withdrawals=self.withdrawals + other.withdrawals,
+            gone=self.gone | other.gone,
             changes=self.changes + other.changes,
             creations=self.creations + other.creations,
             existing=self.existing + other.existing,
@@ -59,7 +68,7 @@ def load_of(planned: Iterable[Planned], *, existing: int) -> Load:
     """Add up decisions on patients who have `existing` active derived results."""
     decisions = list(planned)
     return Load(
-        withdrawals=sum(one.is_for_absence for one in decisions),
+        gone=frozenset(_mark(one) for one in decisions if one.is_for_absence),
         changes=sum(one.is_change for one in decisions),
         creations=sum(one.action is Action.CREATE for one in decisions),
         existing=existing,
@@ -89,10 +98,11 @@ def judge(load: Load, limits: BrakeLimits, *, shown: frozenset[str] = frozenset(
     may_withdraw = max(limits.withdraw_floor, limits.withdraw_percent / 100 * load.existing)
     may_change = max(limits.change_floor, limits.change_percent / 100 * load.existing)
     reasons = []
-    if load.withdrawals > may_withdraw:
+    if load.gone and load.withdrawals + load.lately > may_withdraw:
+        beside = f", beside {load.lately} that were so lately" if load.lately else ""
         reasons.append(
             f"{load.withdrawals} of {load.existing} derived results would be withdrawn because sources cannot be "
-            f"read any more; at most {int(may_withdraw)} are without being asked. Check what the "
+            f"read any more{beside}; at most {int(may_withdraw)} are without being asked. Check what the "
             "adapter's account may read."
         )
     if load.changes > may_change:

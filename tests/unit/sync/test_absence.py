@@ -5,13 +5,15 @@ Protects withdrawal: two reads far enough apart, the brake, and what a person ma
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from adapter.sync.cycle import PassOutcome, SyncOptions
 from adapter.sync.options import BrakeLimits
-from adapter.sync.releasing import engaged
+from adapter.sync.releasing import WITHDRAWN_LATELY, engaged
+from tests.fakes.crash import CrashPoints, Killed
 from tests.fakes.site import Site
 
 
@@ -158,3 +160,83 @@ def test_results_that_cannot_be_read_any_more_by_a_new_mapping_engage_the_brake(
     for number in range(21):
         site.laboratory.amend(f"Observation/ihc-p{number:03}-a", "gibberish")
     assert site.run().outcome is PassOutcome.BRAKED
+
+
+def woken_one_by_one(site: Site, patients: int) -> list[PassOutcome]:
+    """Hide sources from searches and reads, then touch their patients one after the other, ten minutes apart."""
+    outcomes = []
+    for number in range(patients):
+        site.server.delete(f"Observation/ihc-p{number:03}-a")
+        site.server.change(f"Patient/p{number:03}", active=True)
+        site.run()
+        site.clock.advance(600)
+        outcomes.append(site.run().outcome)
+    return outcomes
+
+
+def test_withdrawals_drop_by_drop_are_held_to_the_same_limit_as_all_at_once() -> None:
+    site = settled_site(30)
+    outcomes = woken_one_by_one(site, 5)
+    assert outcomes == [PassOutcome.DONE] * 3 + [PassOutcome.BRAKED] * 2
+    assert len(site.categories()) == 27
+    report = site.run()
+    assert report.outcome is PassOutcome.BRAKED
+    assert "2 of 27" in report.brake.reasons[0]
+    assert "beside 3 that were so lately" in report.brake.reasons[0]
+
+
+def test_what_was_withdrawn_a_day_ago_counts_no_more() -> None:
+    site = settled_site(30)
+    assert set(woken_one_by_one(site, 4)[:3]) == {PassOutcome.DONE}
+    site.clock.advance(24 * 3600)
+    assert site.settle().outcome is PassOutcome.DONE
+    assert len(site.categories()) == 26
+
+
+def test_a_release_ends_the_account_of_what_was_withdrawn_lately() -> None:
+    site = settled_site(30)
+    assert woken_one_by_one(site, 4)[-1] is PassOutcome.BRAKED
+    site.cycle.show_brake()
+    assert site.run(released_by="Dr. A. Sample").outcome is PassOutcome.DONE
+    for number in range(4, 7):
+        site.server.delete(f"Observation/ihc-p{number:03}-a")
+    site.run(full_sweep=True)
+    site.clock.advance(600)
+    assert site.run().actions["retract"] == 3
+    assert len(site.categories()) == 23
+
+
+def about_to_withdraw_three() -> Site:
+    site = settled_site(30)
+    delete(site, 3)
+    site.run(full_sweep=True)
+    site.clock.advance(600)
+    return site
+
+
+def test_wherever_a_pass_dies_its_withdrawals_count_once_and_never_not_at_all() -> None:
+    counting = CrashPoints()
+    about_to_withdraw_three().run_with(counting)
+    assert counting.steps > 10
+    for step in range(1, counting.steps + 1):
+        site = about_to_withdraw_three()
+        with suppress(Killed):
+            site.run_with(CrashPoints(at=step))
+        site.restart()
+        assert site.settle().outcome is PassOutcome.DONE, step
+        assert len(site.categories()) == 27, step
+        site.server.delete("Observation/ihc-p003-a")
+        site.run(full_sweep=True)
+        site.clock.advance(600)
+        assert site.run().outcome is PassOutcome.BRAKED, step
+
+
+def test_an_absence_that_is_only_looked_at_is_not_counted_as_withdrawn() -> None:
+    site = settled_site(30)
+    delete(site, 3)
+    site.run(full_sweep=True)
+    site.clock.advance(600)
+    for _ in range(3):
+        site.run(dry_run=True)
+    assert site.store.setting(WITHDRAWN_LATELY) is None
+    assert site.run().actions["retract"] == 3

@@ -41,25 +41,17 @@ def states(site: Site) -> dict[str, tuple[object, ...]]:
     }
 
 
-def run_with(site: Site, crash: CrashPoints) -> None:
-    site.server.crash = site.store.crash = crash
-    try:
-        site.run()
-    finally:
-        site.server.crash = site.store.crash = CrashPoints()
-
-
 def test_a_process_killed_at_any_step_of_a_pass_is_healed_by_the_next_one() -> None:
     clean = site_in_mid_life()
     counting = CrashPoints()
-    run_with(clean, counting)
+    clean.run_with(counting)
     clean.settle()
     expected = states(clean)
     assert counting.steps > 25
     for step in range(1, counting.steps + 1):
         site = site_in_mid_life()
         with pytest.raises(Killed):
-            run_with(site, CrashPoints(at=step))
+            site.run_with(CrashPoints(at=step))
         site.restart()
         site.settle()
         assert states(site) == expected, f"killed at step {step}"
@@ -74,12 +66,12 @@ def test_a_first_pass_killed_at_any_step_is_healed_by_the_next_one() -> None:
         return site
 
     clean, counting = fresh(), CrashPoints()
-    run_with(clean, counting)
+    clean.run_with(counting)
     expected = states(clean)
     for step in range(1, counting.steps + 1):
         site = fresh()
         with pytest.raises(Killed):
-            run_with(site, CrashPoints(at=step))
+            site.run_with(CrashPoints(at=step))
         site.restart()
         site.settle()
         assert states(site) == expected, f"killed at step {step}"
@@ -101,7 +93,7 @@ def test_a_write_of_a_killed_process_that_lands_late_changes_nothing() -> None:
     site.laboratory.ihc("anna", "1+")
     with pytest.raises(Killed):
         # The bundle is frozen and on its way when the process dies.
-        run_with(site, CrashPoints(at=_step_of_the_first_result(site)))
+        site.run_with(CrashPoints(at=_step_of_the_first_result(site)))
     (frozen,) = site.store.outbox()
     site.restart()
     site.settle()
@@ -117,5 +109,5 @@ def _step_of_the_first_result(site: Site) -> int:
     twin.laboratory.ihc("anna", "1+")
     found: list[int] = []
     twin.server.before_transaction = lambda: found.append(counting.steps + 1)
-    run_with(twin, counting)
+    twin.run_with(counting)
     return found[0]

@@ -52,14 +52,6 @@ def fresh_site(habits: Habits) -> Site:
     return site
 
 
-def run_with(site: Site, crash: CrashPoints) -> None:
-    site.server.crash = site.store.crash = crash
-    try:
-        site.run()
-    finally:
-        site.server.crash = site.store.crash = CrashPoints()
-
-
 def states(site: Site) -> Counter[tuple[object, ...]]:
     """What stands, without what depends on when it was written, and which id it was given."""
     return Counter(
@@ -105,14 +97,14 @@ def test_no_half_of_a_pair_is_left_after_a_kill_at_any_step(
 ) -> None:
     habits = SERVERS[server]
     clean, counting = make(habits), CrashPoints()
-    run_with(clean, counting)
+    clean.run_with(counting)
     clean.settle()
     expected = states(clean)
     assert not unpaired(clean)
     for step in range(1, counting.steps + 1):
         site = make(habits)
         with pytest.raises(Killed):
-            run_with(site, CrashPoints(at=step))
+            site.run_with(CrashPoints(at=step))
         if loses:
             site.store = MemoryStore()
             site.clock.advance(hours=1)

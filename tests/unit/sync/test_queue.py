@@ -66,14 +66,6 @@ def overwrite(site: Site, score: str) -> None:
     versions[-1] = {**versions[-1], "valueCodeableConcept": {"text": score}}
 
 
-def run_with(site: Site, crash: CrashPoints, **asked: Any) -> Any:
-    site.server.crash = site.store.crash = crash
-    try:
-        return site.run(**asked)
-    finally:
-        site.server.crash = site.store.crash = CrashPoints()
-
-
 CASES = [
     pytest.param(DiscoverBy.CHANGES, {}, PassKind.INCREMENTAL, id="changes"),
     pytest.param(DiscoverBy.CHANGES, {"full_sweep": True}, PassKind.SWEEP, id="sweep"),
@@ -92,7 +84,7 @@ def test_who_is_queued_at_any_step_of_a_pass_is_looked_at_after_that(
 ) -> None:
     counting = CrashPoints()
     clean = mid_life(discovery)
-    assert run_with(clean, counting, **asked).kind is kind
+    assert clean.run_with(counting, **asked).kind is kind
     clean.settle()
     assert clean.categories() == {"anna": "equivocal"}
     assert counting.steps > 5
@@ -103,7 +95,7 @@ def test_who_is_queued_at_any_step_of_a_pass_is_looked_at_after_that(
             overwrite(site, "3+")
             site.store.enqueue(["Patient/anna"], reason="asked")
 
-        run_with(site, Meanwhile(step, corrected), **asked)
+        site.run_with(Meanwhile(step, corrected), **asked)
         site.restart()
         site.settle()
         assert site.categories() == {"anna": "positive"}, f"queued before step {step}"
@@ -115,11 +107,11 @@ def test_a_pass_killed_at_any_step_leaves_queued_whom_it_did_not_finish(
     discovery: DiscoverBy, asked: dict[str, Any], kind: PassKind
 ) -> None:
     counting = CrashPoints()
-    assert run_with(mid_life(discovery), counting, **asked).kind is kind
+    assert mid_life(discovery).run_with(counting, **asked).kind is kind
     for step in range(1, counting.steps + 1):
         site = mid_life(discovery)
         with pytest.raises(Killed):
-            run_with(site, CrashPoints(at=step), **asked)
+            site.run_with(CrashPoints(at=step), **asked)
         site.restart()
         site.settle()
         assert site.categories() == {"anna": "equivocal"}, f"killed at step {step}"

@@ -165,7 +165,8 @@ def test_a_brake_of_an_earlier_release_stays_engaged(said: str) -> None:
 
 
 def test_marks_tell_apart_what_would_be_done() -> None:
-    load = Load(withdrawals=9, existing=9, held={str(n): f"m{n}" for n in range(9)})
+    marks = frozenset(f"m{number}" for number in range(9))
+    load = Load(gone=marks, existing=9, held={one[1:]: one for one in marks})
     limits = BrakeLimits()
     all_shown = frozenset(load.held.values())
     assert judge(load, limits, shown=all_shown) == BrakeState(False, (), load)

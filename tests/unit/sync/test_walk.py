@@ -433,21 +433,14 @@ def test_a_walk_killed_at_any_step_is_healed_by_the_next_pass() -> None:
         site.clock.advance(hours=WALK_HOURS)
         return site
 
-    def run_with(site: Site, crash: CrashPoints) -> None:
-        site.server.crash = site.store.crash = crash
-        try:
-            site.run()
-        finally:
-            site.server.crash = site.store.crash = CrashPoints()
-
     clean, counting = mid_life(), CrashPoints()
-    run_with(clean, counting)
+    clean.run_with(counting)
     expected = clean.categories()
     assert expected == {"anna": "equivocal", "clara": "negative"}
     for step in range(1, counting.steps + 1):
         site = mid_life()
         with pytest.raises(Killed):
-            run_with(site, CrashPoints(at=step))
+            site.run_with(CrashPoints(at=step))
         site.restart()
         site.settle()
         assert site.categories() == expected, f"killed at step {step}"
