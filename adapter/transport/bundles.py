@@ -237,19 +237,19 @@ def batch_of_reads(references: Iterable[str]) -> JsonObject:
 
 def batch_reads(
     bundle: JsonObject, references: tuple[str, ...]
-) -> Iterator[tuple[str, JsonObject | None]]:
-    """Give what a batch answered beyond doubt; None means 404 or 410.
+) -> Iterator[tuple[str, JsonObject]]:
+    """Give the resources that a batch-response holds, each at its place; every other reference is to be read alone.
 
-    A reference that is missing here is to be read alone.
+    That something is gone (404, 410) is never taken from a batch: an entry names nothing but its place, and a server
+    that answers in another order, or refuses what it does not do with a 404, would call a result gone that is there.
+    Source: FHIR R4 http.html, batch: the entries of the answer have the order of those of the request.
     """
     entries = bundle.get("entry")
-    if not isinstance(entries, list) or len(entries) != len(references):
+    is_answer = bundle.get("resourceType") == "Bundle" and bundle.get("type") == "batch-response"
+    if not is_answer or not isinstance(entries, list) or len(entries) != len(references):
         return
     for reference, entry in zip(references, entries, strict=True):
-        status = entry_status(entry)
-        if status in (404, 410):
-            yield reference, None
-        elif status == 200 and is_the_one(entry.get("resource"), reference):
+        if entry_status(entry) == 200 and is_the_one(entry.get("resource"), reference):
             yield reference, entry["resource"]
 
 

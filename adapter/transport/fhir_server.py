@@ -188,9 +188,9 @@ class RestFhirServer:
         return self._http.send(call, accept) if isinstance(found, RefusedResource) else found
 
     def read_all(self, references: Iterable[str]) -> dict[str, Read]:
-        """Read many, 50 in a batch Bundle; what a batch does not answer clearly is read alone.
+        """Read many, 50 in a batch Bundle; what a batch does not answer with its resource is read alone.
 
-        A server that refuses batches is asked singly from then on.
+        So what is gone costs a request of its own. A server that refuses batches is asked singly from then on.
 
         Returns: for each reference its resource, None for 404 and 410, or that it is no strict JSON.
         Raises: as `read`; PermanentServerError before anything is sent if one is no reference.

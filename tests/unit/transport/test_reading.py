@@ -157,11 +157,24 @@ def test_many_are_read_in_batches_of_fifty(make_server: MakeServer, loopback: Lo
     assert sent[0]["entry"][3] == {"request": {"method": "GET", "url": "Patient/3"}}
 
 
-def test_what_is_gone_is_none_in_a_batch_too(make_server: MakeServer, loopback: Loopback) -> None:
-    entries = [found(patient("a")), refused("404 Not Found"), refused("410")]
-    loopback.will(answer(batch_response(*entries)))
-    read = make_server(loopback.base).read_all(["Patient/a", "Patient/b", "Patient/c"])
-    assert read == {"Patient/a": patient("a"), "Patient/b": None, "Patient/c": None}
+def test_what_a_batch_calls_gone_is_gone_once_a_read_of_its_own_says_so(
+    make_server: MakeServer, loopback: Loopback
+) -> None:
+    entries = [found(patient("a")), refused("404 Not Found"), refused("410"), refused("404")]
+    loopback.will(answer(batch_response(*entries)), answer(status="404 Not Found"))
+    loopback.will(answer(status="410 Gone"), answer(patient("d")))
+    read = make_server(loopback.base).read_all([f"Patient/{name}" for name in "abcd"])
+    expected = {"a": patient("a"), "b": None, "c": None, "d": patient("d")}
+    assert read == {f"Patient/{name}": resource for name, resource in expected.items()}
+    assert [request.method for request in loopback.requests] == ["POST", "GET", "GET", "GET"]
+
+
+def test_a_batch_of_what_is_there_costs_one_request(
+    make_server: MakeServer, loopback: Loopback
+) -> None:
+    loopback.will(answer(batch_response(*(found(patient(name)) for name in "abcd"))))
+    make_server(loopback.base).read_all([f"Patient/{name}" for name in "abcd"])
+    assert len(loopback.requests) == 1
 
 
 UNCLEAR = [
@@ -196,8 +209,23 @@ def test_what_a_batch_does_not_answer_clearly_is_read_alone(
         batch_response(found(patient("b")), found(patient("a"))),
         {"resourceType": "Bundle", "type": "batch-response"},
         {"resourceType": "OperationOutcome", "issue": []},
+        batch_response(refused("404"), found(patient("a"))),
+        batch_response(refused("404"), refused("404")),
+        batch_response(found(patient("x")), refused("404"), kind="searchset"),
+        batch_response(found(patient("x")), refused("410"), kind="transaction-response"),
+        {"resourceType": "Patient", "entry": [refused("404"), refused("410")]},
     ],
-    ids=["too few", "in another order", "no entries", "no Bundle"],
+    ids=[
+        "too few",
+        "in another order",
+        "no entries",
+        "no Bundle",
+        "a 404 before what is there",
+        "all refused with 404",
+        "a searchset",
+        "a transaction's",
+        "a Patient",
+    ],
 )
 def test_a_batch_answer_that_fits_nothing_is_replaced_by_single_reads(
     bundle: dict[str, Any], make_server: MakeServer, loopback: Loopback
@@ -233,6 +261,15 @@ def test_a_batch_of_reads_is_tried_again_like_any_read(
     both = batch_response(found(patient("a")), found(patient("b")))
     loopback.will(answer(status="504 Gateway Timeout"), answer(both))
     assert len(make_server(loopback.base).read_all(["Patient/a", "Patient/b"])) == 2
+
+
+def test_of_a_batch_answer_of_another_type_nothing_is_taken(
+    make_server: MakeServer, loopback: Loopback
+) -> None:
+    bundle = batch_response(found(patient("a")), found(patient("b")), kind="searchset")
+    loopback.will(answer(bundle), answer(patient("a")), answer(status="404 Not Found"))
+    read = make_server(loopback.base).read_all(["Patient/a", "Patient/b"])
+    assert read == {"Patient/a": patient("a"), "Patient/b": None}
 
 
 def test_a_server_that_is_down_is_an_error_and_not_an_absence(
