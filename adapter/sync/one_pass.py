@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from itertools import chain, islice
+from datetime import datetime
+from itertools import islice
 from typing import Final
 
 import structlog
 
 from adapter.fhir.references import reference_to
-from adapter.ports import ParkedCase
 from adapter.sync.auditing import Auditor
 from adapter.sync.deciding import Decider
 from adapter.sync.details import Details
-from adapter.sync.facts import count_of, instant_in, instant_of
+from adapter.sync.facts import count_of, instant_in
 from adapter.sync.inbox import OBSERVED
 from adapter.sync.link_watch import LinkWatch
 from adapter.sync.options import DiscoverBy, PassOptions, SyncOptions
+from adapter.sync.parked_cases import ParkedCases
 from adapter.sync.parts import Interrupts, Parts
 from adapter.sync.planning.brakes import (
     RELEASED,
@@ -36,7 +36,7 @@ from adapter.sync.planning.brakes import (
 from adapter.sync.planning.plan import Action, Planned
 from adapter.sync.planning.reconcile import Reconciled
 from adapter.sync.planning.worklist import worklist_entries
-from adapter.sync.reading.discover import RESULTS, Marks, Recent
+from adapter.sync.reading.discover import RESULTS, Recent
 from adapter.sync.reading.landmarks import remember, remembered
 from adapter.sync.reading.pool import Gathered
 from adapter.sync.reading.searches import Searches
@@ -45,6 +45,7 @@ from adapter.sync.refusals import Refusals
 from adapter.sync.releasing import BrakeBook
 from adapter.sync.report import PassOutcome, PassReport
 from adapter.sync.scope import DERIVED_COUNT, LAST_SWEEP, SINCE, SWEPT_WITH, Scope, Scoping
+from adapter.sync.seen import Seen
 from adapter.sync.tally import Tally
 from adapter.sync.walk import Walking
 from adapter.sync.writing.bundle import BundleMaker
@@ -54,7 +55,7 @@ from adapter.sync.writing.foreign_edits import EDITED_BY_OTHERS, ForeignEdits
 from adapter.sync.writing.ladder import Ladder
 from adapter.sync.writing.lanes import Lanes
 from adapter.sync.writing.outbox import Outbox
-from adapter.sync.writing.write_back import PARKED_RETRIED, TRIED_AGAIN, WAITS, Writer, is_retried
+from adapter.sync.writing.write_back import TRIED_AGAIN, WAITS, Writer
 
 log = structlog.get_logger(__name__)
 
@@ -79,13 +80,10 @@ class OnePass:
     known: set[str] = field(default_factory=set)
     unfinished: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
-    healed: list[str] = field(default_factory=list)
     decided: set[str] = field(default_factory=set)
-    woke: frozenset[str] = frozenset()
-    gathered: dict[str, str] = field(default_factory=dict)
+    seen: Seen = field(default_factory=lambda: Seen({}))
     load: Load = field(default_factory=Load)
     held_back: frozenset[str] = frozenset()
-    retries: bool = False
 
     def __post_init__(self) -> None:
         """Derive what stays the same for the whole pass."""
@@ -101,6 +99,7 @@ class OnePass:
         self.delivery = Delivery(target, Attempts(parts.clock, options.send), urls)
         self.auditor = Auditor(self.context, parts.actor, parts.source.base_url)
         self.book = BrakeBook(parts.store, self.auditor, self.asked.released_by)
+        self.parked = ParkedCases(parts.store, self.auditor, self.started_at)
         self.ladder = Ladder(parts.store, parts.target.base_url, options.send)
         self.writer = Writer(
             delivery=self.delivery,
@@ -111,6 +110,7 @@ class OnePass:
             ladder=self.ladder,
             guard=self.interrupts.guard,
             stopped=self.interrupts.stopped,
+            retried=self.parked.retried,
         )
         self.decider = Decider(
             self.delivery.lookup,
@@ -124,7 +124,6 @@ class OnePass:
         self.details = Details(parts.catalogue, self.context.policy)
         self.refusals = Refusals(parts.store, self.started_at, not self.asked.dry_run)
         self.edits = ForeignEdits(parts.store, self.started_at, options.read.sweep_hours)
-        self.parked: dict[str, ParkedCase] = {case.key: case for case in parts.store.parked()}
         self.backfills = (
             self.asked.backfill
             or self.asked.since is not None
@@ -142,10 +141,11 @@ class OnePass:
             manner = self.ladder.manner
             log.info("write_manner", rung=manner.strategy.value, atomic=manner.atomic)
             self._settle_outbox()
+        self.parked.read()
         scope = self._scope()
         self.edits.woken_by = scope.discovered.marks
-        self.woke = frozenset(chain.from_iterable(scope.discovered.marks.values()))
-        self.retries = self.may_write and self._may_retry(scope)
+        self.seen = Seen(scope.discovered.marks)
+        self.parked.retries = self.may_write and self._may_retry(scope)
         held_none = scope.sweep is not None and not any(
             map(self.decider.is_ours, scope.sweep.own())
         )
@@ -188,7 +188,6 @@ class OnePass:
         )
         self.tally.signals["outbox"] = outbox.settle()
         self.held_back = frozenset(outbox.waiting)
-        self.parked = {case.key: case for case in self.store.parked()}
         if self.held_back:
             self.tally.signals[WAITS] = len(self.held_back)
             self._warn_of_waiting(self.held_back)
@@ -239,7 +238,7 @@ class OnePass:
         if gathered.unread:
             self._leave(gathered)
             return
-        self._note_what_came(gathered)
+        self.seen.note(gathered)
         decided = self.decider.decide(gathered)
         if decided.hidden:
             self.tally.signals["hidden-from-search"] += decided.hidden
@@ -284,12 +283,8 @@ class OnePass:
 
     def _may_retry(self, scope: Scope) -> bool:
         """Tell whether what the server refused is sent once more: by a pass over everybody, though not by each."""
-        if self.asked.full_sweep or not scope.sees_everybody:
-            return scope.sees_everybody
-        last = instant_of(self.store, PARKED_RETRIED, until=self.started_at)
-        return last is None or self.started_at - last >= timedelta(
-            hours=self.options.read.sweep_hours / 2
-        )
+        is_due = self.asked.full_sweep or self.parked.are_due(self.options.read.sweep_hours / 2)
+        return scope.sees_everybody and is_due
 
     def _prune_worklist(self, scope: Scope) -> None:
         """Forget what a sweep did not come across: results that are gone, or name another patient now."""
@@ -305,9 +300,8 @@ class OnePass:
         """Count a decision; whether it is to be written now."""
         self.decided.add(planned.key)
         self.known.add(planned.patient)
-        parked = self.parked.get(planned.key)
         is_held_back = planned.patient in self.held_back
-        is_held = is_held_back or self._is_parked_as_it_is(planned, parked)
+        is_held = is_held_back or self.parked.holds(planned)
         self.tally.add_decision(planned, is_held=is_held)
         if planned.action is Action.WAIT or is_held_back:
             self.unfinished.add(planned.patient)
@@ -315,20 +309,11 @@ class OnePass:
             self.writer.park(planned, EDITED_BY_OTHERS)
             self.edits.forget(planned.key)
             return False
-        if parked is not None and is_held:
-            self.tally.parked[planned.key] = parked.reason
-        elif parked is not None and planned.action is Action.SKIP:
-            self.healed.append(planned.key)
+        if not is_held:
+            self.parked.stands(planned)
+        elif (reason := self.parked.reason(planned)) is not None:
+            self.tally.parked[planned.key] = reason
         return planned.writes and not is_held
-
-    def _is_parked_as_it_is(self, planned: Planned, parked: ParkedCase | None) -> bool:
-        """Tell whether the very same content is parked and not to be sent again by this pass."""
-        if not planned.writes or parked is None or parked.fingerprint != planned.fingerprint:
-            return False
-        if not (self.retries and is_retried(parked, before=self.started_at)):
-            return True
-        self.writer.retried.add(planned.key)
-        return False
 
     def _judge(self, scope: Scope) -> BrakeState:
         limits = self.options.brakes
@@ -402,7 +387,7 @@ class OnePass:
         store.enqueue(sorted(self.unfinished - scope.queued.keys()), reason="unfinished")
         # Last, so that no crash leaves one of those off the queue.
         self._take_off(scope.queued, scope)
-        self._unpark(scope)
+        self.parked.end(landed, self.decided, lambda one: self._was_looked_at(one, scope))
         if brake.engaged or self.asked.patients is None:
             # A pass over some patients says nothing of what is held back of others.
             self.book.ended(brake, self.started_at)
@@ -411,49 +396,19 @@ class OnePass:
         if scope.sweep is not None:
             for name, instant in scope.sweep.watermarks().items():
                 store.set_watermark(name, instant)
-        if self.retries:
-            store.set_setting(PARKED_RETRIED, self.started_at.isoformat())
         if scope.marks_sweep:
             store.set_setting(LAST_SWEEP, self.started_at.isoformat())
         if scope.is_whole:
             store.set_setting(SWEPT_WITH, self.basis)
         for name, fact in scope.facts.items():
             store.set_setting(name, fact)
-        for patient in (self.looked_at | scope.queued.keys()) - self.unfinished:
-            self.recent.remember(self._seen_of(scope.discovered.marks.get(patient, {})))
+        finished = (self.looked_at | scope.queued.keys()) - self.unfinished
+        self.recent.remember(self.seen.dealt_with(finished))
+        if self.seen.behind:
+            self.tally.signals["read-behind"] = self.seen.behind
         strays = scope.discovered.without_patient.values()
         self.recent.remember({reference_to(one): mark_of(one) for one in strays})
         self.recent.remember({one.reference: one.version for one in landed.values()})
-
-    def _note_what_came(self, gathered: Gathered) -> None:
-        """Note in which state results that woke a patient were decided on; a sweep was woken by nobody, and marks none.
-
-        Our own are compared with what is wanted, whatever woke us.
-        """
-        self.gathered.update(
-            (name, mark_of(one))
-            for one in gathered.results
-            if (name := reference_to(one)) in self.woke
-        )
-        self.gathered.update(
-            (name, "") for one in gathered.derived if (name := reference_to(one)) in self.woke
-        )
-
-    def _seen_of(self, marks: Marks) -> Marks:
-        """Leave out states of results that woke a patient and were not among what was read of them.
-
-        A search by patient can lag behind the one that told of a change: such a change is not dealt with, and wakes
-        its patient again for as long as the overlap shows it.
-        """
-        behind = {
-            reference: mark
-            for reference, mark in marks.items()
-            if reference.startswith("Observation/")
-            and self.gathered.get(reference, "not read") not in ("", mark)
-        }
-        if behind:
-            self.tally.signals["read-behind"] += len(behind)
-        return {reference: mark for reference, mark in marks.items() if reference not in behind}
 
     def _take_off(self, patients: Iterable[str], scope: Scope) -> None:
         """Take off the queue those of some patients of whom nothing is left to do.
@@ -462,23 +417,6 @@ class OnePass:
         """
         finished = set(patients) - self.unfinished
         self.store.done({one: mark for one, mark in scope.queued.items() if one in finished})
-
-    def _unpark(self, scope: Scope) -> None:
-        """Forget parked cases that stand now, or of which nothing is left to write."""
-        landed = self.writer.written.landed
-        reasons = dict.fromkeys(self.healed, "stands-already")
-        for key, case in self.parked.items():
-            if key in landed:
-                reasons[key] = "landed"
-            # Its laboratory results are gone: it is decided on no more.
-            elif key not in self.decided and self._was_looked_at(case.patient, scope):
-                reasons[key] = "nothing-left"
-        told = [
-            self.auditor.unparked(self.parked[key], reason, at=self.started_at)
-            for key, reason in reasons.items()
-        ]
-        self.store.record(told)
-        self.store.unpark(reasons)
 
     def _was_looked_at(self, patient: str, scope: Scope) -> bool:
         """Tell whether all that there is of a patient was decided on; a sweep sees everybody."""

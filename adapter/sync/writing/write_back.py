@@ -57,8 +57,6 @@ WAITS: Final = "outbox-waits"
 """Signal: patients of whom a write that could not be finished waits in the outbox; the next pass goes on with it."""
 TOO_BIG: Final = 413
 MAX_REASON: Final = 256
-PARKED_RETRIED: Final = "parked-retried"
-"""Setting: when a pass over everybody last sent what is parked, as an ISO instant."""
 TRIED_AGAIN: Final = "a write cannot be finished, and is tried again by every pass"
 MOST_LEFT: Final = 3
 """After so many bundles in a row of which nobody knows what became of them, the pass stops."""
@@ -414,11 +412,6 @@ class Writer:
             # Recorded first: a crash in between tells of it twice, and never not at all.
             self.store.record([self.auditor.parked(case, code)])
         self.store.park(case)
-
-
-def is_retried(case: ParkedCase, *, before: datetime) -> bool:
-    """Tell whether a case that was parked earlier is sent again by itself: not where each try would make a version."""
-    return case.parked_at < before and case.reason not in (STORED_DIFFERENTLY, EDITED_BY_OTHERS)
 
 
 def _status(delivered: Delivered) -> int | None:

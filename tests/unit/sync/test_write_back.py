@@ -23,7 +23,7 @@ from adapter.fhir.identity import category_of, is_own
 from adapter.ports import JsonObject, ParkedCase
 from adapter.sync.cycle import SyncOptions
 from adapter.sync.options import ReadLimits, SendLimits
-from adapter.sync.writing.write_back import is_retried
+from adapter.sync.parked_cases import is_retried
 from tests.fakes.clock import START
 from tests.fakes.server import Fault
 from tests.fakes.site import Site
