@@ -26,6 +26,12 @@ NARRATIVES: Final = "narrative"
 WAKING_TYPES: Final = ("DiagnosticReport", "Specimen", "Patient")
 """A change of one of these can change which results belong together, or whose they are."""
 
+MOST_BEHIND: Final = timedelta(days=1)
+"""So far behind the start of a crawl its watermark stands where the server showed nothing newer.
+
+A clock that is ahead by less, ours or that of a proxy which dates the answers, hides nothing.
+"""
+
 Marks = Mapping[str, str]
 """Reference → what `mark_of` gives of the resource; of what we wrote ourselves, its versionId."""
 
@@ -83,15 +89,22 @@ class Discovered:
 
 @dataclass
 class Crawl:
-    """When one discovery began by the server's clock, and the newest change it saw."""
+    """When one discovery began, by the answer's Date or else by our clock, and the newest change it saw.
+
+    Neither clock is the one that `_lastUpdated` is set by: only what was shown says how far the server itself has come.
+    `lasted`: how long it took, by our clock.
+    """
 
     began: datetime | None = None
     newest: Landmark | None = None
+    lasted: timedelta = timedelta(0)
+    _first: datetime | None = None
 
     def note(self, page: SearchPage, now: datetime) -> None:
         """Take in a page; `now` stands in for a server that sends no Date."""
-        if self.began is None:
-            self.began = page.server_time or now
+        if self._first is None:
+            self._first, self.began = now, page.server_time or now
+        self.lasted = max(self.lasted, now - self._first)
         self.newest = Landmark.of(page.matches, self.newest)
 
     def noting(self, clock: Clock) -> Callable[[SearchPage], None]:
@@ -99,14 +112,28 @@ class Crawl:
         return lambda page: self.note(page, clock.now())
 
     def watermark(self, before: datetime | None) -> datetime | None:
-        """Give where the watermark may stand: never past the crawl's start.
+        """Give where the watermark may stand: past neither the crawl's start nor the newest change that it saw.
 
-        Where nothing was seen it stays, and without an earlier one it stands at the crawl's start.
+        Where nothing was seen it stays, and without an earlier one it stands `MOST_BEHIND` the crawl's start.
         """
         if self.began is None or (self.newest is None and before is not None):
             return before
-        reached = min(self.began, self.newest.changed) if self.newest else self.began
+        reached = self._shown(self.began)
         return max(reached, before) if before else reached
+
+    def watermark_of_others(self) -> datetime | None:
+        """Give where the watermark of another type may stand, of which the same crawl saw what leads to it.
+
+        Never more than `MOST_BEHIND` the crawl's start: all that changed since then is read once more.
+        """
+        if self.began is None:
+            return None
+        # What was shown last may have changed while it was crawled; what leads to it was read before.
+        return max(self._shown(self.began) - self.lasted, self.began - MOST_BEHIND)
+
+    def _shown(self, began: datetime) -> datetime:
+        """Give the newest change that it saw, but none after its start."""
+        return min(began, self.newest.changed) if self.newest else began - MOST_BEHIND
 
 
 @dataclass(frozen=True)
@@ -215,7 +242,7 @@ class Discovery:
 
     def _window(self, name: str, since: datetime | None) -> tuple[str, str]:
         """Restrict to what changed after `since` or the watermark, less the overlap."""
-        start = since or self.store.watermark(name) or self.clock.now()
+        start = since or self.store.watermark(name) or self.clock.now() - MOST_BEHIND
         return "_lastUpdated", at_or_after(start - timedelta(seconds=self.overlap_seconds))
 
     def _move(self, name: str, crawl: Crawl, found: Discovered, since: datetime | None) -> None:

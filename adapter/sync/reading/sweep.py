@@ -113,9 +113,9 @@ class Sweep:
 
     def watermarks(self) -> dict[str, datetime]:
         """Where every discovery may begin from, once what the sweep asks for is done or queued."""
-        began = self.results_crawl.began
+        others = self.results_crawl.watermark_of_others()
         found = {RESULTS: self.results_crawl.watermark(None), OWN: self.own_crawl.watermark(None)}
-        found.update(dict.fromkeys((*WAKING_TYPES, NARRATIVES), began))
+        found.update(dict.fromkeys((*WAKING_TYPES, NARRATIVES), others))
         return {name: instant for name, instant in found.items() if instant is not None}
 
     def landmarks(self) -> dict[str, Landmark]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -16,6 +16,7 @@ from adapter.fhir.references import reference_to
 from adapter.ports import Capability, JsonObject, SearchPage, SearchParams
 from adapter.sync.cycle import PassKind, SyncOptions
 from adapter.sync.options import ReadLimits
+from adapter.sync.reading.discover import Crawl
 from adapter.sync.reading.search_params import at_or_after, within_budget
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.laboratory import LOINC
@@ -116,6 +117,102 @@ def test_a_changed_specimen_wakes_its_patient() -> None:
     site.server.change("Specimen/s-anna-a", collection={"collectedDateTime": "2026-01-05"})
     site.run()
     assert site.only()["effectiveDateTime"] == "2026-01-05"
+
+
+class WrongClocks(FakeFhirServer):
+    """A server behind a proxy that dates its answers by a clock of its own, or not at all."""
+
+    date: timedelta | None = None
+
+    def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
+        for page in super().search(resource_type, params):
+            dated = None if self.date is None else self.clock.now() + self.date
+            yield replace(page, server_time=dated)
+
+
+class Ahead(FakeClock):
+    """Our clock, ahead of the server's."""
+
+    def __init__(self, server: FakeClock, by: timedelta) -> None:
+        super().__init__()
+        self.server, self.by = server, by
+
+    def now(self) -> datetime:
+        return self.server.now() + self.by
+
+    def advance(self, seconds: float = 0, *, hours: float = 0) -> None:
+        self.server.advance(seconds, hours=hours)
+
+
+def site_with_clocks(ours: float, date: float | None) -> Site:
+    """A site whose clock, and the Date of whose server, are ahead of what the server stamps changes with, in hours."""
+    server = WrongClocks(FakeClock())
+    server.date = None if date is None else timedelta(hours=date)
+    site = Site(server=server)
+    site.clock = Ahead(server.clock, timedelta(hours=ours))
+    site.restart()
+    return site
+
+
+CLOCKS = pytest.mark.parametrize(
+    ("ours", "date"), [(0, None), (2, None), (0, 2), (2, 2), (23, None), (-2, None), (0, -2)]
+)
+
+
+@CLOCKS
+def test_a_specimen_that_changes_after_a_sweep_wakes_its_patient_whatever_the_clocks_say(
+    ours: float, date: float | None
+) -> None:
+    site = site_with_clocks(ours, date)
+    site.laboratory.ihc("anna", "1+")
+    site.settle()
+    for _ in range(30):
+        site.run()
+    site.server.change("Specimen/s-anna-a", collection={"collectedDateTime": "2026-01-05"})
+    assert site.run().kind is PassKind.INCREMENTAL
+    assert site.only()["effectiveDateTime"] == "2026-01-05"
+
+
+@CLOCKS
+def test_the_first_result_of_an_empty_server_is_found_whatever_the_clocks_say(
+    ours: float, date: float | None
+) -> None:
+    site = site_with_clocks(ours, date)
+    site.settle()
+    site.laboratory.ihc("anna", "1+")
+    report = site.run()
+    assert (report.kind, site.categories()) == (PassKind.INCREMENTAL, {"anna": "low"})
+
+
+def test_where_nothing_changes_the_watermarks_stay_and_nobody_is_woken() -> None:
+    site = settled_site()
+    site.clock.advance(hours=20)
+    before = dict(site.store.watermarks)
+    calls = len(site.server.calls)
+    site.run()
+    per_pass = len(site.server.calls) - calls
+    reports = [site.run() for _ in range(30)]
+    assert [one.patients for one in reports] == [0] * 30
+    assert len(site.server.calls) - calls == 31 * per_pass
+    assert site.store.watermarks == before
+
+
+def test_a_sweep_of_a_quiet_server_lets_nothing_be_read_again_that_is_older_than_a_day() -> None:
+    site = settled_site()
+    site.clock.advance(hours=24 * 21)
+    site.run(full_sweep=True)
+    assert site.store.watermarks["Specimen"] == site.clock.now() - timedelta(days=1)
+    assert site.store.watermarks["Observation"] < site.clock.now() - timedelta(days=20)
+
+
+def test_what_changed_while_a_sweep_went_on_is_looked_at_again_though_its_clock_is_ahead() -> None:
+    crawl, start = Crawl(), START + timedelta(hours=2)
+    first = {"resourceType": "Observation", "id": "a", "meta": {"lastUpdated": START.isoformat()}}
+    at = START + timedelta(minutes=15)
+    last = {"resourceType": "Observation", "id": "b", "meta": {"lastUpdated": at.isoformat()}}
+    crawl.note(SearchPage((first,)), start)
+    crawl.note(SearchPage((last,)), start + timedelta(minutes=20))
+    assert crawl.watermark_of_others() == at - timedelta(minutes=20)
 
 
 def test_a_changed_patient_wakes_only_where_her2_results_are_known() -> None:
