@@ -56,15 +56,17 @@ class Capability:
 
 @dataclass(frozen=True)
 class RefusedResource:
-    """A resource that is no strict JSON and was refused alone: what of it is beyond doubt, and why.
+    """A resource that stands and cannot be had: what of it is beyond doubt, and why.
 
     `known`: its resourceType, its id and the reference of its subject, as a resource that says no more. `code`: a
-    stable reason code (docs/limits.md). `mentions`: the references that stand anywhere in it, as written.
+    stable reason code (docs/limits.md). `mentions`: the references that stand anywhere in it, as written. `status`: by
+    which the server does not show it; None where it is no strict JSON.
     """
 
     known: JsonObject
     code: str
     mentions: frozenset[str] = frozenset()
+    status: int | None = None
 
 
 REFUSED_ALONE: Final = frozenset(

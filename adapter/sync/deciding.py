@@ -6,17 +6,19 @@ creation cannot be held to a version. Reads the target, writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from adapter.fhir.identity import case_identifier
 from adapter.fhir.record.derive import DeriveContext
+from adapter.fhir.references import reference_to
 from adapter.her2.model import Link
 from adapter.ports import JsonObject, RefusedResource
 from adapter.sync.planning.ownership import is_ours
 from adapter.sync.planning.plan import WITHDRAWN, Action, Planned, plan
 from adapter.sync.planning.reconcile import Reconciled, reconcile
 from adapter.sync.reading.pool import Gathered
+from adapter.sync.reading.reads import Reads
 from adapter.sync.references import made_relative
 from adapter.sync.writing.ladder import Ladder
 from adapter.sync.writing.lookup import Lookup
@@ -29,7 +31,7 @@ class Decided:
     """The decisions for some patients; `existing`: active derived results of ours that stand for them.
 
     `hidden`: how many of ours stood without a search showing them. `held_back`: patients of whom one of ours stands
-    that is no strict JSON; nothing is planned for them.
+    that is no strict JSON or not shown; nothing is planned for them.
     """
 
     reconciled: Reconciled
@@ -74,7 +76,8 @@ class Decider:
             links=self.links,
         )
         planned = plan(reconciled.desired, reconciled.standing, self.context)
-        hidden, refused = self._hidden([one.key for one in planned if one.action is Action.CREATE])
+        created = [one.key for one in planned if one.action is Action.CREATE]
+        hidden, refused = self._hidden(created, map(reference_to, ours))
         if hidden:
             standing = replace(reconciled.standing, derived=(*ours, *hidden))
             planned = plan(reconciled.desired, standing, self.context)
@@ -103,15 +106,17 @@ class Decider:
         return unproved_of(looked_at, self.lookup, self.context)
 
     def _hidden(
-        self, keys: Sequence[str]
+        self, keys: Sequence[str], shown: Iterable[str]
     ) -> tuple[tuple[JsonObject, ...], Mapping[str, RefusedResource]]:
-        """Read what a search did not show of what is to be created; and, by key, what stands and is no strict JSON."""
+        """Read what a search did not show of what is to be created; and, by key, what stands and cannot be had."""
         if not keys or (self.trusts_search and self._is_probed):
             return (), {}
         self._is_probed = True
         refused: dict[str, RefusedResource] = {}
         if self.ladder.manner.strategy.chooses_ids:
-            read = self.lookup.whatever_stands(keys)
+            names = {key: f"Observation/{key}" for key in keys}
+            said = Reads(self.lookup.target).read_all(list(names.values()), shown)
+            read = {key: said[name] for key, name in names.items()}
             refused = {key: one for key, one in read.items() if isinstance(one, RefusedResource)}
             found = tuple(one for one in read.values() if isinstance(one, dict))
         else:

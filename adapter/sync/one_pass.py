@@ -430,7 +430,7 @@ class OnePass:
 
     def _report(self, scope: Scope, outcome: PassOutcome, brake: BrakeState) -> PassReport:
         tally = self.tally
-        tally.signals["refused"] = len(self.refusals.told)
+        tally.signals.update(self.refusals.counts)
         tally.signals["foreign-edit"] = sum(map(self.edits.is_one, self._landed))
         report = PassReport(
             kind=scope.kind,

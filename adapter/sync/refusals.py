@@ -1,7 +1,7 @@
-"""What a pass does about resources that are no strict JSON: they are counted, listed and told, each once.
+"""What a pass does about resources that are no strict JSON or not shown: they are counted, listed and told, each once.
 
 Nobody is decided without them (sync/reading): they stay on the worklist, with their reason code, until
-they are corrected where they are stored.
+they are corrected or opened where they are stored.
 """
 
 from __future__ import annotations
@@ -26,6 +26,12 @@ class Refusals:
     at: datetime
     may_list: bool
     told: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many are no strict JSON, and how many the server does not show."""
+        return {"refused": len(self.told - self.hidden), "not-shown": len(self.hidden)}
 
     def of_nobody(self, refused: Iterable[RefusedResource]) -> list[str]:
         """Note those that name no patient of this server; gives what to warn of."""
@@ -41,6 +47,8 @@ class Refusals:
 
         Raises: StoreError as the port says.
         """
+        refused = list(refused)
+        self.hidden.update(reference_to(one.known) for one in refused if one.status is not None)
         entries = [
             WorklistEntry(WorklistKind.NOT_READ, patient, reference_to(one.known), reason=one.code)
             for one in refused

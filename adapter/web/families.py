@@ -41,6 +41,7 @@ SIGNALS: Final = (
     "foreign-edit",
     "hidden-from-search",
     "if-match-ignored",
+    "not-shown",
     "orphan-provenance",
     "outbox",
     "outbox-waits",

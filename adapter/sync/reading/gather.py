@@ -79,7 +79,7 @@ class Gatherer:
     def _together(self, patients: list[str]) -> Iterator[Gathered]:
         """Gather some patients at once; where the server refuses that, find the one it refuses."""
         try:
-            gathered = self._at_once(patients)
+            pool, others = self._searched(patients)
         except PermanentServerError as error:
             if error.status not in OF_ONE:
                 raise
@@ -90,9 +90,14 @@ class Gatherer:
             yield from self._together(patients[:middle])
             yield from self._together(patients[middle:])
         else:
-            yield from gathered
+            asked = frozenset(patients) - pool.undecided
+            first, *rest = self.completed(asked, self._only(asked, pool), pool)
+            yield replace(first, others=others)
+            yield from rest
+            yield from pool.unread(frozenset(patients) - asked)
 
-    def _at_once(self, patients: list[str]) -> list[Gathered]:
+    def _searched(self, patients: list[str]) -> tuple[Pool, frozenset[str]]:
+        """Search for all of some patients; gives who else has a derived result from one of theirs, too."""
         pool, together = Pool(), ",".join(patients)
         of_patients = (self.searches.patient_param or "patient", together)
         for page in self.searches.results([of_patients]):
@@ -101,12 +106,8 @@ class Gatherer:
             pool.add_narratives(page, self._base_url)
         for page in self.searches.own([self._own_patients(together)]):
             pool.add_own(page, self._base_url)
-        undecided = pool.undecided & set(patients)
-        asked = frozenset(patients) - undecided
-        part = self._only(asked, pool)
-        others = self._other_owners(part) - set(patients)
-        first, *rest = self.completed(asked, part, pool)
-        return [replace(first, others=others), *rest, *pool.unread(undecided)]
+        decided = frozenset(patients) - pool.undecided
+        return pool, self._other_owners(self._only(decided, pool)) - set(patients)
 
     def _other_owners(self, part: Pool) -> frozenset[str]:
         """Name patients who have a derived result from one of these results.
@@ -176,7 +177,7 @@ class Gatherer:
     def completed(self, patients: frozenset[str], part: Pool, whole: Pool) -> Iterator[Gathered]:
         """Complete a part of a pool: missing sources first, then what is around the results.
 
-        Where that comes upon what is refused, the patients are taken apart until it is known who
+        Where that comes upon what cannot be had, the patients are taken apart until it is known who
         cannot be decided without it. The first of what is given has what the part found of ours.
 
         Raises: ServerError as the port says.
@@ -212,7 +213,7 @@ class Gatherer:
     def _needed_of_refused(
         self, part: Pool, related: dict[str, JsonObject], whole: Pool
     ) -> tuple[RefusedResource, ...]:
-        """Give what is refused and these results lead to, or leads to them."""
+        """Give what cannot be had and these results lead to, or leads to them."""
         around = (*part.results.values(), *related.values())
         needed = self._sources(part).union(*map(self._followed, around))
         met = needed & whole.refused.keys()
@@ -237,7 +238,8 @@ class Gatherer:
         gone: set[str] = set()
         unconfirmed: set[str] = set()
         now = self.clock.now()
-        found = self.searches.source.read_all(missing) if missing else {}
+        at_hand = [*whole.results, *part.results]
+        found = self.searches.reads.read_all(missing, at_hand) if missing else {}
         for reference, resource in found.items():
             if resource is None:
                 sure = self._is_confirmed(self.store.note_absent(reference, now), now)
@@ -281,7 +283,7 @@ class Gatherer:
         unheld = [reference for reference in wanted if reference not in whole.related]
         if not unheld:
             return held
-        found = self.searches.source.read_all(unheld)
+        found = self.searches.reads.read_all(unheld, whole.related)
         refused = {ref: one for ref, one in found.items() if isinstance(one, RefusedResource)}
         whole.refused.update(refused)
         read = [one for one in found.values() if isinstance(one, dict)]

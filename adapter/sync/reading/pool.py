@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from adapter.fhir.identity import case_identifier, is_own, relative_reference
 from adapter.fhir.references import reference_to
@@ -11,6 +12,11 @@ from adapter.fhir.shapes import references, string
 from adapter.ports import JsonObject, RefusedResource, SearchPage
 from adapter.sync.reading.search_params import last_updated
 from adapter.sync.references import patient_of, version_of
+
+NOT_SHOWN: Final = "the server does not show"
+WHAT_TO_DO: Final = (
+    "nothing is decided without it: let the account read it, or have it mended at the server"
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Gathered:
     `unconfirmed`: those that could not be read so far. `own_found`: how many of our own a search
     for results brought. `others`: patients whose derived result names one of these results, because
     it was theirs before. `narratives`: reports whose text names HER2. `unread`: why nothing of these
-    patients could be read, else "". `refused`: what of them, or of nobody here, is no strict JSON.
+    patients could be read, else "". `refused`: what of them, or of nobody here, is no strict JSON or not shown.
     """
 
     patients: frozenset[str]
@@ -46,11 +52,15 @@ class Gathered:
 
     @classmethod
     def held_back(cls, patient: str, refused: Iterable[RefusedResource]) -> Gathered:
-        """Say of a patient that something of theirs is no strict JSON."""
+        """Say of a patient that something which their results need cannot be had."""
         known = tuple(sorted(refused, key=lambda one: reference_to(one.known)))
-        said = ", ".join(f"{reference_to(one.known)} ({one.code})" for one in known)
-        why = f"no strict JSON: {said}; nothing is decided without it"
-        return cls(frozenset({patient}), unread=why, refused=known)
+        spoilt = ", ".join(_said(one) for one in known if one.status is None)
+        hidden = ", ".join(_said(one) for one in known if one.status is not None)
+        why = (
+            *([f"no strict JSON: {spoilt}; nothing is decided without it"] if spoilt else ()),
+            *([f"{NOT_SHOWN} {hidden}; {WHAT_TO_DO}"] if hidden else ()),
+        )
+        return cls(frozenset({patient}), unread="; ".join(why), refused=known)
 
 
 @dataclass
@@ -66,7 +76,7 @@ class Pool:
     spoiled: set[str] = field(default_factory=set)
     """Patients of whom a result was shown that cannot be used: nothing may be decided without it."""
     refused: dict[str, RefusedResource] = field(default_factory=dict)
-    """What is no strict JSON, by its reference."""
+    """What is no strict JSON or not shown, by its reference."""
     waiting: dict[str | None, set[str]] = field(default_factory=dict)
     """Patient → what is refused of theirs; under None what names no patient of this server."""
     mentioned_by: dict[str, set[str]] = field(default_factory=dict)
@@ -142,6 +152,10 @@ class Pool:
         element = "result" if kind == "DiagnosticReport" else "hasMember"
         for listed in referenced(resource, element, base_url):
             self.listed_by.setdefault(listed, set()).add(reference_to(resource))
+
+
+def _said(refused: RefusedResource) -> str:
+    return f"{reference_to(refused.known)} ({refused.code})"
 
 
 def referenced(resource: JsonObject, element: str, base_url: str) -> Iterator[str]:

@@ -19,6 +19,7 @@ from adapter.ports import Clock, FhirServer, JsonObject, PatientList, SearchPage
 from adapter.sync.options import DiscoverBy, LaboratorySweep, ReadLimits
 from adapter.sync.parts import Parts
 from adapter.sync.reading.forms import LABORATORY, FormChoice, Forms
+from adapter.sync.reading.reads import Reads
 from adapter.sync.reading.search_params import Params, at_or_after, last_updated, within_budget
 from adapter.sync.reading.slices import WholeSearch
 from adapter.sync.reading.trial import Trial
@@ -85,6 +86,10 @@ class Searches:
     warnings: list[str] = field(default_factory=list)
     heard: dict[str, None] = field(default_factory=dict)
     proved: bool = False
+
+    def __post_init__(self) -> None:
+        """Read by id from the same source."""
+        self.reads = Reads(self.source)
 
     @classmethod
     def of(cls, parts: Parts, limits: ReadLimits) -> Searches:

@@ -31,12 +31,8 @@ class Lookup:
 
     def by_id(self, keys: Sequence[str]) -> dict[str, JsonObject | None]:
         """Read derived Observations under these ids."""
-        return {key: _readable(one) for key, one in self.whatever_stands(keys).items()}
-
-    def whatever_stands(self, keys: Sequence[str]) -> dict[str, Read]:
-        """Read derived Observations under these ids, also what is no strict JSON."""
         read = self.target.read_all([f"Observation/{key}" for key in keys]) if keys else {}
-        return {key: read.get(f"Observation/{key}") for key in keys}
+        return {key: _readable(read.get(f"Observation/{key}")) for key in keys}
 
     def by_identifier(self, identities: Iterable[str]) -> dict[str, list[JsonObject]]:
         """Find every copy of these cases, the lowest id first; of none where nothing stands."""
