@@ -13,6 +13,7 @@ from adapter.fhir.agreement import note_differs, unclear_against
 from adapter.fhir.answer import Answer, answer_of, concept_answer
 from adapter.fhir.cells import answer_of_cells, is_count_of_cells, is_number, share_of_cells
 from adapter.fhir.meanings import ASSAY_OF_ROLE
+from adapter.fhir.other_tumour import is_of_another_tumour
 from adapter.fhir.question import ROLE_OF_ASSAY, Asks, Question, question_of
 from adapter.fhir.references import Graph, reference_to
 from adapter.fhir.shapes import codings, is_filled, objects, string, texts
@@ -32,6 +33,7 @@ _CONTAINERS: Final = (None, TestRole.GENERIC, TestRole.DOCUMENT)
 _EARLIER_NOTES: Final = ("comment", "comments")
 """What `note` was called in STU3 and DSTU2."""
 _BESIDE_THE_RESULT: Final = (Asks.CONCLUSION, Asks.ASPECT)
+IN_DOUBT: Final = "result-in-doubt"
 _INTERPRETATION: Final = "interpretation-against-value"
 _GENE_AS_TEXT: Final = ("valueString", "valueCode")
 """Where a gene's symbol stands when it is not coded; `valueCode` in drafts of genomics reporting."""
@@ -230,8 +232,8 @@ class _Reader:
         ihc = self.stated.ihc
         if ASSAY_OF_ROLE[role] is Assay.ISH and ihc and ihc.word is not ResultWord.NOT_DONE:
             self._conflict("ihc-score-under-ish-test", ihc_said(ihc))
-        if self.remarks.in_doubt:
-            self._conflict("result-in-doubt")
+        if self.remarks.doubts(ASSAY_OF_ROLE[role]) or is_of_another_tumour(self.notes, self.terms):
+            self._conflict(IN_DOUBT)
         self._add_remarks()
         if not self.is_container:
             self._compare_notes()

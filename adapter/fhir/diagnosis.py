@@ -35,11 +35,12 @@ _LONGEST_STAGE: Final = 2
 class TumourWords:
     """What one text says. `found`: BREAST, OTHER, IN_SITU, ORGAN, INVASIVE, of the text as a whole.
 
-    `is_understood`: no word is unknown, and nothing is left open. `is_open`: another tumour is named, and whether
-    it is denied cannot be told.
+    `denied`: what a denial stands before. `is_understood`: no word is unknown, and nothing is left open. `is_open`:
+    another tumour is named, and whether it is denied cannot be told.
     """
 
     found: frozenset[str]
+    denied: frozenset[str]
     is_understood: bool
     is_open: bool
 
@@ -72,6 +73,7 @@ class _Reader:
         is_unsure = self.unreached or self.doubted
         return TumourWords(
             found=self._found(is_unsure=is_unsure),
+            denied=frozenset(self.denied),
             is_understood=not is_unsure and not any(self._unknown()),
             is_open=is_unsure and bool({OTHER, IN_SITU} & self.named or OTHER in self.denied),
         )

@@ -79,7 +79,7 @@ SENTENCES: Final = {
     "her2-in-narrative": "A report tells of HER2 what no result says; a suggestion, never a category.",
     # What contradicts itself
     "several-values": "It has several values at once, which FHIR does not allow.",
-    "result-in-doubt": "A note says it is of another patient or specimen, or not to be used.",
+    "result-in-doubt": "A note says it is of another patient, specimen or tumour, or not to be used.",
     "value-and-absent-reason": "It has a value, and a reason why there is none.",
     "modifier-extension": "It has a modifier extension that this adapter does not know.",
     "implicit-rules": "It was made under rules of its own (implicitRules) that this adapter does not know.",

@@ -4,7 +4,7 @@ The resources that a result leans on are held against it. A contradiction is nam
 makes the case one for review; none of it gives a category.
 
 Source: rules text, Which results count, 7, 8 and 11 [P]; FHIR R4 extensibility.html (modifierExtension),
-safety.html items 2, 3 and 11 (modifiers, implicitRules, focus).
+safety.html items 2, 3 and 11 (modifiers, implicitRules, focus); specimen-definitions.html (status).
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from adapter.fhir.answer import concept_answer
+from adapter.fhir.contents import IN_DOUBT
 from adapter.fhir.links import SampleNames
+from adapter.fhir.other_tumour import is_of_another_tumour
 from adapter.fhir.question import question_of
 from adapter.fhir.references import Graph, panels_around, reference_to, with_parents
 from adapter.fhir.shapes import child, is_filled, objects, string, texts
@@ -32,6 +34,7 @@ _SOMEONE_ELSE: Final = frozenset(
     }
 )
 """What a focus may name instead of the patient: a fetus, a donor, a control slide."""
+_VOID_SPECIMENS: Final = ("entered-in-error", "unsatisfactory")
 _NO_TEST: Final = "treatment"
 _IN_BLOOD: Final = frozenset({"serum-test", "sequencing-copy-number"})
 """Words for another test that name a sample without tumour cells: serum, plasma, cell-free DNA."""
@@ -67,6 +70,7 @@ def conflicts_around(
         *_of_another_side(named),
         *_of_another_sample(named),
         *_of_another_test(observation, taken, terms),
+        *_in_doubt(taken, terms),
     ]
     return tuple(dict.fromkeys(found))
 
@@ -148,6 +152,16 @@ def _of_another_test(
         asked = question_of(part.get("code"), terms, part_of=TestRole.OVERALL)
         if asked.assay and names_other_tumour(texts(part.get("code")), terms):
             yield Conflict("component-of-another-tumour")
+
+
+def _in_doubt(taken: list[JsonObject], terms: Terms) -> Iterator[Conflict]:
+    """Name a specimen that is said to be another's, not to be used, or of another tumour."""
+    for one in taken:
+        said = [string(note, "text") for note in objects(one.get("note"))]
+        said += [text for condition in objects(one.get("condition")) for text in texts(condition)]
+        is_void = string(one, "status") in _VOID_SPECIMENS
+        if is_void or remarks_in(said, terms).doubts(None) or is_of_another_tumour(said, terms):
+            yield Conflict(IN_DOUBT)
 
 
 def _tests_in(text: str, terms: Terms) -> set[str]:

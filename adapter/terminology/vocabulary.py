@@ -140,10 +140,12 @@ class WordKind(StrEnum):
     """What the name of a test or of a part of it asks for; no text is read with it. meaning: percent, staining,
     cep17-copies, aspect ("intensity")."""
     DIAGNOSIS = "diagnosis"
-    """A word of a diagnosis or a sample's name, looked for where the tumour's site is asked and nowhere else.
+    """A word of a diagnosis or a sample's name, looked for where the tumour's site is asked, and in notes on which
+    tumour was scored; no result is read with it.
 
     meaning: organ (of another primary or of a metastasis), place (of metastases), in-situ, invasive, qualifier
-    ("not otherwise specified"), attribute (between a denial and what it denies), denial, doubt, alternative ("or").
+    ("not otherwise specified"), attribute (between a denial and what it denies), denial, doubt, alternative ("or"),
+    only, scored-on.
     """
 
 

@@ -51,7 +51,7 @@ MEANINGS: Final[Mapping[WordKind, frozenset[str]]] = {
     WordKind.DIAGNOSIS: frozenset(
         {
             *("organ", "place", "in-situ", "invasive"),
-            *("qualifier", "attribute", "denial", "doubt", "alternative"),
+            *("qualifier", "attribute", "denial", "doubt", "alternative", "only", "scored-on"),
         }
     ),
 }

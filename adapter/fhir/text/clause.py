@@ -45,7 +45,7 @@ _NEUTRAL: Final = (
 )
 _PLACES: Final = (WordKind.SITE_BREAST, WordKind.SIDE, WordKind.SAMPLE_KIND)
 _LOW: Final = frozenset({ResultWord.LOW, ResultWord.ULTRALOW})
-_OF_WHAT: Final = "of-what"
+OF_WHAT: Final = "of-what"
 _OVERALL: Final = "overall"
 """Meanings of fillers: behind "for" stands what the word before it speaks of; "overall" says whose a word is."""
 _LEFT_ENDS: Final = {
@@ -327,7 +327,7 @@ class _ClauseReader:
             clause.kinds.add(meaning)
         if token.is_word(*_NEUTRAL):
             clause.is_overall |= meaning == _OVERALL
-            self.is_negative_for |= meaning == _OF_WHAT and ResultWord.NEGATIVE in clause.words
+            self.is_negative_for |= meaning == OF_WHAT and ResultWord.NEGATIVE in clause.words
             return position + 1
         match token.word.kind if token.word else None:
             case WordKind.RESULT | WordKind.ISH_RESULT:

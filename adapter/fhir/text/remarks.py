@@ -15,6 +15,7 @@ from typing import Final
 
 from adapter.fhir.stated import Stated
 from adapter.fhir.terms import Terms, holds, meanings
+from adapter.fhir.text.clause import OF_WHAT
 from adapter.fhir.text.reader import Reading, marker_of, read
 from adapter.fhir.text.tokens import Token, TokenKind
 from adapter.her2.model import Assay, Measurement, Probe, RepeatMarker, ResultWord
@@ -23,15 +24,17 @@ from adapter.terminology.vocabulary import TestRole, WordKind
 SENTENCE_END: Final = re.compile(r"[;\n]|\.(?=\s|\Z)")
 _CLAUSE_ENDS: Final = (",", ":", "(", "[")
 _DENIES: Final = (WordKind.NEGATION, WordKind.NOT_DONE, WordKind.RECOMMENDATION)
+_VOID: Final = "void"
+_IN_VOID: Final = (WordKind.FILLER, WordKind.COPULA, WordKind.HER2, WordKind.ASSAY)
 
 
 @dataclass(frozen=True)
 class Remarks:
     """What was said. `probes`, `assays`: every one that is named; two of a kind tell nothing.
 
-    `in_doubt`: the result is of another patient or specimen, or not to be used. `population_percent`:
-    share of cells of a cell population that is spoken of. `markers`: each with the
-    tests that its sentence names, none where it names none.
+    `in_doubt`: the result is of another patient or specimen, or not to be used. `voids`: the tests that each
+    sentence names which calls a result invalid, none where it names none; `markers` so too. `population_percent`:
+    share of cells of a cell population that is spoken of.
     """
 
     markers: frozenset[tuple[RepeatMarker, frozenset[Assay]]] = frozenset()
@@ -39,14 +42,21 @@ class Remarks:
     probes: frozenset[Probe] = frozenset()
     assays: frozenset[Assay] = frozenset()
     in_doubt: bool = False
+    voids: frozenset[frozenset[Assay]] = frozenset()
     population: bool = False
     population_percent: Measurement | None = None
 
     def marker(self, assay: Assay | None) -> RepeatMarker | None:
         """Give the marker that may be meant for a test: "IHC repeated" under FISH marks no FISH."""
-        is_any = assay in (None, Assay.OVERALL)
-        found = (m for m, named in self.markers if is_any or not named or assay in named)
-        return marker_of(found)
+        return marker_of(m for m, named in self.markers if _may_be_of(assay, named))
+
+    def doubts(self, assay: Assay | None) -> bool:
+        """Tell whether a result of this test is not to be used: "IHC invalid" under FISH voids no FISH."""
+        return self.in_doubt or any(_may_be_of(assay, named) for named in self.voids)
+
+
+def _may_be_of(assay: Assay | None, named: frozenset[Assay]) -> bool:
+    return assay in (None, Assay.OVERALL) or not named or assay in named
 
 
 def remarks_in(texts: Iterable[str], terms: Terms) -> Remarks:
@@ -60,6 +70,7 @@ def remarks_in(texts: Iterable[str], terms: Terms) -> Remarks:
         probes=frozenset(Probe(meaning) for meaning in meanings(every, WordKind.PROBE)),
         assays=frozenset(Assay(meaning) for meaning in meanings(every, WordKind.ASSAY)),
         in_doubt=holds(every, WordKind.DOUBT),
+        voids=frozenset(_assays(tokens) for tokens in said if _is_void(tokens)),
         population=bool(populations),
         population_percent=next(filter(None, map(_percent, populations)), None),
     )
@@ -96,12 +107,25 @@ def _markers(tokens: tuple[Token, ...]) -> Iterator[tuple[RepeatMarker, frozense
     """Find the markers of a sentence; one on other markers alone ("ER/PR repeated") holds none of HER2."""
     if holds(tokens, WordKind.OTHER_ANALYTE) and not holds(tokens, WordKind.HER2):
         return
-    named = frozenset(Assay(meaning) for meaning in meanings(tokens, WordKind.ASSAY))
     for place, token in enumerate(tokens):
         if token.is_word(WordKind.MARKER):
             marker = RepeatMarker(token.meaning)
             if marker is RepeatMarker.RECOUNT or _is_of_this_test(tokens[:place]):
-                yield marker, named
+                yield marker, _assays(tokens)
+
+
+def _assays(tokens: tuple[Token, ...]) -> frozenset[Assay]:
+    return frozenset(Assay(meaning) for meaning in meanings(tokens, WordKind.ASSAY))
+
+
+def _is_void(tokens: tuple[Token, ...]) -> bool:
+    """Whether a sentence says that a result is invalid and nothing else: "HER2 result invalid", not "control"."""
+    return any(token.meaning == _VOID for token in tokens) and all(
+        token.meaning == _VOID
+        or token.kind is TokenKind.SIGN
+        or (token.is_word(*_IN_VOID) and token.meaning != OF_WHAT)
+        for token in tokens
+    )
 
 
 def _is_of_this_test(before: tuple[Token, ...]) -> bool:

@@ -317,6 +317,15 @@ def test_a_note_is_kept_with_what_its_result_states_of_the_same_test(
         "Falscher Patient",
         "Mauvais patient",
         "Muestra mal etiquetada",
+        "Result invalid",
+        "This result is invalid.",
+        "HER2 result is not valid",
+        "Result entered in error",
+        "Do not use.",
+        "Ergebnis ungültig",
+        "Résultat invalide",
+        "This sample belongs to another patient",
+        "Scored by gastric criteria",
     ],
 )
 def test_a_result_that_its_note_says_is_not_to_be_used_is_in_doubt(code: str, text: str) -> None:
@@ -331,10 +340,117 @@ def test_a_result_that_its_note_says_is_not_to_be_used_is_in_doubt(code: str, te
         "Please disregard the previous report.",
         "Right patient, right block.",
         "Patient identification verified.",
+        "FISH cancelled",
+        "ER invalid",
+        "Control invalid; run repeated on another day",
+        "Fixation inadequate",
+        "Previous result entered in error; this is the corrected result",
+        "Amended report. Previous report was issued in error.",
+        "Do not use for treatment decisions of other tumours",
+        "This result should not be used as sole basis for treatment",
+        "Not invalid",
     ],
 )
 def test_a_note_on_another_report_or_on_a_check_puts_no_result_in_doubt(text: str) -> None:
     assert not evidence(observation(IHC, valueString="1+", note=note(text))).contradictions
+
+
+def test_a_note_that_voids_another_test_voids_not_this_one() -> None:
+    note_on_fish = note("FISH invalid")
+    assert not evidence(observation(IHC, valueString="1+", note=note_on_fish)).contradictions
+    assert conflicts(evidence(observation(ISH, valueString="negative", note=note_on_fish)))
+
+
+OF_ANOTHER_TUMOUR = [
+    "Scored on DCIS",
+    "HER2 scored on the DCIS component only",
+    "Score refers to in situ component",
+    "Invasive ductal carcinoma. HER2 scored on DCIS component.",
+    "DCIS only",
+    "DCIS component only, no invasive carcinoma",
+    "Only DCIS present in this block",
+    "Pure DCIS",
+    "HER2 overexpression in DCIS only",
+    "Only DCIS, repeat on another block recommended",
+    "No invasive carcinoma",
+    "No invasive carcinoma in this block.",
+    "No invasive tumor present",
+    "DCIS without stromal invasion",
+    "Gastric primary",
+    "Primary: stomach",
+    "Gastric adenocarcinoma",
+    "Lung primary",
+    "Ovarian primary",
+    "Performed on gastric biopsy",
+    "Nur DCIS beurteilt",
+    "Score bezieht sich auf DCIS",
+    "Kein invasives Karzinom",
+    "Magenkarzinom",
+    "Carcinome in situ uniquement",
+    "Évalué sur la composante in situ",
+    "Evaluado sobre CDIS",
+    "Solo carcinoma in situ",
+]
+"""Notes by which the score is not of the invasive carcinoma of the breast."""
+
+
+@pytest.mark.parametrize("text", OF_ANOTHER_TUMOUR)
+def test_a_result_that_its_note_says_is_of_another_tumour_is_in_doubt(text: str) -> None:
+    found = evidence(observation(IHC, valueString="3+", note=note(text)))
+    assert conflicts(found) == ["result-in-doubt"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Invasive carcinoma with associated DCIS",
+        "Invasive ductal carcinoma, NST, G2. DCIS present.",
+        "Invasive ductal carcinoma only, no DCIS",
+        "DCIS also present, not scored",
+        "DCIS present",
+        "Extensive DCIS",
+        "no DCIS",
+        "DCIS excluded",
+        "The DCIS component shows the same staining",
+        "HER2 was not scored on DCIS",
+        "Scored on invasive component only",
+        "Only the invasive component was scored",
+        "Scoring performed on invasive carcinoma only.",
+        "Evaluated on invasive carcinoma and DCIS",
+        "ER scored on DCIS",
+        "No lymphovascular invasion.",
+        "No skin invasion",
+        "No invasion of nipple",
+        "Margins negative for invasive carcinoma",
+        "Invasive ductal carcinoma. No invasive lobular carcinoma.",
+        "In situ hybridization only",
+        "Only one core contains tumor",
+        "Only focal staining",
+        "Controls appropriate",
+        "Positive control: gastric mucosa",
+        "Gastric control 3+",
+        "No gastric primary",
+        "Gastric biopsy recommended",
+        "History of colon cancer",
+        "Endometrial carcinoma 2012",
+        "Test validated for breast and gastric cancer",
+        "Breast primary",
+        "Primary tumor",
+        "Performed on liver metastasis",
+        "Lung metastasis",
+        "Ovary",
+        "Metastatic carcinoma, consistent with breast primary",
+        "Morphology favors breast primary over lung primary",
+        "Lung primary excluded",
+        "Begleitendes DCIS vorhanden",
+        "Beurteilt am invasiven Karzinom, DCIS nicht beurteilt",
+        "Carcinome infiltrant avec composante in situ",
+        "Évalué sur la composante infiltrante uniquement",
+        "Componente in situ presente",
+    ],
+)
+def test_a_note_that_names_other_tumours_besides_puts_no_result_in_doubt(text: str) -> None:
+    assert not evidence(observation(IHC, valueString="3+", note=note(text))).contradictions
 
 
 @pytest.mark.parametrize("text", ["2+ specimen mislabeled", "2+, wrong patient"])

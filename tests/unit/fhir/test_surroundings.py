@@ -127,6 +127,43 @@ def test_ihc_and_ish_are_of_tissue(text: str) -> None:
     assert conflicts(found) == ["specimen-not-of-tissue"]
 
 
+@pytest.mark.parametrize("text", ["Mislabeled", "DCIS only, no invasive carcinoma", "Do not use"])
+def test_a_specimen_said_to_be_anothers_or_of_another_tumour_puts_its_result_in_doubt(
+    text: str,
+) -> None:
+    given = observation(IHC, valueString="3+", **ON_S1)
+    for said in ({"note": [{"text": text}]}, {"condition": [{"text": text}]}):
+        assert conflicts(evidence(given, specimen(**said))) == ["result-in-doubt"]
+        parent = specimen(id="s0", **said)
+        block = specimen(parent=[{"reference": "Specimen/s0"}])
+        assert conflicts(evidence(given, block, parent)) == ["result-in-doubt"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Formalin-fixed", "Left breast, 12 o'clock", "DCIS present", "Patient identity verified"],
+)
+def test_what_else_a_specimen_s_note_says_changes_nothing(text: str) -> None:
+    given = observation(IHC, valueString="3+", **ON_S1)
+    assert not conflicts(evidence(given, specimen(note=[{"text": text}])))
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("available", []),
+        ("unavailable", []),
+        ("unsatisfactory", ["result-in-doubt"]),
+        ("entered-in-error", ["result-in-doubt"]),
+    ],
+)
+def test_a_result_of_a_specimen_that_does_not_stand_is_in_doubt(
+    status: str, expected: list[str]
+) -> None:
+    given = observation(IHC, valueString="3+", **ON_S1)
+    assert conflicts(evidence(given, specimen(status=status))) == expected
+
+
 def test_a_component_of_the_in_situ_part_needs_review() -> None:
     part = component(concept(IHC, text="HER2 IHC, DCIS component"), valueString="3+")
     found = evidence(observation(OVERALL, component=[part]))
