@@ -30,7 +30,7 @@ def read_body(
         raw: the answer, nothing of it read.
         encoding: its Content-Encoding, "" when it has none.
         max_bytes: cap on the wire, and again unpacked.
-        out_of_time: asked before each piece; a server that drips is never silent long enough for
+        out_of_time: asked after each piece; a server that drips is never silent long enough for
             a read timeout.
 
     Raises: TemporaryServerError when the body breaks off, is damaged or takes too long;
@@ -58,18 +58,24 @@ def read_body(
 
 
 def _next_chunk(raw: BaseHTTPResponse, out_of_time: Callable[[], bool]) -> bytes:
-    if out_of_time():
-        raise TemporaryServerError(
-            "the answer took longer than one request may take", code="too-slow"
-        )
     try:
         # read1 returns what has arrived; read would wait for the whole chunk, drip by drip.
-        return raw.read1(_CHUNK_BYTES, decode_content=False) or b""
+        chunk = raw.read1(_CHUNK_BYTES, decode_content=False) or b""
     except (HTTPError, HTTPException, OSError) as error:
+        if out_of_time():
+            raise _too_slow() from error
         raise TemporaryServerError(
             f"the answer broke off before its end ({type(error).__name__})",
             code="cut-answer",
         ) from error
+    # Asked after each piece: what ends because the time is over, and has no length, looks whole.
+    if out_of_time():
+        raise _too_slow()
+    return chunk
+
+
+def _too_slow() -> TemporaryServerError:
+    return TemporaryServerError("the answer took longer than one request may take", code="too-slow")
 
 
 class _Unpacker(Protocol):

@@ -4,8 +4,6 @@ What it refuses: redirects, proxies and `.netrc` of the environment, answers wit
 without bound, and sending a write again when nobody knows whether the first one landed. What an
 answer means in FHIR is decided by the caller's `accept`, inside each attempt, so that a body that
 is not what it should be can be asked for again.
-
-One limit: a server that drips its *headers* is held only by the read timeout between two bytes.
 """
 
 from __future__ import annotations
@@ -45,6 +43,7 @@ from adapter.transport import tls
 from adapter.transport.auth import Auth
 from adapter.transport.body import read_body
 from adapter.transport.server_config import ServerConfig
+from adapter.transport.time_limit import LimitedAdapter, TimeLimit, at_most
 
 _log = structlog.get_logger("adapter.transport")
 _T = TypeVar("_T")
@@ -174,6 +173,8 @@ class Http:
         # Without this, a matching ~/.netrc entry replaces our Authorization header, and a proxy of
         # the environment gets to see patients.
         self._session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, LimitedAdapter())
         self._paused_until: datetime | None = None
         self._pause_lock = threading.Lock()
 
@@ -247,10 +248,16 @@ class Http:
             raise
 
     def _exchange(self, call: Call, credentials: Mapping[str, str]) -> Answer:
-        deadline = self._monotonic() + self._config.request_seconds
-        with self._metered(call) as heard, self._answered(call, credentials) as response:
+        seconds = self._config.request_seconds
+        deadline = self._monotonic() + seconds
+        with (
+            self._metered(call) as heard,
+            at_most(seconds) as limit,
+            self._answered(call, credentials, limit) as response,
+        ):
             try:
-                body = self._body(call, response, lambda: self._monotonic() > deadline)
+                out_of_time = lambda: limit.ran_out or self._monotonic() > deadline  # noqa: E731
+                body = self._body(call, response, out_of_time)
             finally:
                 heard.wire_bytes = response.raw.tell()
             heard.fate = fate_of(response.status_code)
@@ -266,7 +273,9 @@ class Http:
             seconds, sent = self._monotonic() - started, len(call.body or b"")
             self._meter(Exchange(call.interaction, heard.fate, sent, heard.wire_bytes, seconds))
 
-    def _answered(self, call: Call, credentials: Mapping[str, str]) -> requests.Response:
+    def _answered(
+        self, call: Call, credentials: Mapping[str, str], limit: TimeLimit
+    ) -> requests.Response:
         """Send it, and give the answer with its body still to come."""
         headers = {
             "User-Agent": "her2-adapter",
@@ -287,6 +296,8 @@ class Http:
                 cert=self._config.client_cert,
             )
         except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' own are OSErrors
+            if limit.ran_out:
+                raise self._too_slow(call) from error
             raise self._no_answer(call, error) from error
 
     def _body(
@@ -309,6 +320,12 @@ class Http:
                     code=error.code,
                 ) from error
             raise
+
+    def _too_slow(self, call: Call) -> ServerError:
+        what = f"{urlsplit(call.url).hostname} took longer than one request may take"
+        if call.writes:
+            return UnknownOutcome(f"{what}; the write may have landed", code="too-slow")
+        return TemporaryServerError(what, code="too-slow")
 
     def _no_answer(self, call: Call, error: Exception) -> ServerError:
         # Only the error's class: its text holds the URL with its query.

@@ -24,7 +24,7 @@ class ServerConfig:
         client_key_file: PEM file with its private key; None when it is in the same file.
         connect_timeout_seconds: for the TCP and TLS handshake.
         read_timeout_seconds: for each silence of the server while it answers.
-        request_seconds: wall clock for one request including its body, against a server that drips.
+        request_seconds: wall clock for one request, from connecting to its last byte, against a server that drips.
         page_size: `_count` of a search that names none.
         max_pages: a search longer than this is an error, never a silent end.
         attempts: how often one request is tried in all.
