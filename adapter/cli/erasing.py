@@ -56,7 +56,7 @@ def _erased(store: StateStore, person: str) -> tuple[str, ...]:
     from adapter.audit import AuditAction, AuditEvent
     from adapter.bootstrap import actor
     from adapter.sync.reading.landmarks import SEEN
-    from adapter.sync.releasing import SHOWN
+    from adapter.sync.releasing import SHOWN, WITHDRAWN_LATELY
     from adapter.sync.writing.foreign_edits import EDITS
 
     now, holder = datetime.now(UTC), f"erase-{uuid.uuid4().hex}"
@@ -66,6 +66,6 @@ def _erased(store: StateStore, person: str) -> tuple[str, ...]:
         )
     try:
         event = AuditEvent(AuditAction.ERASED, "done", actor(), now)
-        return store.erase(person, [event], settings=(EDITS, SEEN, SHOWN))
+        return store.erase(person, [event], settings=(EDITS, SEEN, SHOWN, WITHDRAWN_LATELY))
     finally:
         store.release_lease(holder)

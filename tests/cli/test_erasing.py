@@ -11,7 +11,7 @@ import pytest
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
 from adapter.sync.reading.landmarks import SEEN
-from adapter.sync.releasing import SHOWN
+from adapter.sync.releasing import SHOWN, WITHDRAWN_LATELY
 from adapter.sync.writing.foreign_edits import EDITS
 
 from .conftest import FIXTURES, Run, fetch, load
@@ -75,7 +75,7 @@ def test_notes_that_could_name_something_of_the_patient_are_forgotten(
         "write-manner",
     }
     with open_store(f"sqlite:///{tmp_path / 'state.sqlite'}") as store:
-        for name in (EDITS, SEEN, SHOWN):
+        for name in (EDITS, SEEN, SHOWN, WITHDRAWN_LATELY):
             store.set_setting(name, f"Observation/of-{patient}")
     run("erase", "--patient", patient)
     with sqlite3.connect(tmp_path / "state.sqlite") as connection:
