@@ -235,6 +235,9 @@ class OnePass:
 
     def _take(self, gathered: Gathered) -> None:
         """Decide for some patients, and keep what is to be written."""
+        if self.may_write and gathered.others:
+            # Once the others' results stand nothing names them any more, should this pass not come to its end.
+            self.store.enqueue(sorted(gathered.others), reason="moved")
         if gathered.unread:
             self._leave(gathered)
             return

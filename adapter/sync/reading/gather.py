@@ -47,6 +47,8 @@ class Gatherer:
         Raises: ServerError as the port says.
         """
         wanted, seen = set(patients), set(patients)
+        if wanted:
+            self.searches.know_owners()
         while wanted:
             others: set[str] = set()
             for together in within_budget(sorted(wanted), self._at_most):
@@ -113,29 +115,22 @@ class Gatherer:
         """Name patients who have a derived result from one of these results.
 
         A result can be moved to another patient. What was derived from it before would stand with
-        the wrong one until the next sweep. Only results that nothing of their own patient names yet
-        are asked about.
+        the wrong one until the next sweep. The target is asked only about results that nothing of
+        their own patient names yet.
         """
         if not self.searches.own_by_source:
-            return frozenset()
-        named = {
-            source
-            for derived in part.derived.values()
-            for source in referenced(derived, "derivedFrom", self._base_url)
-        }
+            return self.searches.owners.of(part.results)
+        named = self._sources(part)
         found: set[str] = set()
-        for sources in within_budget(map(self._on_target, sorted(part.results.keys() - named))):
+        for sources in within_budget(
+            map(self.searches.on_target, sorted(part.results.keys() - named))
+        ):
             for page in self.searches.own([("derived-from", sources)]):
                 shown = (*page.matches, *(one.known for one in page.refused))
-                owners = (patient_of(one, self._base_url) for one in shown)
+                standing = (one for one in shown if one.get("status") != "entered-in-error")
+                owners = (patient_of(one, self._base_url) for one in standing)
                 found.update(owner for owner in owners if owner is not None)
         return frozenset(found)
-
-    def _on_target(self, reference: str) -> str:
-        """Name a resource of the source as the target knows it: absolute where servers differ."""
-        if self.searches.target.base_url == self._base_url:
-            return reference
-        return f"{self._base_url}/{reference}"
 
     def without_patient(
         self,
@@ -155,7 +150,7 @@ class Gatherer:
         """Name the patients as the target knows them: by absolute URL where servers differ."""
         if self.searches.target.base_url == self._base_url:
             return self.searches.patient_param or "patient", together
-        return "subject", ",".join(map(self._on_target, together.split(",")))
+        return "subject", ",".join(map(self.searches.on_target, together.split(",")))
 
     def _only(self, patients: frozenset[str], pool: Pool) -> Pool:
         """Keep what is about these patients: a server may return more than was asked for."""

@@ -19,6 +19,8 @@ from adapter.ports import Clock, FhirServer, JsonObject, PatientList, SearchPage
 from adapter.sync.options import DiscoverBy, LaboratorySweep, ReadLimits
 from adapter.sync.parts import Parts
 from adapter.sync.reading.forms import LABORATORY, FormChoice, Forms
+from adapter.sync.reading.owners import Owners
+from adapter.sync.reading.pool import referenced
 from adapter.sync.reading.reads import Reads
 from adapter.sync.reading.search_params import Params, at_or_after, last_updated, within_budget
 from adapter.sync.reading.slices import WholeSearch
@@ -88,8 +90,9 @@ class Searches:
     proved: bool = False
 
     def __post_init__(self) -> None:
-        """Read by id from the same source."""
+        """Read by id from the same source, and keep what searches show of ours."""
         self.reads = Reads(self.source)
+        self.owners = Owners(self.source.base_url)
 
     @classmethod
     def of(cls, parts: Parts, limits: ReadLimits) -> Searches:
@@ -287,7 +290,26 @@ class Searches:
         search = WholeSearch(
             self.target, "Observation", params, self.clock, has_times=self.own_incremental
         )
-        return self._listening(search.pages())
+        pages = self._listening(search.pages())
+        if self.own_by_source:
+            return pages
+        return self.owners.watching(pages, of_all=not restriction)
+
+    def know_owners(self) -> None:
+        """Look at all of ours once, where the target cannot be asked by source whose they are.
+
+        From then on every search shows what changes of it. Where discovery is by patient it is known of whom the walk
+        has come to. Raises: ServerError as the port says.
+        """
+        if not (self.own_by_source or self.owners.is_whole or self.by_patient):
+            for _ in self.own():
+                pass
+
+    def on_target(self, reference: str) -> str:
+        """Name a resource of the source as the target knows it: absolute where servers differ."""
+        if self.target.base_url == self.source.base_url:
+            return reference
+        return f"{self.source.base_url}/{reference}"
 
     def changed(self, resource_type: str, window: str) -> Iterator[SearchPage]:
         """Find resources by `_lastUpdated`; where that cannot be asked for, find nothing and warn.
@@ -385,6 +407,10 @@ class Searches:
         if sample is None:
             return
         by_id = ("_id", str(sample["id"]))
+        made_from = next(referenced(sample, "derivedFrom", self.source.base_url), None)
+        if self.own_by_source and made_from is not None:
+            of_source = ("derived-from", self.on_target(made_from))
+            self.own_by_source = trial.finds([by_id, of_source])
         if not trial.finds([*self.own_params, by_id]):
             self.own_params = tag
             self._warn(
