@@ -17,13 +17,16 @@ import structlog
 import adapter
 from adapter.bootstrap import Adapter
 from adapter.errors import ConfigError
+from adapter.renewed import Renewed
 from adapter.settings import (
     DEFAULT_ADDRESS,
     Address,
     HttpSettings,
     Settings,
     WebhookSettings,
+    http_secret_files,
     is_loopback,
+    reading_http,
 )
 from adapter.sync.inbox import Inbox, InboxLimits
 from adapter.sync.loop import Loop, LoopOptions
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from adapter.web.metrics import Metrics
     from adapter.web.routes import Route
     from adapter.web.server import HttpServer
-    from adapter.web.webhook import Webhook
+    from adapter.web.webhook import Secrets, Webhook
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +79,9 @@ class Service:
             pulse=self.pulse,
             refresh=parts.refresh,
         )
-        self.webhook = webhook_of(http.webhook, self.inbox.wake)
+        files = http_secret_files()
+        self._secrets = Renewed("http-secrets", list(files.values()), reading_http(http, files))
+        self.webhook = webhook_of(self._secrets.now, self.inbox.wake)
         self._http: HttpServer | None = None
 
     def run(self) -> None:
@@ -115,11 +120,13 @@ class Service:
 
     def app(self) -> Starlette:
         """Put the application together."""
+        from adapter.web.access import RenewedAccess
         from adapter.web.app import create_app
 
         routes = self.routes()
         self.metrics.expect(tuple(row.path for row in routes))
-        return create_app(routes, access_of(self.settings.http), watcher=self.metrics.watch)
+        access = RenewedAccess(lambda: access_of(self._secrets.now()))
+        return create_app(routes, access, watcher=self.metrics.watch)
 
     def routes(self) -> tuple[Route, ...]:
         """Give the table of routes."""
@@ -210,21 +217,33 @@ class Service:
 
     def _attention(self) -> dict[str, str]:
         """Say what a person has to look at beside what the passes tell."""
-        refusal = self._adapter.refresh.in_force.refusal
-        return {"mappings": refusal} if refusal else {}
+        said = {
+            "mappings": self._adapter.refresh.in_force.refusal,
+            "secrets": self._secrets.refusal,
+            "certificate": "" if self._http is None else self._http.refusal,
+        }
+        return {code: sentence for code, sentence in said.items() if sentence}
 
     def _stopped(self) -> bool:
         """Whether to stop: it was asked for, or nobody can reach us any more."""
         return self.stop.is_set() or (self._http is not None and not self._http.lives)
 
 
-def webhook_of(settings: WebhookSettings, wake: Callable[[], None]) -> Webhook | None:
+def webhook_of(now: Callable[[], HttpSettings], wake: Callable[[], None]) -> Webhook | None:
     """Make the webhook, which calls `wake`; None without a secret, so that it is not offered."""
-    from adapter.web.webhook import Secrets, Webhook
+    from adapter.web.webhook import RenewedSecrets, Webhook
+
+    if now().webhook.secret is None:
+        return None
+    return Webhook(RenewedSecrets(lambda: _secrets_of(now().webhook)), wake)
+
+
+def _secrets_of(settings: WebhookSettings) -> Secrets:
+    from adapter.web.webhook import Secrets
 
     given = (settings.secret, settings.earlier_secret)
     known = tuple(one.get_secret_value().encode() for one in given if one is not None)
-    return Webhook(Secrets(settings.header_name, known), wake) if settings.secret else None
+    return Secrets(settings.header_name, known)
 
 
 def access_of(http: HttpSettings) -> Access:

@@ -31,6 +31,7 @@ from adapter.settings.names import (
     variable_of,
 )
 from adapter.settings.poll import PollSettings
+from adapter.settings.secret_files import http_secret_files, reading_http
 from adapter.settings.section import is_loopback
 from adapter.settings.webhook import WebhookSettings
 
@@ -56,7 +57,9 @@ __all__ = [
     "TargetSettings",
     "WebhookSettings",
     "describe",
+    "http_secret_files",
     "is_loopback",
     "load_settings",
+    "reading_http",
     "variable_of",
 ]

@@ -161,15 +161,20 @@ def _add_once(layer: dict[str, _Given], key: str, given: _Given, problems: list[
 
 
 def _read_secret(file: Path, origin: str, problems: list[str]) -> _Given:
+    return _Given(read_secret(file, origin, problems), origin)
+
+
+def read_secret(file: Path, origin: str, problems: list[str]) -> str:
+    """Read a secret; what is wrong with its file is added to the problems."""
     try:
         text = file.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError):
         problems.append(f"{origin}: names no file that can be read as text")
-        text = _UNREADABLE
+        return _UNREADABLE
     if not text:
         problems.append(f"{origin}: names an empty file")
-        text = _UNREADABLE
-    return _Given(text, origin)
+        return _UNREADABLE
+    return text
 
 
 def _overlay(given: dict[str, _Given], layer: Mapping[str, _Given]) -> None:

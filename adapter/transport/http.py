@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -38,6 +39,7 @@ from adapter.errors import (
     UnknownOutcome,
 )
 from adapter.ports import Clock
+from adapter.renewed import Renewed
 from adapter.traffic import Exchange, Fate, Meter, fate_of
 from adapter.transport import tls
 from adapter.transport.auth import Auth
@@ -173,8 +175,14 @@ class Http:
         # Without this, a matching ~/.netrc entry replaces our Authorization header, and a proxy of
         # the environment gets to see patients.
         self._session.trust_env = False
+        self._connecting = LimitedAdapter()
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, LimitedAdapter())
+            self._session.mount(scheme, self._connecting)
+        files = (config.ca_file, config.client_cert_file, config.client_key_file)
+        self._tls = Renewed(
+            "tls", [Path(one) for one in files if one is not None], lambda: tls.context_of(*files)
+        )
+        self._has_tls_files = any(files)
         self._paused_until: datetime | None = None
         self._pause_lock = threading.Lock()
 
@@ -284,6 +292,8 @@ class Http:
             **credentials,
         }
         try:
+            if self._has_tls_files:
+                self._connecting.use(self._tls.now())
             return self._session.request(
                 call.method,
                 call.url,
@@ -292,8 +302,6 @@ class Http:
                 timeout=(self._config.connect_timeout_seconds, self._config.read_timeout_seconds),
                 allow_redirects=False,
                 stream=True,
-                verify=self._config.ca_file or True,
-                cert=self._config.client_cert,
             )
         except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' own are OSErrors
             if limit.ran_out:

@@ -55,13 +55,6 @@ class ServerConfig:
     rebase_links: bool = False
     post_searches: bool = False
 
-    @property
-    def client_cert(self) -> tuple[str, str] | str | None:
-        """Our certificate and its key, as `requests` takes them."""
-        if self.client_cert_file is None or self.client_key_file is None:
-            return self.client_cert_file
-        return self.client_cert_file, self.client_key_file
-
     def __post_init__(self) -> None:
         problems = [
             f"{name} must be more than 0"

@@ -9,12 +9,14 @@ Source: urllib3, `Timeout`: "the read timeout is not a limit on the total time o
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-from requests.adapters import HTTPAdapter
+from requests import PreparedRequest
+from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -117,7 +119,34 @@ class _PoolWithTls(HTTPSConnectionPool):
 
 
 class LimitedAdapter(HTTPAdapter):
-    """Makes connections that `at_most` can end."""
+    """Makes connections that `at_most` can end, with a TLS context of ours once `use` was called."""
+
+    def __init__(self) -> None:
+        self._context: ssl.SSLContext | None = None
+        self._lock = threading.Lock()
+        super().__init__()
+
+    def use(self, context: ssl.SSLContext) -> None:
+        """Make connections with this context from now on; such as wait with another are closed."""
+        with self._lock:
+            if context is self._context:
+                return
+            earlier = self.poolmanager
+            self.init_poolmanager(DEFAULT_POOLSIZE, DEFAULT_POOLSIZE, ssl_context=context)
+            self._context = context
+            earlier.clear()
+
+    def build_connection_pool_key_attributes(
+        self, request: PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        """Tell requests what makes a connection: a context of ours has its authorities and certificate in it."""
+        host, files = super().build_connection_pool_key_attributes(request, verify, cert)
+        return host, files if self._context is None else {"cert_reqs": "CERT_REQUIRED"}
+
+    def cert_verify(self, *given: Any, **named: Any) -> None:
+        """Add no authorities to a context of ours; requests would trust its own too."""
+        if self._context is None:
+            super().cert_verify(*given, **named)  # type: ignore[no-untyped-call]
 
     def init_poolmanager(self, *given: Any, **named: Any) -> None:
         """Make the pools."""

@@ -1,4 +1,4 @@
-"""What a failed TLS handshake means, and what somebody has to do; nothing is ever tried without TLS.
+"""How we speak TLS, what a failed handshake means, and what somebody has to do; nothing is ever tried without TLS.
 
 OpenSSL's own text is not passed on: it may hold names of the certificate.
 """
@@ -10,6 +10,9 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.util.ssl_ import create_urllib3_context
 
 _BY_VERIFY_CODE: Final[Mapping[int, str]] = {  # OpenSSL, X509_V_ERR_…
     9: "its certificate is not valid yet; check this machine's clock",
@@ -59,6 +62,21 @@ def advice(error: BaseException) -> str | None:
         if isinstance(cause, ssl.SSLEOFError):
             return "it hung up on us; where it wants a client certificate, set client_cert_file"
     return None
+
+
+def context_of(ca_file: str | None, cert_file: str | None, key_file: str | None) -> ssl.SSLContext:
+    """Make what connections are made with, of PEM files: authorities instead of the built-in ones, our certificate.
+
+    Raises: OSError, of which ssl.SSLError is one, for files that cannot be used and a key that others can read.
+    """
+    context = create_urllib3_context()
+    context.load_verify_locations(ca_file or DEFAULT_CA_BUNDLE_PATH)
+    if cert_file is not None:
+        if problem := rights_problem(Path(key_file or cert_file)):
+            raise PermissionError(problem)
+        # Without a password of its own OpenSSL would ask for one at the terminal.
+        context.load_cert_chain(cert_file, key_file, password="")
+    return context
 
 
 def rights_problem(file: Path) -> str | None:

@@ -8,10 +8,10 @@ then everybody comes from loopback. What is not offered looks like what does not
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 
 class Role(StrEnum):
@@ -36,6 +36,14 @@ class Verdict(StrEnum):
     NOT_OFFERED = "not-offered"
     NOT_KNOWN = "not-known"
     NOT_ALLOWED = "not-allowed"
+
+
+class Door(Protocol):
+    """Lets in who may come in."""
+
+    def verdict(self, role: Role, authorization: str | None) -> Verdict:
+        """Judge an Authorization header (RFC 6750, section 2.1) for a route of this role."""
+        ...
 
 
 _ASKED_BY_THE_ROUTE: Final = frozenset({Role.OPEN, Role.NOTIFY})
@@ -72,6 +80,17 @@ class Access:
             return False
         is_alone = not self.tokens and not self.takes_notifications
         return role is Role.WATCH or (role is Role.DERIVE and is_alone)
+
+
+@dataclass(frozen=True)
+class RenewedAccess:
+    """The same with the tokens of the moment; `now` gives them, and is asked at each request."""
+
+    now: Callable[[], Access]
+
+    def verdict(self, role: Role, authorization: str | None) -> Verdict:
+        """As `Access.verdict`."""
+        return self.now().verdict(role, authorization)
 
 
 def _is_same(shown: str, known: str) -> bool:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from adapter.web.access import Access, Verdict
+from adapter.web.access import Door, Verdict
 from adapter.web.answers import Refused, refusal
 from adapter.web.limits import Turnstile
 from adapter.web.routes import Handler, Route
@@ -39,7 +39,7 @@ _STOPPING = Refused(503, "stopping", "The adapter is stopping; come again.", {"R
 
 
 def create_app(
-    routes: Sequence[Route], access: Access, *, watcher: Watcher = lambda _path, _status: None
+    routes: Sequence[Route], access: Door, *, watcher: Watcher = lambda _path, _status: None
 ) -> Starlette:
     """Put the routes together.
 
@@ -74,7 +74,7 @@ def create_app(
     return app
 
 
-def _behind_the_door(row: Route, access: Access, watcher: Watcher) -> Handler:
+def _behind_the_door(row: Route, access: Door, watcher: Watcher) -> Handler:
     turnstile = Turnstile(row.at_once)
 
     async def endpoint(request: Request) -> Response:

@@ -6,12 +6,14 @@ import socket
 import ssl
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
 
 from adapter.errors import ConfigError
+from adapter.renewed import Renewed
 from adapter.web.connections import BoundedConnection, most_connections
 
 STOP_SECONDS: Final = 5
@@ -56,9 +58,8 @@ class HttpServer:
     def __init__(self, app: Starlette, listening: socket.socket, tls: Tls | None = None) -> None:
         """Take over the socket; raises ConfigError when the certificate cannot be used."""
         self._socket = listening
-        if tls is not None:
-            _try(tls)
-        self._server = _ReadyServer(_config(app, tls))
+        self._certificate = None if tls is None else _certificate(tls)
+        self._server = _ReadyServer(_config(app, self._certificate))
         self._thread = threading.Thread(
             target=self._server.run, args=([listening],), name="http", daemon=True
         )
@@ -68,6 +69,11 @@ class HttpServer:
         """Host and port, as bound."""
         host, port = self._socket.getsockname()[:2]
         return host, port
+
+    @property
+    def refusal(self) -> str:
+        """One sentence while the certificate was renewed and the new one cannot be used, else ""."""
+        return "" if self._certificate is None else self._certificate.refusal
 
     @property
     def lives(self) -> bool:
@@ -102,20 +108,42 @@ class _ReadyServer(uvicorn.Server):
         self.ready.set()
 
 
-def _try(tls: Tls) -> None:
+def _certificate(tls: Tls) -> Renewed[ssl.SSLContext]:
+    """Give what handshakes are made with, renewed with its files; raises ConfigError when they cannot be used."""
+
+    def make() -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        # Without a password of its own OpenSSL would ask for one at the terminal.
+        context.load_cert_chain(tls.cert_file, tls.key_file, password="")
+        return context
+
+    files = [Path(one) for one in (tls.cert_file, tls.key_file) if one is not None]
+    certificate = Renewed("http-certificate", files, make)
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-            tls.cert_file, tls.key_file
-        )
-    except (OSError, ssl.SSLError) as error:
+        certificate.now()
+    except OSError as error:
         raise ConfigError(
             [
                 "http.cert_file, http.key_file: are no certificate and key in PEM that belong together"
             ]
         ) from error
+    return certificate
 
 
-def _config(app: Starlette, tls: Tls | None) -> uvicorn.Config:
+def _choosing(certificate: Renewed[ssl.SSLContext]) -> ssl.SSLContext:
+    """Give a context under which each handshake takes the certificate of its own time."""
+
+    def choose(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = certificate.now()
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.sni_callback = (
+        choose  # called in every handshake, also of a client that names no server
+    )
+    return context
+
+
+def _config(app: Starlette, certificate: Renewed[ssl.SSLContext] | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_level="warning",
@@ -128,6 +156,5 @@ def _config(app: Starlette, tls: Tls | None) -> uvicorn.Config:
         http=type("Connection", (BoundedConnection,), {"most": most_connections()}),
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
-        ssl_certfile=tls.cert_file if tls else None,
-        ssl_keyfile=tls.key_file if tls else None,
+        ssl_context_factory=None if certificate is None else lambda *_: _choosing(certificate),
     )

@@ -67,6 +67,17 @@ class Secrets:
 
 
 @dataclass(frozen=True)
+class RenewedSecrets:
+    """The same with the secrets of the moment; `now` gives them, and is asked at each notification."""
+
+    now: Callable[[], Secrets]
+
+    def judge(self, headers: Sequence[tuple[bytes, bytes]]) -> Judging:
+        """As `Secrets.judge`."""
+        return self.now().judge(headers)
+
+
+@dataclass(frozen=True)
 class Judging:
     """A request while its body arrives."""
 
@@ -142,7 +153,7 @@ class Webhook:
     `body_seconds`: a body must have arrived by then.
     """
 
-    secrets: Secrets
+    secrets: Secrets | RenewedSecrets
     wake: Callable[[], None]
     later: Later = _in_the_loop
     body_seconds: float = BODY_SECONDS

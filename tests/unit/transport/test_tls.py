@@ -278,5 +278,111 @@ def test_a_file_that_is_gone_while_it_runs_is_a_failure_and_no_crash(
     ours = pair(authority.issue_cert("adapter.example.org"), tmp_path)
     server = make_server("https://localhost:1/fhir", attempts=1, ca_file=trusted, **ours)
     Path(ours["client_cert_file"]).unlink()
-    with pytest.raises(TemporaryServerError, match="OSError"):
+    with pytest.raises(TemporaryServerError, match="FileNotFoundError"):
         server.read("Patient/a")
+
+
+def renewed(file: str | Path, content: bytes) -> None:
+    """Put other content in place by a rename, as whoever renews a certificate does."""
+    beside = Path(f"{file}.new")
+    beside.write_bytes(content)
+    beside.chmod(0o600)
+    beside.rename(file)
+
+
+def test_a_renewed_authority_is_taken_up_at_the_next_connection(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    earlier, later = trustme.CA(), trustme.CA()
+    file = tmp_path / "ca.pem"
+    earlier.cert_pem.write_to_path(str(file))
+    with serving_tls(context_of(later.issue_cert("localhost"))) as served:
+        server = make_server(served.base, attempts=1, ca_file=str(file))
+        with pytest.raises(TemporaryServerError, match="name it in ca_file"):
+            server.read("Patient/a")
+        renewed(file, later.cert_pem.bytes())
+        assert server.read("Patient/a") is not None
+
+
+def test_what_an_authority_is_replaced_by_is_the_only_one_believed(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    earlier, later = trustme.CA(), trustme.CA()
+    file = tmp_path / "ca.pem"
+    earlier.cert_pem.write_to_path(str(file))
+    with serving_tls(context_of(earlier.issue_cert("localhost"))) as served:
+        server = make_server(served.base, attempts=1, ca_file=str(file))
+        assert server.read("Patient/a") is not None
+        renewed(file, later.cert_pem.bytes())
+        with pytest.raises(TemporaryServerError, match="name it in ca_file"):
+            server.read("Patient/a")
+
+
+def test_a_renewed_certificate_of_ours_is_shown_at_the_next_connection(
+    authority: trustme.CA, trusted: str, make_server: MakeServer, tmp_path: Path
+) -> None:
+    context = asks_for_ours(context_of(authority.issue_cert("localhost")), authority)
+    ours = pair(trustme.CA().issue_cert("adapter.example.org"), tmp_path)
+    with serving_tls(context) as served:
+        server = make_server(served.base, attempts=1, ca_file=trusted, **ours)
+        with pytest.raises(TemporaryServerError, match="wants a client certificate"):
+            server.read("Patient/a")
+        pair(authority.issue_cert("adapter.example.org"), tmp_path)
+        assert server.read("Patient/a") is not None
+
+
+SPOILT = {
+    "an authority that is none": ("ca_file", b"no certificate"),
+    "an empty authority": ("ca_file", b""),
+    "a certificate without its key": ("client_cert_file", None),
+    "a certificate that is none": ("client_cert_file", b"no certificate"),
+    "half of a key": ("client_key_file", b"-----BEGIN PRIVATE KEY-----\nMIIE"),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), SPOILT.values(), ids=SPOILT)
+def test_spoilt_files_change_nothing_and_are_told(
+    name: str,
+    content: bytes | None,
+    authority: trustme.CA,
+    make_server: MakeServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    context = asks_for_ours(context_of(authority.issue_cert("localhost")), authority)
+    given = pair(authority.issue_cert("adapter.example.org"), tmp_path)
+    given["ca_file"] = str(tmp_path / "ca.pem")
+    authority.cert_pem.write_to_path(given["ca_file"])
+    with serving_tls(context) as served:
+        server = make_server(served.base, attempts=1, **given)
+        assert server.read("Patient/a") is not None
+        other = authority.issue_cert("adapter.example.org").cert_chain_pems[0].bytes()
+        renewed(given[name], other if content is None else content)
+        assert server.read("Patient/a") is not None
+        assert server.read("Patient/a") is not None
+    assert capsys.readouterr().out.count("files_not_renewed") == 1
+
+
+def test_a_renewed_key_that_others_can_read_is_not_taken_up(
+    authority: trustme.CA, trusted: str, make_server: MakeServer, tmp_path: Path
+) -> None:
+    context = asks_for_ours(context_of(authority.issue_cert("localhost")), authority)
+    ours = pair(authority.issue_cert("adapter.example.org"), tmp_path)
+    with serving_tls(context) as served:
+        server = make_server(served.base, attempts=1, ca_file=trusted, **ours)
+        assert server.read("Patient/a") is not None
+        pair(trustme.CA().issue_cert("adapter.example.org"), tmp_path, mode=0o644)
+        assert server.read("Patient/a") is not None
+
+
+def test_with_files_of_ours_no_built_in_authority_is_believed(
+    trusted: str, make_server: MakeServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    built_in, file = trustme.CA(), tmp_path / "built-in.pem"
+    built_in.cert_pem.write_to_path(str(file))
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(file))
+    monkeypatch.setattr("adapter.transport.tls.DEFAULT_CA_BUNDLE_PATH", str(file))
+    with serving_tls(context_of(built_in.issue_cert("localhost"))) as served:
+        assert make_server(served.base).read("Patient/a") is not None
+        served.requests.clear()
+        refused(make_server, served, "name it in ca_file", ca_file=trusted)
