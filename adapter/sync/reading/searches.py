@@ -35,6 +35,8 @@ MOST_TRIED: Final = 10
 """Of so many patients of a list the results are looked for, to prove the searches on one of them."""
 NOBODY: Final = "Patient/zz-no-such-patient"
 """A patient that no server has."""
+NO_RESULT: Final = "Observation/zz-no-such-result"
+"""A result that no server has."""
 FORBIDDEN: Final = 403
 OF_ONE: Final = frozenset({400, FORBIDDEN, 404, 410, 422})
 """Statuses by which a server refuses one patient and not who asks: a protected record, an id that it does not know."""
@@ -78,6 +80,7 @@ class Searches:
     incremental: bool = True
     own_incremental: bool = True
     own_by_source: bool = False
+    own_by_source_proved: bool = False
     patient_param: str | None = "patient"
     patients_at_once: int | None = None
     forms: Forms = field(default_factory=Forms)
@@ -301,9 +304,23 @@ class Searches:
         From then on every search shows what changes of it. Where discovery is by patient it is known of whom the walk
         has come to. Raises: ServerError as the port says.
         """
+        if self.own_by_source and not self.own_by_source_proved:
+            self._prove_by_source()
         if not (self.own_by_source or self.owners.is_whole or self.by_patient):
             for _ in self.own():
                 pass
+
+    def _prove_by_source(self) -> None:
+        """Prove on one of ours that the target finds it by its source, and not by another."""
+        trial = Trial(self.target)
+        sample = trial.first(self.own_params) or {}
+        source = next(referenced(sample, "derivedFrom", self.source.base_url), None)
+        if source is None:
+            return  # nothing of ours stands, so that nobody has what was another's before
+        by_id = ("_id", str(sample["id"]))
+        self.own_by_source = trial.finds([by_id, ("derived-from", self.on_target(source))])
+        self.own_by_source &= not trial.finds([by_id, ("derived-from", self.on_target(NO_RESULT))])
+        self.own_by_source_proved = True
 
     def on_target(self, reference: str) -> str:
         """Name a resource of the source as the target knows it: absolute where servers differ."""
@@ -369,6 +386,7 @@ class Searches:
         is_one = self.source.base_url == self.target.base_url
         of_target = known if is_one else self.target.capability().search_params
         self.own_by_source = "derived-from" in of_target.get("Observation", frozenset())
+        self.own_by_source_proved = False
         observation = known.get("Observation", frozenset())
         if known and "result" not in known.get("DiagnosticReport", frozenset()):
             self._drop_include("DiagnosticReport:result")
@@ -407,10 +425,6 @@ class Searches:
         if sample is None:
             return
         by_id = ("_id", str(sample["id"]))
-        made_from = next(referenced(sample, "derivedFrom", self.source.base_url), None)
-        if self.own_by_source and made_from is not None:
-            of_source = ("derived-from", self.on_target(made_from))
-            self.own_by_source = trial.finds([by_id, of_source])
         if not trial.finds([*self.own_params, by_id]):
             self.own_params = tag
             self._warn(

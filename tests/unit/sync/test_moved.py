@@ -137,15 +137,27 @@ def test_a_kill_on_the_way_leaves_it_to_the_next_pass(unsupported: frozenset[str
         assert moved(site) == {"berta": "positive"}, f"killed at step {step}"
 
 
-def test_a_server_that_says_it_and_does_not_is_found_out() -> None:
-    site = site_of(BY_SOURCE)
+@pytest.mark.parametrize("does", ["finds-nothing", "finds-all"])
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE.keys())
+def test_a_server_that_says_it_and_does_not_is_found_out(
+    before: Callable[[Site], None], does: str
+) -> None:
+    """Also in the process that wrote the first of ours, on which it is proved."""
+    site = Site()
     said = site.server.capability()
     site.server.capability = lambda: said  # type: ignore[method-assign]
-    site.server.unsupported = NOT_BY_SOURCE
-    site.restart()
+    if does == "finds-all":
+        site.server.ignored = NOT_BY_SOURCE
+    else:
+        site.server.unsupported = NOT_BY_SOURCE
+    for name, score in (("anna", "3+"), ("carla", "1+"), ("dora", "1+")):
+        site.laboratory.ihc(name, score)
+    site.settle()
     move(site)
-    site.run()
+    before(site)
+    report = site.run()
     assert moved(site) == {"berta": "positive"}
+    assert report.patients == 2 or before is BEFORE["restarted"]
 
 
 def test_all_of_ours_are_looked_at_once_in_a_process() -> None:
