@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -260,6 +261,11 @@ def actor() -> str:
     except KeyError:  # a container may run under a number that no account has
         account = f"uid-{os.getuid()}"
     return f"{account}@{socket.gethostname()}"
+
+
+def holder_of(command: str) -> str:
+    """Name this process as a holder of the writer's lease, and no other one: people read it."""
+    return f"her2-adapter {command}, {actor()}, process {os.getpid()}, {uuid.uuid4().hex[:8]}"
 
 
 def require_state(settings: Settings) -> None:

@@ -280,6 +280,14 @@ HandedOut = Mapping[str, int]
 """Patients as the queue handed them out ("Patient/<id>"), each with the mark of their latest wake-up by then."""
 
 
+@dataclass(frozen=True)
+class HeldLease:
+    """Who holds the writer's lease, and until when unless it is renewed."""
+
+    holder: str
+    until: datetime
+
+
 class StateStore(AuditTrail, Protocol):
     """Durable state of the adapter. All but the audit trail is a cache: it can be rebuilt from the server.
 
@@ -415,6 +423,10 @@ class StateStore(AuditTrail, Protocol):
 
         A lease that would hold for more than an hour was taken by a clock that ran ahead: it holds no more.
         """
+        ...
+
+    def held_lease(self) -> HeldLease | None:
+        """Tell who took the lease last and did not give it back; it may have run out."""
         ...
 
     def check_lease(self, holder: str, fencing: int, *, now: datetime) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 import adapter
-from adapter.bootstrap import Adapter
+from adapter.bootstrap import Adapter, holder_of
 from adapter.errors import ConfigError
 from adapter.renewed import Renewed
 from adapter.settings import (
@@ -72,7 +72,9 @@ class Service:
         self.loop = Loop(
             parts.parts,
             parts.options,
-            LoopOptions(interval_seconds=self.settings.poll.interval_seconds),
+            LoopOptions(
+                interval_seconds=self.settings.poll.interval_seconds, holder=holder_of("run")
+            ),
             stopped=self._stopped,
             tell=self._tell,
             inbox=self.inbox,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.alone import WAIT_SECONDS, Wait, writing
 from adapter.cli.exit_codes import DONE, INTERRUPTED, NEEDS_OPERATOR
 from adapter.cli.passes import ended
 from adapter.cli.printing import number_of, say
@@ -60,11 +61,14 @@ def show(shared: Shared) -> int:
     return NEEDS_OPERATOR
 
 
-def release(shared: Shared, by: By) -> int:
-    """Let go what `brake show` showed last: one pass, which stops if it would go any further."""
+def release(shared: Shared, by: By, wait: Wait = WAIT_SECONDS) -> int:
+    """Let go what `brake show` showed last: one pass, which stops if it would go any further.
+
+    A running adapter on this state steps aside for it between two of its passes.
+    """
     from adapter.bootstrap import open_adapter, require_state
     from adapter.cli.pass_report import print_pass
-    from adapter.sync.cycle import Cycle, Interrupts, PassOptions
+    from adapter.sync.cycle import Cycle, PassOptions
     from adapter.sync.releasing import shown_marks
 
     name = by.strip()
@@ -81,9 +85,9 @@ def release(shared: Shared, by: By) -> int:
     ):
         if not shown_marks(adapter.parts.store):
             raise typer.BadParameter("nothing was shown: run `her2-adapter brake show` first")
-        interrupts = Interrupts(stopped=stop.is_set)
-        cycle = Cycle(adapter.parts, adapter.options, interrupts=interrupts)
-        report = cycle.run_pass(PassOptions(released_by=name))
+        with writing(adapter.parts, stop, "brake release", wait) as interrupts:
+            cycle = Cycle(adapter.parts, adapter.options, interrupts=interrupts)
+            report = cycle.run_pass(PassOptions(released_by=name))
     print_pass(report, shared.form)
     return INTERRUPTED if stop.is_set() else ended(report, frozenset())
 

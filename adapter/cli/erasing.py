@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
-from datetime import UTC, datetime
+from threading import Event
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from adapter.cli.alone import writing_at_once
 from adapter.cli.passes import patient_asked
 from adapter.cli.printing import Block, print_blocks, say
 from adapter.cli.shared import Shared
-from adapter.errors import StoreError
 
 if TYPE_CHECKING:
     from adapter.ports import StateStore
@@ -22,6 +21,7 @@ Preview = Annotated[
 ]
 LEASE_SECONDS: Final = 600.0
 """How long no service can begin to write while rows are erased and files written anew."""
+STOP_IT: Final = "It could write down the patient again: stop it, erase, start it."
 
 
 def erase(shared: Shared, patient: OfPatient, preview: Preview = False) -> None:
@@ -54,18 +54,12 @@ def erase(shared: Shared, patient: OfPatient, preview: Preview = False) -> None:
 
 def _erased(store: StateStore, person: str) -> tuple[str, ...]:
     from adapter.audit import AuditAction, AuditEvent
-    from adapter.bootstrap import actor
+    from adapter.bootstrap import SystemClock, actor
     from adapter.sync.reading.landmarks import SEEN
     from adapter.sync.releasing import SHOWN, WITHDRAWN_LATELY
     from adapter.sync.writing.foreign_edits import EDITS
 
-    now, holder = datetime.now(UTC), f"erase-{uuid.uuid4().hex}"
-    if store.acquire_lease(holder, now=now, seconds=LEASE_SECONDS) is None:
-        raise StoreError(
-            "An adapter is running on this state, and could write down the patient again: stop it, erase, start it."
-        )
-    try:
-        event = AuditEvent(AuditAction.ERASED, "done", actor(), now)
+    clock = SystemClock(Event())
+    with writing_at_once(store, clock, "erase", STOP_IT, lease_seconds=LEASE_SECONDS):
+        event = AuditEvent(AuditAction.ERASED, "done", actor(), clock.now())
         return store.erase(person, [event], settings=(EDITS, SEEN, SHOWN, WITHDRAWN_LATELY))
-    finally:
-        store.release_lease(holder)

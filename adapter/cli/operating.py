@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from adapter.cli.alone import writing_at_once
 from adapter.cli.exit_codes import DONE, INTERRUPTED, NEEDS_OPERATOR
 from adapter.cli.passes import instant, patient_asked
 from adapter.cli.printing import Block, print_blocks, say
@@ -44,6 +46,7 @@ WrittenSince = Annotated[
 OfPatient = Annotated[
     str | None, typer.Option("--patient", metavar="ID", help="What is about this patient.")
 ]
+STOP_IT: Final = "It would write again what its rules still say: stop it, withdraw, start it."
 Preview = Annotated[bool, typer.Option("--preview", help="Show what would be withdrawn.")]
 
 
@@ -222,11 +225,12 @@ def withdraw(  # noqa: PLR0913 - each parameter is an option of the command
 ) -> int:
     """Take our own derived results back: entered-in-error, with Provenance; nothing is deleted.
 
-    Stop or correct a running adapter first: it writes again what its rules still say.
+    A running adapter on this state is stopped first: it would write again what its rules still say.
     """
     from adapter.bootstrap import open_adapter
     from adapter.cli.pass_report import print_pass
     from adapter.sync.cycle import Interrupts
+    from adapter.sync.lease import LEASE_SECONDS
     from adapter.sync.withdraw import withdraw_ours
 
     if everything == bool(rule or policy or since or patient):
@@ -245,13 +249,21 @@ def withdraw(  # noqa: PLR0913 - each parameter is an option of the command
         shown_progress() as watched,
         open_adapter(settings, stop.event, watched=watched) as adapter,
     ):
-        report = withdraw_ours(
-            adapter.parts,
-            adapter.options,
-            selection,
-            preview=preview,
-            interrupts=Interrupts(stopped=stop.is_set),
-        )
+        parts = adapter.parts
+        with (
+            nullcontext()
+            if preview
+            else writing_at_once(
+                parts.store, parts.clock, "withdraw", STOP_IT, lease_seconds=LEASE_SECONDS
+            )
+        ) as lease:
+            report = withdraw_ours(
+                parts,
+                adapter.options,
+                selection,
+                preview=preview,
+                interrupts=Interrupts.of(lease, stop.is_set) if lease else None,
+            )
     print_pass(report, shared.form)
     if not report.rows and not stop.is_set():
         _refuse_unknown_rule(rule)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.alone import WAIT_SECONDS, Wait, writing
 from adapter.cli.classifying import FailOn, FailOnOption, fail_on
 from adapter.cli.exit_codes import DONE, FAIL_ON, INTERRUPTED, NEEDS_OPERATOR
 from adapter.cli.printing import say
@@ -72,12 +74,13 @@ def sync(  # noqa: PLR0913 - each parameter is an option of the command
     backfill: Backfill = False,
     dry_run: DryRun = False,
     fail_on_list: FailOnOption = None,
+    wait: Wait = WAIT_SECONDS,
     once: Once = False,  # noqa: ARG001 - means nothing
 ) -> int:
     """Run one pass: read what changed, decide, write the difference, report.
 
     With patients given only these are read. Running it again is always safe: what stands already
-    is not written again.
+    is not written again. A running adapter on this state steps aside for it between two of its passes.
     """
     from adapter.bootstrap import open_adapter
     from adapter.cli.discovery_text import discovery_sentence
@@ -103,8 +106,12 @@ def sync(  # noqa: PLR0913 - each parameter is an option of the command
         open_adapter(settings, stop.event, watched=watched) as adapter,
     ):
         say(discovery_sentence(adapter.settings), *overlay_sentences(adapter))
-        interrupts = Interrupts(stopped=stop.is_set)
-        report = Cycle(adapter.parts, adapter.options, interrupts=interrupts).run_pass(asked)
+        with (
+            nullcontext(Interrupts(stopped=stop.is_set))
+            if dry_run or adapter.options.observe
+            else writing(adapter.parts, stop, "sync", wait)
+        ) as interrupts:
+            report = Cycle(adapter.parts, adapter.options, interrupts=interrupts).run_pass(asked)
     print_pass(report, shared.form)
     if stop.is_set():
         return INTERRUPTED

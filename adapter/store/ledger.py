@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import delete, func, select, update
 
 from adapter.errors import LeaseLost
-from adapter.ports import PassRecord
+from adapter.ports import HeldLease, PassRecord
 from adapter.store import rows, schema
 from adapter.store.database import Database
 
@@ -113,6 +113,13 @@ class LedgerTables(Database):
         if not running:
             _log.info("lease_taken", holder=holder, fencing=fencing)
         return fencing
+
+    def held_lease(self) -> HeldLease | None:
+        """Return who took the lease last and did not give it back, or None."""
+        table = schema.lease
+        with self._reading() as connection:
+            row = connection.execute(select(table).where(table.c.id == schema.LEASE_ROW)).one()
+        return None if row.holder is None else HeldLease(row.holder, row.expires_at)
 
     def check_lease(self, holder: str, fencing: int, *, now: datetime) -> None:
         """Raise LeaseLost unless this holder with this number still has the lease."""

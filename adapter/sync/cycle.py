@@ -37,10 +37,11 @@ class Cycle:
     def __init__(
         self, parts: Parts, options: SyncOptions, *, interrupts: Interrupts | None = None
     ) -> None:
+        self.interrupts = interrupts or Interrupts()
         self.parts = parts
         self.options = options
-        self.interrupts = interrupts or Interrupts()
-        self.searches = Searches.of(parts, options.read)
+        self._watched = self.interrupts.watching(parts)
+        self.searches = Searches.of(self._watched, options.read)
         self._recent = Recent()
 
     def run_pass(self, asked: PassOptions = _EVERYTHING_DUE) -> PassReport:
@@ -58,7 +59,7 @@ class Cycle:
         # Kept only when the pass ends well: after an error nobody knows what was dealt with.
         recent, self._recent = self._recent, Recent()
         one = OnePass(
-            parts=self.parts,
+            parts=self._watched,
             options=self.options,
             asked=asked,
             searches=self.searches,

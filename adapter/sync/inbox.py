@@ -8,6 +8,7 @@ durable: the queue of the state store and the discovery of the next pass hold wh
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -150,18 +151,24 @@ class Inbox:
         return self._now()
 
     def wait(
-        self, due: float, *, wakes_from: float = 0.0, stopped: Callable[[], bool]
+        self,
+        due: float,
+        *,
+        wakes_from: float = 0.0,
+        look_at: float = math.inf,
+        stopped: Callable[[], bool],
     ) -> tuple[Ask, ...]:
         """Wait for requests, until a pass over everything is due.
 
         Args:
             due: when that pass begins at the latest, as `now` counts.
             wakes_from: no wake-up makes it begin earlier than this, because a server asked for peace.
+            look_at: when the wait ends for now where nobody asks.
             stopped: ends the wait.
 
         Returns:
             The requests that waited longest, as many as one pass can look at; none when the pass over
-            everything is due, or a stop was asked for.
+            everything is due, the wait ends for now, or a stop was asked for.
 
         """
         with self._changed:
@@ -171,8 +178,15 @@ class Inbox:
                     break
                 if self._asks:
                     return self._taken()
+                if look_at <= now:
+                    break
                 self._changed.wait(min(begins - now, _LOOK_SECONDS))
             return ()
+
+    def is_time(self, due: float, wakes_from: float) -> bool:
+        """Tell whether a pass over everything is due; arguments as `wait`."""
+        with self._changed:
+            return self._begins(due, wakes_from) <= self._now()
 
     def take_wakes(self) -> bool:
         """Note that a pass begins which will see what the wake-ups so far were about; tell whether there were any."""

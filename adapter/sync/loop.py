@@ -20,7 +20,7 @@ from adapter.ports import PassRecord
 from adapter.sync.auditing import Auditor
 from adapter.sync.cycle import Cycle, Interrupts, Parts
 from adapter.sync.inbox import AnotherWrites, Ask, Inbox
-from adapter.sync.lease import WriterLease
+from adapter.sync.lease import LEASE_SECONDS, WriterLease
 from adapter.sync.options import PassOptions, SyncOptions
 from adapter.sync.pulse import Pulse
 from adapter.sync.reloading import Refresh
@@ -30,6 +30,9 @@ log = structlog.get_logger(__name__)
 
 FAILED: Final = "failed"
 """Outcome of a pass that raised, in the audit; the count beside it names the class of the error."""
+
+LOOK_SECONDS: Final = 2.0
+"""How often it is looked, while a loop rests, whether somebody asks for the lease or for patients."""
 
 TROUBLE_SECONDS: Final = 60.0
 """So long at least a server that failed a pass is left alone, whatever wakes us; a shorter interval is enough."""
@@ -46,7 +49,7 @@ class LoopOptions:
     """
 
     interval_seconds: float = 60.0
-    lease_seconds: float = 300.0
+    lease_seconds: float = LEASE_SECONDS
     holder: str = ""
 
 
@@ -88,7 +91,7 @@ class Loop:
         holder = loop.holder or uuid.uuid4().hex
         self.lease = WriterLease(parts.store, parts.clock, holder, loop.lease_seconds)
         self.refresh = refresh
-        self.interrupts = Interrupts(guard=self.lease.keep, stopped=stopped)
+        self.interrupts = Interrupts.of(self.lease, stopped)
         self.cycle = Cycle(parts, options, interrupts=self.interrupts)
 
     def run(self) -> None:
@@ -155,25 +158,33 @@ class Loop:
         """Wait for the next pass, and serve in the meantime whoever asks for patients.
 
         The lease is renewed in the meantime too: however rare passes are, two adapters do not take turns, and
-        one that died is replaced as soon as its lease has run out.
+        one that died is replaced as soon as its lease has run out. A command that asks for it gets it meanwhile;
+        a pass that came due by then begins as soon as it has ended.
         """
         rest = self._seconds_after(outcome)
         if self.inbox is None:
             self.parts.clock.sleep(rest)
             return
         began, queued = self.inbox.now(), self._queued()
+        due = began + rest
         wakes_from = began + self._peace_after(outcome)
         while not self.stopped():
-            due = min(began + rest, self.inbox.now() + self.lease.renewed_every)
-            asks = self.inbox.wait(due, wakes_from=wakes_from, stopped=self.stopped)
+            look_at = self.inbox.now() + LOOK_SECONDS
+            asks = self.inbox.wait(
+                due, wakes_from=wakes_from, look_at=look_at, stopped=self.stopped
+            )
             if asks:
                 self._serve(asks)
-            elif due == began + rest or self.inbox.now() < due:
+            elif self.inbox.is_time(due, wakes_from) or self._is_called_for(outcome, queued):
                 return
-            else:
-                self.lease.renew()
-                if self._queued() > queued:  # somebody asked another process, which does not write
-                    return
+
+    def _is_called_for(self, outcome: PassReport | Exception, queued: int) -> bool:
+        """Look after the lease; whether the pass that it was missing for can begin, or more patients wait than before.
+
+        They were asked for at another process, which does not write.
+        """
+        came_back = self.lease.rest()
+        return (came_back and isinstance(outcome, AnotherWrites)) or self._queued() > queued
 
     def _queued(self) -> int:
         """How many patients wait to be looked at; 0 where the state cannot be read, which the next pass tells."""

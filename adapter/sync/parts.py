@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from adapter.fhir.record.derive import DeriveContext
 from adapter.her2.model import Link
 from adapter.her2.policy import choices
 from adapter.ports import Clock, FhirServer, PatientList, StateStore
+from adapter.sync.lease import SignOfLife, WriterLease
 from adapter.terminology.catalogue import Catalogue
 from adapter.traffic import Traffic
 
@@ -48,8 +49,22 @@ class Interrupts:
     """How a pass is held up from outside.
 
     `guard` raises LeaseLost when another adapter has taken over; it is asked before every bundle.
-    `stopped` asks for an early end: what is not written then stays in the queue.
+    `stopped` asks for an early end: what is not written then stays in the queue. `answered` is told of
+    every answer that was read: a sign of life.
     """
 
     guard: Callable[[], None] = lambda: None
     stopped: Callable[[], bool] = lambda: False
+    answered: Callable[[], None] = lambda: None
+
+    @classmethod
+    def of(cls, lease: WriterLease, stopped: Callable[[], bool]) -> Interrupts:
+        """Give those of a process that writes under a lease."""
+        return cls(guard=lease.keep, stopped=stopped, answered=lease.lives)
+
+    def watching(self, parts: Parts) -> Parts:
+        """Give parts whose servers tell of every answer."""
+        source = target = SignOfLife(parts.source, self.answered)
+        if parts.target is not parts.source:  # what reads one server at once goes by that
+            target = SignOfLife(parts.target, self.answered)
+        return replace(parts, source=source, target=target)

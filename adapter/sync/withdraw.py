@@ -32,6 +32,7 @@ from adapter.sync.report import PassKind, PassOutcome, PassReport
 from adapter.sync.tally import Tally
 from adapter.sync.writing.bundle import BundleMaker
 from adapter.sync.writing.delivery import Attempts, Delivery
+from adapter.sync.writing.fenced import FencedServer
 from adapter.sync.writing.ladder import Ladder
 from adapter.sync.writing.lanes import Lanes
 from adapter.sync.writing.write_back import TRIED_AGAIN, Writer
@@ -79,6 +80,7 @@ def withdraw_ours(
 
     """
     held_up = interrupts or Interrupts()
+    parts = held_up.watching(parts)
     now, asked_before = parts.clock.now(), parts.traffic.counts()
     urls = tuple(dict.fromkeys((parts.source.base_url, parts.target.base_url)))
     context = replace(parts.context, now=now, base_urls=urls)
@@ -87,8 +89,9 @@ def withdraw_ours(
     for one in planned:
         tally.add_decision(one)
     auditor = Auditor(context, parts.actor, parts.source.base_url)
+    target = FencedServer(parts.target, held_up.guard)
     writer = Writer(
-        delivery=Delivery(parts.target, Attempts(parts.clock, options.send), urls),
+        delivery=Delivery(target, Attempts(parts.clock, options.send), urls),
         store=parts.store,
         clock=parts.clock,
         maker=BundleMaker(context, parts.source.base_url, parts.target.base_url),

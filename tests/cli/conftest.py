@@ -21,6 +21,8 @@ from adapter.sandbox.server import Sandbox
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "fixtures"
+INTERVAL = "0.05"
+"""Seconds between two passes of a process that is started."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def environment(server: str, folder: Path) -> dict[str, str]:
         **kept,
         "HER2_FHIR_URL": server,
         "HER2_STATE_URL": f"sqlite:///{folder / 'state.sqlite'}",
-        "HER2_POLL__INTERVAL_SECONDS": "0.05",
+        "HER2_POLL__INTERVAL_SECONDS": INTERVAL,
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -13,6 +13,7 @@ from adapter.errors import LeaseLost, StoreError
 from adapter.ports import (
     FrozenBundle,
     HandedOut,
+    HeldLease,
     ListedEntry,
     ParkedCase,
     PassRecord,
@@ -205,6 +206,9 @@ class MemoryStore:
             self.fencing += 1
         self.lease = (holder, self.fencing, now + timedelta(seconds=seconds))
         return self.fencing
+
+    def held_lease(self) -> HeldLease | None:
+        return HeldLease(self.lease[0], self.lease[2]) if self.lease else None
 
     def check_lease(self, holder: str, fencing: int, *, now: datetime) -> None:
         if self.lease is None or self.lease[:2] != (holder, fencing) or self.lease[2] <= now:

@@ -12,11 +12,13 @@ import pytest
 
 from adapter.errors import LeaseLost, TemporaryServerError
 from adapter.store import SqlStateStore, open_store
-from adapter.sync.cycle import PassOptions, PassReport, SyncOptions
+from adapter.sync.cycle import Cycle, Interrupts, PassOptions, PassReport, SyncOptions
+from adapter.sync.lease import WriterLease
 from adapter.sync.loop import Loop, LoopOptions
 from adapter.sync.options import SendLimits
 from adapter.sync.writing.fenced import FencedServer
 from tests.fakes.clock import FakeClock
+from tests.fakes.habits import Habits
 from tests.fakes.server import FakeFhirServer, Fault
 from tests.fakes.site import Site
 
@@ -160,3 +162,113 @@ def test_a_fence_lets_reads_through_and_no_write() -> None:
     with pytest.raises(LeaseLost):
         fenced.transact(b"{}")
     assert server.writes == 0
+
+
+@dataclass
+class Command:
+    """`sync` beside the instances, with a connection of its own; while it waits the service is at rest."""
+
+    site: Site
+    store: SqlStateStore
+    service: Loop
+
+    def run(self, wait_seconds: float) -> PassReport | None:
+        """Run a pass under the lease; None where it was not let go."""
+        parts = replace(self.site.parts, store=self.store, actor="command")
+        lease = WriterLease(self.store, self.site.clock, "command")
+        if not lease.borrow(wait_seconds, stopped=lambda: False):
+            return None
+        try:
+            interrupts = Interrupts.of(lease, lambda: False)
+            return Cycle(parts, self.site.options, interrupts=interrupts).run_pass()
+        finally:
+            lease.give_back()
+
+
+@pytest.mark.parametrize(
+    "habits",
+    [Habits(), Habits(client_ids=False, conditional_update=False)],
+    ids=["ids-of-ours", "server-chooses-ids"],
+)
+def test_a_command_beside_a_service_that_writes_leaves_its_bundles_alone_and_comes_after_it(
+    stores: list[SqlStateStore], habits: Habits
+) -> None:
+    site = Site()
+    site.server.habits = habits
+    for number in range(20):
+        site.laboratory.ihc(f"p{number:02}", "1+")
+    parts = replace(site.parts, store=stores[0], actor="service")
+    reports: list[PassReport] = []
+    service = Loop(
+        parts,
+        SyncOptions(send=SendLimits(batch_cases=3)),
+        LoopOptions(lease_seconds=LEASE_SECONDS, holder="service"),
+        stopped=lambda: False,
+        tell=reports.append,
+    )
+    command, tried = Command(site, stores[1], service), 0
+
+    def in_the_middle() -> None:
+        nonlocal tried
+        under_way = stores[0].outbox()
+        assert command.run(wait_seconds=2) is None
+        assert stores[0].outbox() == under_way
+        tried += 1
+
+    site.server.before_transaction = in_the_middle
+    service._attempt(PassOptions(backfill=True))
+    assert tried >= 7
+    site.server.before_transaction = lambda: None
+    assert [one.outcome for one in reports] == ["done"]
+    sleep = site.clock.sleep
+
+    def at_rest(seconds: float) -> None:
+        sleep(seconds)
+        service.lease.rest()
+
+    site.clock.sleep = at_rest  # type: ignore[method-assign]
+    site.laboratory.ihc("late", "3+")
+    done = command.run(wait_seconds=10)
+    assert done is not None
+    assert (done.outcome, done.actions["create"]) == ("done", 1)
+    assert service.lease.rest() is True
+    for _ in range(2):
+        service._attempt(PassOptions())
+    assert [one.writes for one in reports[1:]] == [0, 0]
+    assert len(site.derived()) == 21
+    site.assert_sound()
+    held = stores[2].held_lease()
+    assert held is not None
+    assert (held.holder, held.until > site.clock.now()) == ("service", True)
+
+
+def test_a_holder_that_was_away_while_a_command_wrote_does_not_write_what_it_had_planned(
+    stores: list[SqlStateStore],
+) -> None:
+    """The server chooses the ids, and does not yet find what was just written: a plan from before would double it."""
+    site = Site()
+    blind = False
+    site.server.habits = Habits(client_ids=False, conditional_update=False, is_blind=lambda: blind)
+    site.laboratory.ihc("anna", "1+")
+    command = Command(site, stores[1], None)  # type: ignore[arg-type]  # nobody to step aside
+    service = Instance("service", site, stores[0], [])
+    refuse, was_away = site.server.refuse_search, False
+
+    def away(params: object) -> bool:
+        nonlocal was_away, blind
+        named = dict(params)  # type: ignore[call-overload]
+        if not was_away and any(key.startswith("patient") or key == "subject" for key in named):
+            was_away = True
+            site.clock.advance(2 * LEASE_SECONDS)
+            assert command.run(wait_seconds=0) is not None
+            blind = True
+        return False
+
+    site.server.refuse_search = away
+    service.round()
+    site.server.refuse_search, blind = refuse, False
+    assert was_away
+    assert service.reports == []
+    for _ in range(3):
+        service.round()
+    sound([service], results=1)
