@@ -37,8 +37,8 @@ app = typer.Typer(
         "diagnosis: the laboratory's report is the result of record."
     ),
     epilog=(
-        "Exit codes: 0 done · 1 a defect of the adapter · 2 wrong usage, settings or input · 3 server or state not usable, run "
-        "again · 4 only with --fail-on · 5 needs an operator · 130 interrupted."
+        "Exit codes: 0 done · 1 a defect of the adapter · 2 wrong usage, settings or input · 3 server or state "
+        "not usable, run again · 4 only with --fail-on · 5 needs an operator · 130 interrupted."
     ),
     no_args_is_help=True,
     add_completion=False,
