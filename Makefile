@@ -43,7 +43,7 @@ benchmark: $(VENV)/.dev ## The adapter beside the bare HTTP exchange, on a real 
 throughput: $(VENV)/.dev ## Bundles answered over HTTP on one core: how many a second, with how much memory
 	@$(RUN)/python -m benchmarks.derive_operation
 
-tcga: $(VENV)/.dev ## TCGA-BRCA, where HER2_TCGA_FILE is at hand: docs/tcga-brca.md anew
+tcga: $(VENV)/.dev ## TCGA-BRCA, where TCGA_BRCA_FILE is at hand: docs/tcga-brca.md anew
 	@$(RUN)/python -m tests.registries.tcga --write docs/tcga-brca.md
 
 prove: $(VENV)/.dev ## Measure the promises: docs/promises.md anew; HER2_PROVE=full for the shares by hand

@@ -144,6 +144,6 @@ def test_the_second_answer_reads_fields_and_not_fhir() -> None:
 
 
 def test_a_missing_file_says_so_and_that_it_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HER2_TCGA_FILE", "no/such/file.tsv")
+    monkeypatch.setenv("TCGA_BRCA_FILE", "no/such/file.tsv")
     with pytest.raises(FileMissingError, match=r"no/such/file\.tsv.*skipped in continuous"):
         file()

@@ -1,7 +1,7 @@
 """TCGA-BRCA as a second real input: 1,097 patients' HER2 fields, as their hospitals filled them in.
 
 The file is open-access clinical data of The Cancer Genome Atlas (TCGA), given out by the NCI Genomic
-Data Commons (GDC). It stays outside the repository: `HER2_TCGA_FILE` names it, by default
+Data Commons (GDC). It stays outside the repository: `TCGA_BRCA_FILE` names it, by default
 `../shared/data/tcga_brca_her2.tsv` beside the checkout. Whoever lacks it skips with one loud line.
 Nothing that is printed or written here holds a barcode or a row: kinds and counts only.
 

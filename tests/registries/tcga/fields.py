@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
-VARIABLE = "HER2_TCGA_FILE"
+VARIABLE = "TCGA_BRCA_FILE"
 USUAL_PLACE = "../shared/data/tcga_brca_her2.tsv"
 
 NOT_AVAILABLE = "[Not Available]"
