@@ -16,12 +16,16 @@ import pytest
 import requests
 
 from adapter.errors import StoreError
+from adapter.sandbox.exchange import Answer, FhirRequest, FhirResponse
+from adapter.sandbox.habits.denying import Forbidden
+from adapter.sandbox.outcomes import outcome
+from adapter.sandbox.replies import plain_response
 from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
 from adapter.sync.one_pass import OnePass
 from adapter.sync.scope import Scope
 from tests.unit.web.running import Running, categories, put, running, until
-from tests.workloads.content import result
+from tests.workloads.content import result, specimen
 
 
 def asked(served: Running, content: Any, **options: Any) -> dict[str, Any]:
@@ -318,3 +322,30 @@ def test_where_nobody_can_ask_what_changed_who_is_asked_for_is_looked_at_and_nob
             assert (sample["before"], sample["category"]) == ("low", "positive")
         sandbox.habits.choose()
         assert categories(sandbox) == {"anna": "positive"}
+
+
+def test_one_whose_specimen_is_not_shown_is_unfinished_and_the_others_are_told(
+    served: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("anna", "berta"):
+        served.put_result(name, "1+")
+        put(served.sandbox, specimen(f"block-{name}", name))
+        parent = {"parent": [{"reference": f"Specimen/block-{name}"}]}
+        put(served.sandbox, {**specimen(f"s-{name}", name), **parent})
+
+    def around(_: Forbidden, request: FhirRequest, answer: Answer) -> FhirResponse:
+        is_protected = request.method == "GET" and request.path == "Specimen/block-anna"
+        denied = plain_response(403, outcome("forbidden", "a protected record"))
+        return denied if is_protected else answer(request)
+
+    monkeypatch.setattr(Forbidden, "around", around)
+    served.sandbox.habits.choose({"forbidden": "Media", "no-batches": True})
+    answer = asked(served, {"patients": ["anna", "berta"]})
+    assert answer["unfinished"] == ["Patient/anna"]
+    assert [one["patient"] for one in answer["samples"]] == ["Patient/berta"]
+    assert any("Specimen/block-anna (not-shown-403)" in words for words in answer["warnings"])
+    alone = asked(served, {"patient": "anna"})
+    assert (alone["status"], alone["unfinished"]) == ("done", ["Patient/anna"])
+    served.sandbox.habits.choose()
+    asked(served, {"patient": "anna"})
+    assert served.categories() == {"anna": "low", "berta": "low"}
