@@ -280,10 +280,13 @@ def require_state(settings: Settings) -> None:
 
 
 @contextmanager
-def open_state(settings: Settings, *, may_make: bool = False) -> Iterator[StateStore]:
+def open_state(
+    settings: Settings, *, may_make: bool = False, sets_aside: bool = False
+) -> Iterator[StateStore]:
     """Open the state store for as long as the block lasts; raises StoreError.
 
-    `may_make`: one that is not there is made; else it is refused.
+    `may_make`: one that is not there is made; else it is refused. `sets_aside`: so is one that is damaged, where
+    nobody else has it open.
     """
     from adapter.store import open_store
 
@@ -291,7 +294,7 @@ def open_state(settings: Settings, *, may_make: bool = False) -> Iterator[StateS
         require_state(settings)
     secret = settings.store.audit_key
     key = secret.get_secret_value().encode() if secret else None
-    with open_store(settings.store.url, audit_key=key) as store:
+    with open_store(settings.store.url, audit_key=key, sets_aside=sets_aside) as store:
         yield store
 
 
@@ -302,6 +305,7 @@ def open_adapter(
     *,
     watched: Callable[[FhirServer], FhirServer] = lambda server: server,
     scopes: Sequence[str] = (),
+    sets_aside: bool = False,
 ) -> Iterator[Adapter]:
     """Put a whole adapter together, and close its connections at the end of the block.
 
@@ -310,6 +314,7 @@ def open_adapter(
         stop: ends every wait early once it is set.
         watched: wraps each server, so that somebody can show how far a pass is.
         scopes: what the source is asked for by a command that does no pass; empty for what passes need.
+        sets_aside: a damaged state is set aside and made anew; for a service, and for a pass in its stead.
 
     Raises:
         ConfigError, MappingError, StoreError: before anything is asked of a server.
@@ -325,7 +330,7 @@ def open_adapter(
     settings = with_site(settings)
     catalogue, links = catalogue_of(settings), links_of(settings)
     with ExitStack() as opened:
-        store = opened.enter_context(open_state(settings, may_make=True))
+        store = opened.enter_context(open_state(settings, may_make=True, sets_aside=sets_aside))
         settings, incremental = with_measured(settings, store)
         options = options_of(settings, incremental=incremental)
         creates = server_chooses_ids(settings, store, options.send)

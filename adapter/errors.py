@@ -19,6 +19,7 @@
     ├── ListUnusable                 the list of patients is not there, empty or cut: try again later, exit 3
     ├── BrakeEngaged                 a pass would change or withdraw too much; an operator decides, exit 5
     └── StoreError                   the state store cannot be read or written
+        ├── StateDamaged             what it holds cannot be right: only a start makes it anew
         └── LeaseLost                another adapter holds the lease: stop writing now
 
 Messages say what happened, to which resource id, and what to do. They never hold patient data: a server's
@@ -152,6 +153,10 @@ class BrakeEngaged(AdapterError):
 
 class StoreError(AdapterError):
     """The state store cannot be read or written."""
+
+
+class StateDamaged(StoreError):
+    """What is stored cannot be right: the file is damaged, or is no state store's."""
 
 
 class LeaseLost(StoreError):

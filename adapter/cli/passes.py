@@ -93,6 +93,7 @@ def sync(  # noqa: PLR0913 - each parameter is an option of the command
     is_by_list = settings.poll.discovery != "changes"
     if since and is_by_list:
         raise typer.BadParameter("--since asks what changed, and poll.discovery is another way")
+    only_looks = dry_run or settings.mode == "observe"
     asked = PassOptions(
         patients=_patients(patient, patients),
         since=instant(since) if since else None,
@@ -103,12 +104,12 @@ def sync(  # noqa: PLR0913 - each parameter is an option of the command
     with (
         stop_on_signals() as stop,
         shown_progress() as watched,
-        open_adapter(settings, stop.event, watched=watched) as adapter,
+        open_adapter(settings, stop.event, watched=watched, sets_aside=not only_looks) as adapter,
     ):
         say(discovery_sentence(adapter.settings), *overlay_sentences(adapter))
         with (
             nullcontext(Interrupts(stopped=stop.is_set))
-            if dry_run or adapter.options.observe
+            if only_looks
             else writing(adapter.parts, stop, "sync", wait)
         ) as interrupts:
             report = Cycle(adapter.parts, adapter.options, interrupts=interrupts).run_pass(asked)
@@ -123,7 +124,8 @@ def run(
 ) -> int:
     """Keep polling: pass after pass until stopped; SIGTERM ends it in good order with 0.
 
-    What a pass cannot do the next one does; a server that is away is waited for. One log line tells
+    What a pass cannot do the next one does; a server that is away is waited for. A state that is found to be damaged
+    ends it with 3, and its next start makes that anew. One log line tells
     of each pass. With --output the samples that changed are printed too. With --http it can be
     called, woken and watched meanwhile: docs/operate.md.
     """
@@ -138,7 +140,7 @@ def run(
         settings = shared.settings(
             mode="observe" if observe else None, http__address=DEFAULT_ADDRESS
         )
-    with stop_on_signals() as stop, open_adapter(settings, stop.event) as adapter:
+    with stop_on_signals() as stop, open_adapter(settings, stop.event, sets_aside=True) as adapter:
         _tell_start(adapter)
         _ask_server(adapter.parts.source)
         Service(adapter, stop.event, lambda report: _tell(report, shared)).run()

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Column, Connection, delete, select
 
 from adapter.ports import ListedEntry, ParkedCase, WorklistEntry
 from adapter.store import rows, schema
 from adapter.store.database import Database, chunks, forget, present
+
+_log = structlog.get_logger()
 
 
 class AsideTables(Database):
@@ -118,11 +121,17 @@ class AsideTables(Database):
                     connection.execute(delete(schema.worklist).where(old, subject.in_(chunk)))
 
     def worklist(self) -> tuple[ListedEntry, ...]:
-        """Return the worklist: by kind, then longest listed first, then by reference."""
+        """Return the worklist: by kind, then longest listed first, then by reference.
+
+        What a newer release has written, before one went back, is left out: it is as sound as all else.
+        """
         table = schema.worklist
         with self._reading() as connection:
             found = connection.execute(select(table))
-            listed = [rows.listed_entry(row) for row in found.mappings()]
+            entries = [rows.listed_entry(row) for row in found.mappings()]
+        listed = [one for one in entries if one is not None]
+        if len(listed) < len(entries):
+            _log.warning("worklist_kinds_not_known", count=len(entries) - len(listed))
         # Ordered here, because two databases order texts differently.
         return tuple(
             sorted(listed, key=lambda one: (one.entry.kind, one.first_seen, one.entry.reference))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +25,7 @@ class Database:
         self._engine = engine
         self._where = where
         self._audit_key = audit_key
+        self.on_close: Callable[[], None] = lambda: None
 
     @property
     def where(self) -> str:
@@ -34,6 +35,7 @@ class Database:
     def close(self) -> None:
         """Close all connections. Afterwards the store opens new ones when it is used again."""
         self._engine.dispose()
+        self.on_close()
 
     def __enter__(self) -> Self:
         """Return the store itself."""

@@ -17,17 +17,13 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from adapter.errors import StoreError
+from adapter.errors import StateDamaged, StoreError
 
-
-class CorruptStoreError(StoreError):
-    """What is stored cannot be right: the file is damaged, or is no state store's."""
-
-
-_DAMAGED = (
-    "is damaged. Restart the adapter: "
-    "a damaged SQLite file is set aside, and rebuilt from the server"
+DAMAGED = (
+    "is damaged. `her2-adapter run` sets a SQLite file aside and rebuilds it from the server: restart the service, or "
+    "run `her2-adapter sync` where there is none; a database of PostgreSQL is put back, or another one named"
 )
+"""What to do about it, for commands that only say so too: they change nothing of a damaged state."""
 
 # Primary result codes of SQLite (https://www.sqlite.org/rescode.html), the extended ones cut to
 # their low byte.
@@ -69,12 +65,12 @@ def _sentence(error: SQLAlchemyError | ValueError) -> tuple[str, bool]:
     if isinstance(error, UnicodeEncodeError):
         return "was given a text that is not Unicode", False
     if isinstance(error, ValueError | NoResultFound):
-        return _DAMAGED, True
+        return DAMAGED, True
     cause = error.orig if isinstance(error, DBAPIError) else None
     if isinstance(cause, sqlite3.Error):
         primary = getattr(cause, "sqlite_errorcode", 0) & 0xFF
         if primary in _SQLITE_DAMAGE:
-            return _DAMAGED, True
+            return DAMAGED, True
         if primary in _SQLITE_SENTENCES:
             return _SQLITE_SENTENCES[primary], False
     state: str | None = getattr(cause, "sqlstate", None)
@@ -96,7 +92,7 @@ def store_errors(where: str) -> Iterator[None]:
         where: the store's address without its password.
 
     Raises:
-        CorruptStoreError: the file is damaged, or holds a value that cannot be read back.
+        StateDamaged: the file is damaged, or holds a value that cannot be read back.
         StoreError: disk full, read-only, locked, not reachable, refused.
 
     """
@@ -104,5 +100,5 @@ def store_errors(where: str) -> Iterator[None]:
         yield
     except (SQLAlchemyError, ValueError) as error:
         sentence, damaged = _sentence(error)
-        kind = CorruptStoreError if damaged else StoreError
+        kind = StateDamaged if damaged else StoreError
         raise kind(f"The state store {where} {sentence}.") from error

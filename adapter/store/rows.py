@@ -18,6 +18,8 @@ from adapter.ports import (
     WorklistKind,
 )
 
+_KINDS = frozenset(map(str, WorklistKind))
+
 
 def storable(text: str) -> str:
     """Replace what a database refuses in a text: NUL (PostgreSQL) and lone surrogates (both)."""
@@ -96,13 +98,10 @@ def worklist_row(entry: WorklistEntry, *, first_seen: datetime, at: datetime) ->
     return {**texts, "first_seen": first_seen, "last_seen": at}
 
 
-def listed_entry(row: RowMapping) -> ListedEntry:
-    """Return the worklist entry of a row.
-
-    Raises:
-        ValueError: it is of a kind that this release does not know.
-
-    """
+def listed_entry(row: RowMapping) -> ListedEntry | None:
+    """Return the worklist entry of a row; None where it is of a kind that this release does not know."""
+    if row["kind"] not in _KINDS:
+        return None
     texts = {name: value for name, value in row.items() if name not in ("first_seen", "last_seen")}
     entry = WorklistEntry(**texts | {"kind": WorklistKind(row["kind"])})
     return ListedEntry(entry, row["first_seen"], row["last_seen"])

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, select
 
+from adapter.errors import StateDamaged
 from adapter.ports import StateStore
 from adapter.store import schema
 from adapter.store.aside import AsideTables
 from adapter.store.chain import PERSON_KEY_BYTES
 from adapter.store.erasing import ErasingTables
-from adapter.store.failures import CorruptStoreError
+from adapter.store.failures import DAMAGED
 from adapter.store.ledger import LedgerTables
 
 
@@ -33,20 +34,20 @@ class SqlStateStore(ErasingTables, AsideTables, LedgerTables):
             missing = schema.metadata.tables.keys() - set(inspect(connection).get_table_names())
         if missing:
             lacks = ", ".join(sorted(missing))
-            raise CorruptStoreError(f"The state store {self.where} lacks {lacks}.")
+            raise StateDamaged(f"The state store {self.where} lacks {lacks}, and {DAMAGED}.")
         try:
             self._read_values()
         except TypeError as error:  # SQLite keeps a value of any kind in any column
-            raise CorruptStoreError(f"The state store {self.where} is damaged.") from error
+            raise StateDamaged(f"The state store {self.where} {DAMAGED}.") from error
 
     def _read_values(self) -> None:
         self.outbox()
         self.parked()
-        self.worklist()
         self.passes()
         lease = schema.lease
         with self._reading() as connection:
-            connection.execute(select(schema.watermark)).all()
+            for small in (schema.watermark, schema.absence, schema.queue, schema.worklist):
+                connection.execute(select(small)).all()
             connection.execute(select(lease).where(lease.c.id == schema.LEASE_ROW)).one()
             self._last(connection)
             keys = connection.execute(select(schema.audit_person.c.key)).scalars()

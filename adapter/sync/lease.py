@@ -70,20 +70,12 @@ class WriterLease:
         return fencing is not None
 
     def rest(self) -> bool:
-        """Between two passes: renew it in good time, lend it to whoever asks for it; tell whether it has come back.
-
-        A state that cannot be read or written is waited for.
-        """
-        was_lent = self._is_lent
+        """Between two passes: renew it in good time, lend it to whoever asks for it; tell whether it has come back."""
+        was_lent, now = self._is_lent, self._clock.now()
         if self._renewed_at is None and not was_lent:
             return False
-        try:
-            now = self._clock.now()
-            is_quiet = not was_lent and self._is_fresh(now) and not self._is_wanted(now)
-            return not is_quiet and self.take() and was_lent
-        except StoreError as error:
-            log.warning("lease_not_renewed", error=error)
-            return False
+        is_quiet = not was_lent and self._is_fresh(now) and not self._is_wanted(now)
+        return not is_quiet and self.take() and was_lent
 
     def keep(self) -> None:
         """Raise LeaseLost when another adapter writes or has written since the pass began; renew it in good time.

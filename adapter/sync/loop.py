@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from adapter.audit import AuditAction
-from adapter.errors import StoreError, TemporaryServerError
+from adapter.errors import StateDamaged, StoreError, TemporaryServerError
 from adapter.ports import PassRecord
 from adapter.sync.auditing import Auditor
 from adapter.sync.cycle import Cycle, Interrupts, Parts
@@ -91,27 +91,33 @@ class Loop:
         holder = loop.holder or uuid.uuid4().hex
         self.lease = WriterLease(parts.store, parts.clock, holder, loop.lease_seconds)
         self.refresh = refresh
+        self.damage: StateDamaged | None = None
         self.interrupts = Interrupts.of(self.lease, stopped)
         self.cycle = Cycle(parts, options, interrupts=self.interrupts)
 
     def run(self) -> None:
         """Repeat until stopped, then give the lease back.
 
-        Raises: nothing on purpose; what a pass raises is logged and counted, and the next pass
-        tries again.
+        What a pass raises is logged and counted, and the next pass tries again. Raises: StateDamaged, because no
+        pass makes a damaged state sound, and the next start of the service does.
         """
         self._record(AuditAction.SERVICE_STARTED)
-        while not self.stopped():
+        while not self._ends():
             were_woken = self.inbox.take_wakes() if self.inbox is not None else False
             outcome = self._attempt(PassOptions())
             if self.inbox is not None and were_woken and _has_failed(outcome):
                 self.inbox.keep_wakes()
-            if not self.stopped():
+            if not self._ends():
                 self._rest(outcome)
         if self.inbox is not None:
             self.inbox.close()
         self.lease.give_back()
         self._record(AuditAction.SERVICE_STOPPED)
+        if self.damage is not None:
+            raise self.damage
+
+    def _ends(self) -> bool:
+        return self.damage is not None or self.stopped()
 
     def _record(self, action: AuditAction) -> None:
         """Tell the trail that this process began or ended; a state that cannot be written is waited for."""
@@ -144,6 +150,8 @@ class Loop:
             self.tell(report)
         except Exception as error:  # noqa: BLE001 - the one place: a bug must not end the service
             self._note_failure(error, began)
+            if isinstance(error, StateDamaged):
+                self.damage = error
             return error
         return report
 
@@ -166,25 +174,32 @@ class Loop:
             self.parts.clock.sleep(rest)
             return
         began, queued = self.inbox.now(), self._queued()
+        looks_from = began
         due = began + rest
         wakes_from = began + self._peace_after(outcome)
-        while not self.stopped():
+        while not self._ends():
             look_at = self.inbox.now() + LOOK_SECONDS
             asks = self.inbox.wait(
                 due, wakes_from=wakes_from, look_at=look_at, stopped=self.stopped
             )
+            now = self.inbox.now()
             if asks:
                 self._serve(asks)
-            elif self.inbox.is_time(due, wakes_from) or self._is_called_for(outcome, queued):
+            elif self.inbox.is_time(due, wakes_from):
                 return
-
-    def _is_called_for(self, outcome: PassReport | Exception, queued: int) -> bool:
-        """Look after the lease; whether the pass that it was missing for can begin, or more patients wait than before.
-
-        They were asked for at another process, which does not write.
-        """
-        came_back = self.lease.rest()
-        return (came_back and isinstance(outcome, AnotherWrites)) or self._queued() > queued
+            elif now >= looks_from:
+                try:
+                    came_back = self.lease.rest()
+                    # Somebody asked another process, which does not write.
+                    is_longer = self.parts.store.queue_length() > queued
+                except StoreError as error:  # waited for, and not looked at every other second
+                    log.warning("lease_not_renewed", error=error)
+                    looks_from = now + self.lease.renewed_every
+                    continue
+                if (is_longer and now >= wakes_from) or (
+                    came_back and isinstance(outcome, AnotherWrites)
+                ):
+                    return
 
     def _queued(self) -> int:
         """How many patients wait to be looked at; 0 where the state cannot be read, which the next pass tells."""

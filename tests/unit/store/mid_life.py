@@ -105,7 +105,7 @@ class Revived:
     def _open(self) -> None:
         if self.store is None:
             try:
-                self.store = open_store(f"sqlite:///{self.path}")
+                self.store = open_store(f"sqlite:///{self.path}", sets_aside=True)
             except StoreError:
                 self.path.unlink()  # told with what to do: install the newer release, or name a new store
                 self.refused += 1

@@ -125,7 +125,7 @@ def test_the_file_and_its_companions_are_private(sqlite_path: Path) -> None:
         store.set_setting("brake", "engaged")
         files = sorted(sqlite_path.parent.iterdir())
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in files}
-    suffixes = ("", "-shm", "-wal", ".audit-key")
+    suffixes = ("", "-shm", "-wal", ".audit-key", ".lock")
     assert modes == {f"state.sqlite{suffix}": 0o600 for suffix in suffixes}
 
 

@@ -265,7 +265,8 @@ def test_a_key_that_was_cut_off_is_refused(sqlite_path: Path) -> None:
 
 def test_a_key_of_the_sites_own_leaves_no_key_file(sqlite_path: Path) -> None:
     open_store(f"sqlite:///{sqlite_path}", audit_key=b"k" * 32).close()
-    assert [file.name for file in sqlite_path.parent.iterdir()] == ["state.sqlite"]
+    files = sorted(file.name for file in sqlite_path.parent.iterdir())
+    assert files == ["state.sqlite", "state.sqlite.lock"]
 
 
 def test_a_lost_state_begins_a_new_trail_that_says_so(sqlite_path: Path) -> None:
@@ -281,7 +282,7 @@ def test_a_lost_state_begins_a_new_trail_that_says_so(sqlite_path: Path) -> None
 def test_a_damaged_state_is_kept_and_the_new_trail_names_the_file(sqlite_path: Path) -> None:
     sqlite_path.write_bytes(b"no database" * 1000)
     at = datetime(2026, 3, 29, 6, 15, tzinfo=UTC)
-    with open_store(f"sqlite:///{sqlite_path}", now=lambda: at) as store:
+    with open_store(f"sqlite:///{sqlite_path}", now=lambda: at, sets_aside=True) as store:
         (begun,) = store.recorded()
     assert begun.outcome == "state-was-damaged"
     assert begun.facts == {"set_aside": "state.sqlite.corrupt-20260329T061500Z"}

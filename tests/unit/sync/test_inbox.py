@@ -7,6 +7,7 @@ waits for ever.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from threading import Thread
 
 import pytest
@@ -113,12 +114,14 @@ def test_a_wake_up_during_a_pass_ends_in_one_more() -> None:
     assert running.began[1] - running.began[0] < 60
 
 
-def test_a_wake_up_does_not_hurry_a_server_that_asked_for_peace() -> None:
+@pytest.mark.parametrize("by_queue", [False, True], ids=["a wake-up", "another process"])
+def test_a_wake_up_does_not_hurry_a_server_that_asked_for_peace(by_queue: bool) -> None:
     site, seconds = Site(), Seconds()
     running = Running(site, seconds, passes=2)
     down = TemporaryServerError("503", status=503, retry_after_seconds=600)
     site.server.refuse_search = _raising(down)
-    seconds.then.append((10, running.inbox.wake))
+    queue = partial(site.store.enqueue, ["Patient/berta"], reason="asked")
+    seconds.then.append((10, queue if by_queue else running.inbox.wake))
     running.run()
     assert 600 < running.began[0] < 660
     assert site.store.audit[0].outcome == "failed"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapter.errors import LeaseLost, StoreError
 from adapter.sync.cycle import Cycle, Interrupts, PassReport, SyncOptions
@@ -270,9 +271,9 @@ def test_a_loop_at_rest_steps_aside_within_seconds_and_goes_on_by_itself() -> No
     assert site.store.lease is None  # given back at the stop
 
 
-def test_a_state_that_cannot_be_read_does_not_end_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_that_cannot_be_read_does_not_end_the_rest_and_is_told_now_and_then() -> None:
     site = Site()
-    resting = Resting(site, passes=2, interval=60)
+    resting = Resting(site, passes=2)
     sound = site.store.setting
 
     def away(name: str) -> str | None:
@@ -280,7 +281,10 @@ def test_a_state_that_cannot_be_read_does_not_end_the_rest(monkeypatch: pytest.M
 
     resting.seconds.then += [
         (20, lambda: setattr(site.store, "setting", away)),
-        (40, lambda: setattr(site.store, "setting", sound)),
+        (800, lambda: setattr(site.store, "setting", sound)),
     ]
-    resting.loop.run()
+    with capture_logs() as logs:
+        resting.loop.run()
+    told = sum(one["event"] == "lease_not_renewed" for one in logs)
     assert len(resting.reports) == 2
+    assert 4 <= told <= 9

@@ -6,10 +6,12 @@ Protects the lease, the interval, and that neither a dead server nor a bug of ou
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import pytest
 import structlog
 
-from adapter.errors import NotAuthorised, TemporaryServerError
+from adapter.errors import NotAuthorised, StateDamaged, StoreError, TemporaryServerError
 from adapter.ports import SearchParams
 from adapter.sync.cycle import PassReport, SyncOptions
 from adapter.sync.loop import Loop, LoopOptions
@@ -161,6 +163,40 @@ def test_one_that_took_over_says_that_it_writes_though_its_passes_fail() -> None
     running.run()
     assert running.loop.pulse.beat.holds_lease is True
     assert running.loop.pulse.beat.failures == 1
+
+
+def test_a_damaged_state_ends_the_loop_so_that_its_next_start_makes_it_anew() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "1+")
+    running = Running(site, rounds=9)
+    sound, damage = site.store.queued, StateDamaged("The state store is damaged.")
+
+    def spoilt(*_: object, **__: object) -> object:
+        raise damage
+
+    running.loop.tell = lambda _: setattr(site.store, "queued", spoilt)
+    with pytest.raises(StateDamaged):
+        running.run()
+    site.store.queued = sound  # type: ignore[method-assign]
+    assert len(site.clock.sleeps) == 1
+    assert site.store.lease is None
+    assert site.store.audit[-1].counts == {"error.StateDamaged": 1}
+
+
+def test_a_state_that_is_merely_away_does_not_end_the_loop() -> None:
+    site = Site()
+    running = Running(site, rounds=3)
+    sound, errors = site.store.queued, iter([StoreError("locked")])
+
+    def away(*given: Any, **named: Any) -> Any:
+        for error in errors:
+            raise error
+        return sound(*given, **named)
+
+    site.store.queued = away  # type: ignore[method-assign]
+    running.run()
+    assert len(site.clock.sleeps) == 3
+    assert len(running.reports) == 2
 
 
 def _raising(errors: object) -> Callable[[SearchParams], bool]:
