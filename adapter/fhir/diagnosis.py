@@ -103,7 +103,7 @@ class _Reader:
                 continue
             else:
                 named |= _meant(token)
-                doubted |= _is(token, "doubt") or token.text == "?"
+                doubted |= _is_doubt(token)
                 unreached |= _is_absence(token)
             has_reached = False
         unreached |= is_denying and not is_reached
@@ -184,6 +184,11 @@ def _meant(token: Token) -> set[str]:
             return {token.meaning} & {ORGAN, INVASIVE, _METASTASIS}
         case _:
             return set()
+
+
+def _is_doubt(token: Token) -> bool:
+    is_doubtful = token.is_word(WordKind.UNSETTLING) and token.meaning == "doubtful"
+    return is_doubtful or _is(token, "doubt") or token.text == "?"
 
 
 def _is_absence(token: Token) -> bool:

@@ -87,8 +87,8 @@ class WordKind(StrEnum):
     """detected → positive, not detected → negative: a result of ISH, and of no other test."""
     NOT_DONE = "not-done"
     UNSETTLING = "unsettling"
-    """Never read; beside a code it keeps the code from standing alone. meaning: void ("invalid"), doubtful, number
-    (in words).
+    """Never read; beside a code it keeps the code from standing alone. meaning: void ("invalid"; alone in a note it
+    puts the result in doubt), doubtful (also of a diagnosis), number (in words).
     """
     NEGATION = "negation"
     STAINING = "staining"

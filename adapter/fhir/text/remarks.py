@@ -134,7 +134,9 @@ def _is_of_this_test(before: tuple[Token, ...]) -> bool:
     It says who repeats, or what: "the control was repeated", "patient to repeat".
     """
     subject = takewhile(lambda token: not token.is_sign(*_CLAUSE_ENDS), reversed(before))
-    return all(token.kind is not TokenKind.UNKNOWN for token in subject)
+    return not any(
+        token.kind is TokenKind.UNKNOWN or token.is_word(WordKind.UNSETTLING) for token in subject
+    )
 
 
 def _percent(tokens: tuple[Token, ...]) -> Measurement | None:

@@ -12,7 +12,10 @@ from adapter.fhir.text.clause import IN_SITU
 from adapter.terminology.vocabulary import WordKind
 from tests.unit.fhir.recognising import catalogue
 
-_ASKED = (WordKind.SITE_OTHER, WordKind.SITE_BREAST, WordKind.NEGATION, WordKind.DIAGNOSIS)
+_ASKED = (
+    *(WordKind.SITE_OTHER, WordKind.SITE_BREAST, WordKind.NEGATION, WordKind.DIAGNOSIS),
+    WordKind.UNSETTLING,
+)
 _PHRASES = sorted(word.phrase for word in catalogue().words() if word.kind in _ASKED)
 TO_A_HUMAN = {BREAST, OTHER}
 

@@ -253,6 +253,7 @@ def test_finding_2_a_code_against_its_text_is_never_decided(code: str, text: str
             "annulé",
         ),
         *("zweifelhaft", "Score: three", "+"),
+        *("fraglich", "Questionable", "III", "Score III", "suspected", "möglich", "do not use"),
     ],
 )
 @pytest.mark.parametrize("code", ["LA6577-6", "LA6111-4", "LA11841-6", "LA11843-2"])
@@ -266,6 +267,7 @@ def test_a_code_does_not_stand_beside_a_text_that_voids_or_doubts_it(code: str, 
     [
         *("see comment", "per report", "Clone 4B5, Ventana", "HER2 IHC left breast core biopsy"),
         *("Dr. Smith", "dodatni", "siehe Befund", "HER2"),
+        *("Leica BOND-III", "HER2 overexpression", "prior core biopsy"),
     ],
 )
 def test_a_text_that_says_nothing_of_the_result_leaves_the_code_alone(text: str) -> None:
