@@ -31,7 +31,7 @@ from adapter.fhir.references import Graph, latest_version, reference_to
 from adapter.fhir.shapes import child, string, texts
 from adapter.fhir.site import SiteReading, tumour_site
 from adapter.fhir.strict_json import JsonObject
-from adapter.fhir.surroundings import concluded, conflicts_around
+from adapter.fhir.surroundings import concluded, conflicts_around, shares_report
 from adapter.fhir.terms import Terms
 from adapter.her2.model import (
     Adjudication,
@@ -212,6 +212,7 @@ def _evidence(
         ),
         unreadable=reason(contents.problem, own) if contents.problem else None,
         concluded=concluded(observation, graph, terms),
+        shares_report=shares_report(observation, graph, terms),
         noted_ihc=tuple(note.ihc for note in noted if note.ihc),
         noted_ish=tuple(note.ish for note in noted if note.ish),
         scored_at=effective(observation) or collected(specimen or {}) or None,

@@ -15,6 +15,7 @@ from typing import Final
 from adapter.fhir.answer import concept_answer
 from adapter.fhir.contents import IN_DOUBT
 from adapter.fhir.links import SampleNames
+from adapter.fhir.meanings import ASSAY_OF_ROLE
 from adapter.fhir.other_tumour import is_of_another_tumour
 from adapter.fhir.question import question_of
 from adapter.fhir.references import Graph, panels_around, reference_to, with_parents
@@ -35,6 +36,7 @@ _SOMEONE_ELSE: Final = frozenset(
 )
 """What a focus may name instead of the patient: a fetus, a donor, a control slide."""
 _VOID_SPECIMENS: Final = ("entered-in-error", "unsatisfactory")
+_WHOLE_TESTS: Final = (TestRole.IHC, TestRole.ISH, TestRole.OVERALL)
 _NO_TEST: Final = "treatment"
 _IN_BLOOD: Final = frozenset({"serum-test", "sequencing-copy-number"})
 """Words for another test that name a sample without tumour cells: serum, plasma, cell-free DNA."""
@@ -181,3 +183,26 @@ def concluded(observation: JsonObject, graph: Graph, terms: Terms) -> frozenset[
     answers = [concept_answer(concept, TestRole.OVERALL, terms).stated for concept in concepts]
     words = {answer.overall or (answer.ish and answer.ish.word) for answer in answers}
     return frozenset(word for word in words if word and word is not ResultWord.NOT_DONE)
+
+
+def shares_report(observation: JsonObject, graph: Graph, terms: Terms) -> bool:
+    """Tell whether a report of a result is of several samples: two specimens, or one test twice."""
+    reports = (graph.get(name) or {} for name in graph.reports_of(reference_to(observation)))
+    return any(_is_of_several(report, graph, terms) for report in reports)
+
+
+def _is_of_several(report: JsonObject, graph: Graph, terms: Terms) -> bool:
+    listed = graph.resolve_all(report.get("result"), within=report)
+    members = (graph.resolve_all(one.get("hasMember"), within=one) for one in listed)
+    every = {reference_to(one): one for one in (*listed, *(m for several in members for m in several))}
+    standing = [one for one in every.values() if string(one, "status") != "entered-in-error"]
+    asked = [(one, question_of(one.get("code"), terms).role) for one in standing]
+    tests = [role for _, role in asked if role in _WHOLE_TESTS]
+    specimens = set(graph.normals(report.get("specimen"), within=report))
+    specimens |= {
+        name
+        for one, role in asked
+        if role in ASSAY_OF_ROLE
+        for name in graph.normals(one.get("specimen"), within=one)
+    }
+    return len(specimens) > 1 or len(set(tests)) < len(tests)

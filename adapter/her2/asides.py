@@ -114,17 +114,20 @@ _WITHOUT_IHC = (rules.GROUP_2_TO_4_WITHOUT_IHC, rules.SINGLE_MIDDLE_WITHOUT_IHC)
 
 
 def _conclusions_against(category: Category, results: tuple[Evidence, ...]) -> Iterator[Reason]:
-    """Hold the reports' conclusions against the category; of several, one that agrees is enough.
+    """Hold the reports' conclusions against the category: each, or one at least where a report is of several samples.
 
     "Equivocal" is what an IHC 2+ is before its ISH, and contradicts no answer that followed.
     """
-    words = sorted({word for e in results for word in e.concluded} & DEFINITE_WORDS)
-    if words and not any(_agrees(word, category) for word in words):
-        said = sides(word.value for word in words)
+    told = [e for e in results if e.concluded & DEFINITE_WORDS]
+    words = {word for e in told for word in e.concluded & DEFINITE_WORDS}
+    differing = {word for word in words if not _agrees(word, category)}
+    may_be_of_others = differing < words and any(e.shares_report for e in told)
+    if differing and not may_be_of_others:
+        said = sides(sorted(word.value for word in differing))
         yield Reason(
             CONCLUSION_AGAINST_RESULTS,
             f"The report's coded conclusion is {said}, and the results of this sample give {category.value}.",
-            tuple(sorted(e.source.reference for e in results if e.concluded)),
+            tuple(sorted(e.source.reference for e in told)),
         )
 
 

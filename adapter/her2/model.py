@@ -344,6 +344,7 @@ class Evidence:
     `repeat_of`: references this result says it repeats or replaces.
     `noted_ihc`, `noted_ish`: what each of its notes says of a test, together with what it reports of that test.
     `concluded`: the coded HER2 conclusions of its reports. None of them gives a category; they can only contradict one.
+    `shares_report`: a report of it holds results of other samples too, and may conclude on those.
     """
 
     source: Source
@@ -362,6 +363,7 @@ class Evidence:
     noted_ihc: tuple[IhcResult, ...] = ()
     noted_ish: tuple[IshResult, ...] = ()
     concluded: frozenset[ResultWord] = frozenset()
+    shares_report: bool = False
 
 
 class Basis(StrEnum):

@@ -187,6 +187,38 @@ def test_a_report_s_coded_conclusions_are_remembered(codes: Any, words: set[Resu
     assert found.concluded == words
 
 
+def listed(name: str) -> dict[str, Any]:
+    return {"reference": f"Observation/{name}"}
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (None, False),
+        (observation(ISH, id="o2", **ON_S1), False),
+        (observation(ISH, id="o2"), False),
+        (observation("85329-1", id="o2", specimen={"reference": "Specimen/s2"}), False),
+        (observation(IHC, id="o2", status="entered-in-error", **ON_S1), False),
+        (observation(ISH, id="o2", specimen={"reference": "Specimen/s2"}), True),
+        (observation(IHC, id="o2"), True),
+    ],
+)
+def test_a_report_is_of_several_samples_by_its_specimens_and_tests(
+    other: Any, expected: bool
+) -> None:
+    given = observation(IHC, valueString="1+", **ON_S1)
+    both = report(result=[listed("o1"), listed("o2")])
+    others = [both, other] if other else [both]
+    assert evidence(given, *others).shares_report is expected
+
+
+def test_a_report_based_on_two_specimens_is_of_several_samples() -> None:
+    given = observation(IHC, valueString="1+", **ON_S1)
+    specimens = [{"reference": "Specimen/s1"}, {"reference": "Specimen/s2"}]
+    assert evidence(given, report(specimen=specimens)).shares_report
+    assert not evidence(given, report(specimen=specimens[:1])).shares_report
+
+
 def test_what_a_note_says_of_the_other_test_is_remembered() -> None:
     found = evidence(observation(IHC, valueString="1+", note=[{"text": "FISH amplified."}]))
     assert [noted.word for noted in found.noted_ish] == [ResultWord.POSITIVE]

@@ -263,8 +263,38 @@ def test_a_report_s_coded_conclusion_beside_its_results(
     assert got.category == category
 
 
-def test_of_several_conclusions_one_that_agrees_is_enough() -> None:
-    both = frozenset({ResultWord.POSITIVE, ResultWord.NEGATIVE})
+BOTH = frozenset({ResultWord.POSITIVE, ResultWord.NEGATIVE})
+
+
+@pytest.mark.parametrize("score", ["0", "0+", "1+", "3+"])
+def test_each_conclusion_of_a_report_on_one_sample_has_to_agree(score: str) -> None:
+    got = answer(evidence(ihc(score), "1", concluded=BOTH))
+
+    assert got.category == "needs-review"
+    assert [reason.code for reason in got.reasons][:1] == ["conclusion-against-results"]
+
+
+@pytest.mark.parametrize(
+    ("score", "category"), [("0", "negative"), ("1+", "low"), ("3+", "positive")]
+)
+def test_of_several_conclusions_on_several_samples_one_that_agrees_is_enough(
+    score: str, category: str
+) -> None:
+    both = evidence(ihc(score), "1", concluded=BOTH, shares_report=True)
+    assert answer(both).category == category
+
+
+def test_one_conclusion_that_agrees_with_none_of_the_samples_needs_review() -> None:
+    positive = frozenset({ResultWord.POSITIVE})
+    got = answer(evidence(ihc("1+"), "1", concluded=positive, shares_report=True))
+    assert got.category == "needs-review"
+
+
+@pytest.mark.parametrize("finer", [ResultWord.LOW, ResultWord.EQUIVOCAL, ResultWord.INDETERMINATE])
+def test_a_finer_or_an_earlier_conclusion_beside_negative_contradicts_no_low(
+    finer: ResultWord,
+) -> None:
+    both = frozenset({ResultWord.NEGATIVE, finer})
     assert answer(evidence(ihc("1+"), "1", concluded=both)).category == "low"
 
 
