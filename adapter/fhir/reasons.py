@@ -68,7 +68,7 @@ SENTENCES: Final = {
     "laboratories-mixed": "Different tests of two laboratories are quoted; whether of one sample is not said.",
     "low-by-ish": "Low or ultralow is stated for ISH, which alone cannot say so.",
     "result-missing": "A test is named whose result is not said.",
-    "criterion-not-result": "A cut-off is explained, and no result is stated.",
+    "criterion-not-result": "A cut-off or a score is explained, and no result is stated.",
     "presence-is-no-result": "Detected or not detected is a result of ISH only.",
     "plus-alone": "A plus behind the marker may mean positive or 1+.",
     "share-of-cells-not-understood": "The share of stained cells is not understood.",

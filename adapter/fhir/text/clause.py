@@ -43,6 +43,11 @@ _NEUTRAL: Final = (
     WordKind.SIDE,
     WordKind.SAMPLE_KIND,
 )
+_MEANS: Final = (
+    *(WordKind.RESULT, WordKind.EXPRESSION, WordKind.ISH_RESULT, WordKind.PRESENCE),
+    *(WordKind.NEGATION, WordKind.COPULA),
+)
+"""What a legend says a grade is."""
 _PLACES: Final = (WordKind.SITE_BREAST, WordKind.SIDE, WordKind.SAMPLE_KIND)
 _LOW: Final = frozenset({ResultWord.LOW, ResultWord.ULTRALOW})
 OF_WHAT: Final = "of-what"
@@ -113,6 +118,11 @@ class Clause:
         return any(number.comparator is not Comparator.EXACT for number in numbers)
 
     @property
+    def holds_grade(self) -> bool:
+        """Whether a score, a group or a word of ISH stands here, of which a legend says what it means."""
+        return bool(self.scores or self.off_scale or self.groups or self.ish_words)
+
+    @property
     def states_result(self) -> bool:
         """Whether any result stands here, as a score, a word or a number."""
         words = (self.words, self.presence, self.expression, self.ish_words)
@@ -127,7 +137,8 @@ def clauses_of(tokens: Sequence[Token]) -> list[Clause]:
     clauses = [_ClauseReader(part.tokens).read() for part in parts]
     pairs = list(zip(parts, clauses, strict=True))
     for (_, one), (part, other) in pairwise(pairs):
-        if one.holds_cut_off and _begins_with_copula(part.tokens) and other.states_result:
+        is_explained = one.holds_cut_off or one.holds_grade
+        if is_explained and _begins_with_copula(part.tokens) and other.states_result:
             raise UnreadError("criterion-not-result")
     elsewhere = {part.bracket for part, clause in pairs if part.bracket and clause.is_elsewhere}
     for part, clause in pairs:
@@ -351,10 +362,10 @@ class _ClauseReader:
             case WordKind.MARKER:
                 clause.markers.add(_member(RepeatMarker, meaning))
             case _:
-                self._flag(token)
+                self._flag(position, token)
         return position + 1
 
-    def _flag(self, token: Token) -> None:
+    def _flag(self, position: int, token: Token) -> None:
         clause = self.clause
         match token.word.kind if token.word else None:
             case WordKind.NOT_DONE:
@@ -369,7 +380,7 @@ class _ClauseReader:
                 clause.is_elsewhere = True
             case WordKind.EXTENT:
                 clause.extent = True
-            case WordKind.COPULA if self._holds_cut_off():
+            case WordKind.COPULA if self._explains(position):
                 raise UnreadError("criterion-not-result")
             case WordKind.COPULA:
                 return
@@ -393,6 +404,14 @@ class _ClauseReader:
         else:
             self.clause.is_called_positive = True
         return position + 1
+
+    def _explains(self, position: int) -> bool:
+        """Whether the copula here says what a cut-off or a grade means: "3+ is positive", not "score is 3+"."""
+        rest = (token for token in self.tokens[position + 1 :] if not token.is_word(*_NEUTRAL))
+        following = next(rest, None)
+        is_word = following is not None and following.is_word(*_MEANS)
+        is_bare = [isinstance(one, Measurement) for one in self.sequence] == [True]  # "0 is negative"
+        return self._holds_cut_off() or (is_word and (is_bare or self.clause.holds_grade))
 
     def _holds_cut_off(self) -> bool:
         numbers = [one for _, one in self.clause.numbers] + self.clause.percents

@@ -81,6 +81,45 @@ def test_a_cut_off_that_is_explained_is_no_result(text: str) -> None:
     assert reading(text, TestRole.ISH).problem == "criterion-not-result"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1+ is negative",
+        "3+ is positive",
+        "IHC 3+ is considered positive",
+        "2+ means equivocal",
+        "0 is negative",
+        "Score 1+ ist negativ",
+        "1+ est négatif",
+        "2+, is equivocal",
+        "amplified is positive",
+        "ISH group 2 is negative",
+    ],
+)
+@pytest.mark.parametrize("asked", [TestRole.IHC, TestRole.OVERALL])
+def test_a_legend_of_scores_is_no_result(text: str, asked: TestRole) -> None:
+    assert reading(text, asked).problem == "criterion-not-result"
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("HER2 is 3+", "3+"),
+        ("The HER2 score is 1+ (negative)", "1+"),
+        ("HER2 is positive (3+)", "3+"),
+        ("HER2 status is equivocal, 2+", "2+"),
+        ("Score 1+ = negativ", "1+"),
+        ("3+ = positive", "3+"),
+        ("HER2: 1+ (negative)", "1+"),
+        ("Der Score ist 2+", "2+"),
+    ],
+)
+def test_a_score_after_is_and_a_word_beside_a_score_are_a_result(text: str, score: str) -> None:
+    stated = reading(text, TestRole.IHC).stated.ihc
+    assert stated is not None
+    assert [one.value for one in stated.scores] == [score]
+
+
 @pytest.mark.parametrize("text", ["ratio is 1.4", "HER2 is not amplified", "is negative"])
 def test_is_before_a_result_changes_nothing(text: str) -> None:
     assert reading(text, TestRole.ISH).is_whole
