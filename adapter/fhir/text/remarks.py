@@ -63,7 +63,7 @@ def remarks_in(texts: Iterable[str], terms: Terms) -> Remarks:
     """Look through methods and notes; never raises."""
     said = [tokens for tokens in _sentences(texts, terms) if not holds(tokens, *_DENIES)]
     every = [token for tokens in said for token in tokens]
-    populations = [tokens for tokens in said if _speaks_of_population(tokens)]
+    populations = [tokens for tokens in said if _speaks_of_population(tokens, terms)]
     return Remarks(
         markers=frozenset(marker for tokens in said for marker in _markers(tokens)),
         adjudicated=holds(every, WordKind.ADJUDICATED),
@@ -97,10 +97,13 @@ def _sentences(texts: Iterable[str], terms: Terms) -> Iterator[tuple[Token, ...]
             yield terms.tokens(sentence)
 
 
-def _speaks_of_population(tokens: tuple[Token, ...]) -> bool:
-    """Whether a cell population is spoken of, and not as one that was not detected."""
+def _speaks_of_population(tokens: tuple[Token, ...], terms: Terms) -> bool:
+    """Whether a cell population is spoken of, and not as one that was not found: "genetic heterogeneity: absent"."""
+    if not holds(tokens, WordKind.POPULATION):
+        return False
     is_absent = ResultWord.NEGATIVE.value in meanings(tokens, WordKind.PRESENCE)
-    return holds(tokens, WordKind.POPULATION) and not is_absent
+    words = terms.tokens_of_diagnosis(" ".join(token.text for token in tokens))
+    return not is_absent and "denial" not in meanings(words, WordKind.DIAGNOSIS)
 
 
 def _markers(tokens: tuple[Token, ...]) -> Iterator[tuple[RepeatMarker, frozenset[Assay]]]:

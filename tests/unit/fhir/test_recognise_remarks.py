@@ -177,6 +177,12 @@ def test_a_second_cell_population_is_noted_with_its_share() -> None:
         ("Focal amplification.", None),
         ("Heterogene Amplifikation in 20 % der Zellen.", Decimal(20)),
         ("Second cell population, seen on block A2.", None),
+        ("Genetic heterogeneity present", None),
+        ("HER2 amplification is heterogeneous", None),
+        ("Heterogeneous HER2 amplification (15 % of cells)", 15),
+        ("Two populations of cells", None),
+        ("Genetische Heterogenität nachweisbar", None),
+        ("Deux populations cellulaires", None),
     ],
 )
 @pytest.mark.parametrize(("code", "value"), [(ISH, "not amplified"), (IHC, "1+")])
@@ -194,6 +200,13 @@ def test_a_cell_population_of_its_own_is_noted_beside_any_test(
     [
         "No second cell population.",
         "Second cell population not detected.",
+        "No genetic heterogeneity",
+        "Genetic heterogeneity: absent",
+        "Genetic heterogeneity: none",
+        "Genetic heterogeneity: not identified",
+        "Keine genetische Heterogenität",
+        "Heterogeneous staining",
+        "Tumor heterogeneity cannot be excluded",
         "No heterogeneous amplification.",
         "Heterogeneity: none",
     ],
