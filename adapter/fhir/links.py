@@ -21,13 +21,13 @@ from adapter.fhir.sample_words import (
     named_in,
     names,
     own_words,
+    sides_of_name,
 )
 from adapter.fhir.shapes import child, codings, identifier, is_filled, objects, string, texts
 from adapter.fhir.site import focus_conditions, specimens_named_by
 from adapter.fhir.strict_json import JsonObject
-from adapter.fhir.terms import Terms, meanings
+from adapter.fhir.terms import Terms
 from adapter.her2.model import SampleKind, SampleLinks
-from adapter.terminology.vocabulary import WordKind
 
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d(?=T|\Z)")
 _KINDS: Final = (
@@ -237,7 +237,7 @@ def _own_sides(concept: object, terms: Terms) -> set[str]:
         terms.catalogue.side(string(coding, "system"), string(coding, "code"))
         for coding in codings(concept)
     }
-    worded = (meanings(terms.tokens(text), WordKind.SIDE) for text in texts(concept))
+    worded = (sides_of_name(text, terms) for text in texts(concept))
     return {*(side for side in coded if side), *(side for sides in worded for side in sides)}
 
 

@@ -11,16 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
 
 from adapter.fhir.question import question_of
 from adapter.fhir.shapes import child, codings, objects, string, texts
 from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms, meanings
 from adapter.fhir.text.reader import MAX_LENGTH
+from adapter.fhir.text.tokens import Token
 from adapter.her2.model import SampleKind
 from adapter.terminology.vocabulary import WordKind
+from adapter.terminology.words import ANY_LANGUAGE
 
 Texts = tuple[str, ...]
+_SIDES: Final = ("left", "right")
+_BETWEEN: Final = (",", ".", "(", ")", "[", "]")
+"""Signs that may stand between the breast and an abbreviated side."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ def own_words(observation: JsonObject, terms: Terms) -> OwnWords:
     her2 = (one for one in parts if question_of(one.get("code"), terms, part_of=whole).assay)
     components = ((*names(one.get("code"), terms), *_values(one)) for one in her2)
     return OwnWords(
-        named_in(display_of_specimen(observation), terms),
+        named_by(display_of_specimen(observation), terms),
         (name, method, value),
         tuple(named_in(place, terms) for place in components),
     )
@@ -73,6 +80,39 @@ def named_in(said: Texts, terms: Terms) -> Named:
     tokens = [token for text in said for token in terms.tokens(text)]
     kinds = meanings(tokens, WordKind.SAMPLE_KIND)
     return Named(frozenset(meanings(tokens, WordKind.SIDE)), frozenset(map(SampleKind, kinds)))
+
+
+def named_by(said: Texts, terms: Terms) -> Named:
+    """Find what names of a specimen or a site name, sides by their abbreviations too."""
+    sides = frozenset(side for text in said for side in sides_of_name(text, terms))
+    return Named(sides, named_in(said, terms).kinds)
+
+
+def sides_of_name(name: str, terms: Terms) -> set[str]:
+    """Find the sides in the name of a specimen, a site or a disease: "left breast", "Breast, Lt", "Mamma re.".
+
+    An abbreviation counts only right beside a word for the breast, of the same language.
+    """
+    if sides := meanings(terms.tokens(name), WordKind.SIDE):
+        return sides
+    tokens = [token for token in terms.tokens_of_diagnosis(name) if not token.is_sign(*_BETWEEN)]
+    folded = name.casefold()
+    short = [token for token in tokens if _is_short_side(token) and f"{token.text}-" not in folded]
+    pairs = [pair for one, other in pairwise(tokens) for pair in ((one, other), (other, one))]
+    is_of_breast = any(
+        side in short and site.is_word(WordKind.SITE_BREAST) and _speak_one_language(side, site)
+        for side, site in pairs
+    )
+    return {token.meaning for token in short} if is_of_breast else set()
+
+
+def _is_short_side(token: Token) -> bool:
+    return token.is_word(WordKind.DIAGNOSIS) and token.meaning in _SIDES
+
+
+def _speak_one_language(one: Token, other: Token) -> bool:
+    languages = {token.word.language for token in (one, other) if token.word}
+    return len(languages - {ANY_LANGUAGE}) <= 1
 
 
 def display_of_specimen(observation: JsonObject) -> Texts:

@@ -145,7 +145,7 @@ class WordKind(StrEnum):
 
     meaning: organ (of another primary or of a metastasis), place (of metastases), in-situ, invasive, qualifier
     ("not otherwise specified"), attribute (between a denial and what it denies), denial, doubt, alternative ("or"),
-    only, scored-on.
+    only, scored-on, left and right (abbreviations, beside a word for the breast).
     """
 
 

@@ -52,6 +52,7 @@ MEANINGS: Final[Mapping[WordKind, frozenset[str]]] = {
         {
             *("organ", "place", "in-situ", "invasive"),
             *("qualifier", "attribute", "denial", "doubt", "alternative", "only", "scored-on"),
+            *("left", "right"),
         }
     ),
 }

@@ -6,7 +6,14 @@ import pytest
 
 from adapter.her2.model import TumourSite
 from adapter.terminology.catalogue import Catalogue
-from tests.mappings.systems_of_others import ICD_10, ICD_10_CM, ICD_10_GM, LOINC, SNOMED
+from tests.mappings.systems_of_others import (
+    ICD_10,
+    ICD_10_CM,
+    ICD_10_GM,
+    ICD_O_3,
+    LOINC,
+    SNOMED,
+)
 
 ICD_CASES = [
     ("C50", "breast"),
@@ -51,6 +58,38 @@ ICD_CASES = [
 @pytest.mark.parametrize("system", [ICD_10, ICD_10_CM, ICD_10_GM])
 @pytest.mark.parametrize(("code", "meaning"), ICD_CASES, ids=lambda part: str(part))
 def test_an_icd_10_code_says_where_the_tumour_is(
+    catalogue: Catalogue, system: str, code: str, meaning: str | None
+) -> None:
+    row = catalogue.site_row(system, code)
+
+    assert (row.meaning if row else None) == meaning
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        ("C50.9", "breast"),
+        ("C50.4", "breast"),
+        ("C16.0", "other"),
+        ("C18.7", "other"),
+        ("C20.9", "other"),
+        ("C54.1", "other"),
+        ("C54.9", "organ"),
+        ("C56.9", "organ"),
+        ("C25.9", "organ"),
+        ("C67.9", "organ"),
+        ("C22.0", "secondary"),
+        ("C34.1", "secondary"),
+        ("C77.3", "secondary"),
+        ("C71.9", "secondary"),
+        ("C80.9", None),
+        ("C76.7", None),
+        ("8500/3", None),
+        ("8500/2", None),
+    ],
+)
+@pytest.mark.parametrize("system", [ICD_O_3, "urn:oid:2.16.840.1.113883.6.43.1"])
+def test_an_icd_o_3_topography_says_what_the_organ_says(
     catalogue: Catalogue, system: str, code: str, meaning: str | None
 ) -> None:
     row = catalogue.site_row(system, code)

@@ -115,6 +115,58 @@ def test_the_side_comes_from_the_specimen_s_site(site: dict[str, Any], side: str
     assert links(specimen(collection={"bodySite": site}), specimen=S1).side == side
 
 
+SHORT = [
+    ("Breast, Lt", "left"),
+    ("Breast, Rt.", "right"),
+    ("Breast (L)", "left"),
+    ("R breast core biopsy", "right"),
+    ("LT BREAST", "left"),
+    ("Mamma re.", "right"),
+    ("Mamma li. oben außen", "left"),
+    ("Mammastanze re", "right"),
+    ("Mama izq.", "left"),
+    ("Mammella dx", "right"),
+    ("Breast L/R", None),
+    ("Breast, left, R margin", "left"),
+    ("Breast re-excision", None),
+    ("Mamma Re-Exzision", None),
+    ("Mamma Re-Operation", None),
+    ("Breast, dx: carcinoma", None),
+    ("Breast core L3", None),
+    ("Breast, block R2", None),
+    ("Vitamin L", None),
+    ("Axilla R", None),
+    ("Breast", None),
+]
+
+
+@pytest.mark.parametrize(("text", "side"), SHORT)
+def test_an_abbreviated_side_counts_beside_the_breast(text: str, side: str | None) -> None:
+    s1 = {"specimen": {"reference": "Specimen/s1"}}
+    assert links(specimen(type={"text": text}), **s1).side == side
+    assert links(specimen(collection={"bodySite": {"text": text}}), **s1).side == side
+    assert links(bodySite={"text": text}).side == side
+    assert links(specimen={"display": text}).side == side
+
+
+def test_an_abbreviation_in_the_name_of_a_test_is_no_side() -> None:
+    assert links(code={"text": "HER2 IHC breast L"}).side is None
+
+
+@pytest.mark.parametrize(("code", "side"), [("L", "left"), ("R", "right"), ("B", None), ("l", None)])
+@pytest.mark.parametrize(
+    "system",
+    [
+        "https://www.medizininformatik-initiative.de/fhir/ext/modul-onko/CodeSystem/mii-cs-onko-seitenlokalisation",
+        "http://dktk.dkfz.de/fhir/onco/core/CodeSystem/SeitenlokalisationCS",
+    ],
+)
+def test_a_german_registry_s_code_of_the_side_is_read(
+    system: str, code: str, side: str | None
+) -> None:
+    assert links(bodySite={"coding": [{"system": system, "code": code}]}).side == side
+
+
 def test_the_side_comes_from_the_result_or_the_disease_where_the_specimen_says_none() -> None:
     assert links(bodySite={"text": "right breast"}).side == "right"
     disease = {"resourceType": "Condition", "id": "c", "code": {"text": "Cancer of left breast"}}
