@@ -194,7 +194,9 @@ def shares_report(observation: JsonObject, graph: Graph, terms: Terms) -> bool:
 def _is_of_several(report: JsonObject, graph: Graph, terms: Terms) -> bool:
     listed = graph.resolve_all(report.get("result"), within=report)
     members = (graph.resolve_all(one.get("hasMember"), within=one) for one in listed)
-    every = {reference_to(one): one for one in (*listed, *(m for several in members for m in several))}
+    every = {
+        reference_to(one): one for one in (*listed, *(m for several in members for m in several))
+    }
     standing = [one for one in every.values() if string(one, "status") != "entered-in-error"]
     asked = [(one, question_of(one.get("code"), terms).role) for one in standing]
     tests = [role for _, role in asked if role in _WHOLE_TESTS]

@@ -410,7 +410,9 @@ class _ClauseReader:
         rest = (token for token in self.tokens[position + 1 :] if not token.is_word(*_NEUTRAL))
         following = next(rest, None)
         is_word = following is not None and following.is_word(*_MEANS)
-        is_bare = [isinstance(one, Measurement) for one in self.sequence] == [True]  # "0 is negative"
+        is_bare = [isinstance(one, Measurement) for one in self.sequence] == [
+            True
+        ]  # "0 is negative"
         return self._holds_cut_off() or (is_word and (is_bare or self.clause.holds_grade))
 
     def _holds_cut_off(self) -> bool:

@@ -153,7 +153,9 @@ def test_an_abbreviation_in_the_name_of_a_test_is_no_side() -> None:
     assert links(code={"text": "HER2 IHC breast L"}).side is None
 
 
-@pytest.mark.parametrize(("code", "side"), [("L", "left"), ("R", "right"), ("B", None), ("l", None)])
+@pytest.mark.parametrize(
+    ("code", "side"), [("L", "left"), ("R", "right"), ("B", None), ("l", None)]
+)
 @pytest.mark.parametrize(
     "system",
     [
