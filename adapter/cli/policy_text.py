@@ -54,7 +54,8 @@ All of this is [P], except where a figure is named.
 
 1. One answer per tumour sample. Results belong together when they name one specimen, specimens of one identifier, or
    specimens of one parent or accession that holds IHC of one and ISH of one; without a specimen by report, accession,
-   then patient, side and collection day, as long as only one tumour can be meant. Never by time alone. What might
+   then patient, side and collection day, as long as only one tumour can be meant: the breast and another organ, two
+   sides or a metastasis beside another sample are not joined. Never by time alone. What might
    belong together and is not joined has review.
 2. `final`, `amended` and `corrected` count. `registered` and `preliminary` do not yet; a preliminary IHC alone gives
    `pending-ihc`. `cancelled` sets review. `entered-in-error` is as if absent. An unknown status is `needs-review`.
@@ -74,7 +75,8 @@ All of this is [P], except where a figure is named.
 9. A result that cannot be read is named and sets review; if it is the IHC, no negative, ultralow or low follows from
    the rest.
 10. Notes are read for marks and contradictions only; a note never gives a category. "0+" beside 0, "3+ in 5 %" beside
-    3+ and ISH numbers against an ISH word, under whichever test they stand, are contradictions.
+    3+ and ISH numbers against an ISH word, under whichever test they stand, are contradictions. A note by which the
+    result is of another patient, specimen or tumour ("scored on DCIS"), or not to be used, is `needs-review`.
 11. An open case closes when the laboratory corrects, completes, withdraws or adjudicates, or when a site's own
     mapping or policy says how its results are to be read. The adapter records no person's category of its own.
 """

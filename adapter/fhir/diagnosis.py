@@ -24,6 +24,7 @@ ORGAN: Final = "organ"
 """An organ in which another primary arises and breast cancer spreads; it does not say which of them it is."""
 INVASIVE: Final = "invasive"
 _PLACE: Final = "place"
+_FEATURE: Final = "feature"
 _METASTASIS: Final = "metastasis"
 _BARE_IN_SITU: Final = "bare in situ"
 _CONTRADICTORY: Final = frozenset({BREAST, OTHER})
@@ -87,7 +88,7 @@ class _Reader:
                 is_denying, is_reached = True, False
             elif _is(token, "attribute") or _is_state(token):
                 continue
-            elif is_denying and _is(token, _PLACE):
+            elif is_denying and (_is(token, _PLACE) or _is(token, _FEATURE)):
                 is_reached = True  # "no liver metastasis"
             elif has_reached and _is(token, "alternative"):
                 is_denying, is_reached = True, False
@@ -148,6 +149,19 @@ class _Reader:
                 and behind.glued
             )
             yield token.kind is TokenKind.UNKNOWN and not is_stage
+
+
+def is_of_breast(tokens: Sequence[Token]) -> bool | None:
+    """Tell whether the name of a sample is of the breast, or of another organ; None where it names none, or both."""
+    named = {
+        token.is_word(WordKind.SITE_BREAST)
+        for token in tokens
+        if token.is_word(WordKind.SITE_BREAST)
+        or (token.is_word(WordKind.SITE_OTHER) and token.meaning != IN_SITU)
+        or _is(token, _PLACE)
+        or _is(token, ORGAN)
+    }
+    return named.pop() if len(named) == 1 else None
 
 
 def _clauses(tokens: Sequence[Token]) -> Iterator[list[Token]]:

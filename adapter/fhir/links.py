@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from adapter.fhir.diagnosis import is_of_breast
 from adapter.fhir.references import Graph, panels_around, reference_to, with_parents
 from adapter.fhir.sample_words import (
     Named,
@@ -29,6 +30,7 @@ from adapter.fhir.strict_json import JsonObject
 from adapter.fhir.terms import Terms
 from adapter.her2.model import SampleKind, SampleLinks
 
+_OF_BREAST: Final = ("breast", "in-situ")
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d(?=T|\Z)")
 _KINDS: Final = (
     SampleKind.METASTASIS,
@@ -107,6 +109,7 @@ def sample_links(
         orders=_orders(observation, graph),
         side=named.side,
         body_site=_body_site(observation, terms, taken),
+        in_breast=_in_breast(observation, _taken_from(observation, graph, specimen), terms),
         collected_day=day_of(collected(taken)) or day_of(effective(observation)),
         kind=named.kind,
         specimen_name=None if reference else _specimen_name(observation),
@@ -251,6 +254,35 @@ def _body_site(observation: JsonObject, terms: Terms, specimen: JsonObject) -> s
         if said := texts(concept):
             return " ".join(said[0].casefold().split())
     return None
+
+
+def _in_breast(
+    observation: JsonObject, specimens: list[JsonObject], terms: Terms
+) -> bool | None:
+    """Tell whether the sample is of the breast or of another organ, by the nearest place that names any.
+
+    The places are its specimens, the result's body site and the name of its specimen; one that names both tells nothing.
+    """
+    places: list[list[object]] = [
+        [one.get("type"), child(one, "collection").get("bodySite")] for one in specimens
+    ]
+    places += [[observation.get("bodySite")]]
+    places += [[{"text": text}] for text in display_of_specimen(observation)]
+    for place in places:
+        named = {one for concept in place for one in _organs_of(concept, terms)}
+        if named:
+            return named.pop() if len(named) == 1 else None
+    return None
+
+
+def _organs_of(concept: object, terms: Terms) -> set[bool]:
+    rows = (
+        terms.catalogue.site_row(string(coding, "system"), string(coding, "code"))
+        for coding in codings(concept)
+    )
+    coded = {row.meaning in _OF_BREAST for row in rows if row is not None}
+    worded = {is_of_breast(terms.tokens_of_diagnosis(text)) for text in texts(concept)}
+    return coded | {one for one in worded if one is not None}
 
 
 def _kinds_of(specimens: list[JsonObject], terms: Terms) -> frozenset[SampleKind]:

@@ -76,7 +76,7 @@ def _leaves_no_invasive_part(tokens: Sequence[Token]) -> bool:
         return True
     if INVASIVE not in words.denied:
         return False
-    is_elsewhere = any(_means(token, "place") for token in tokens)
+    is_elsewhere = any(_means(token, "place") or _means(token, "feature") for token in tokens)
     return IN_SITU in words.found or (words.is_understood and not is_elsewhere)
 
 

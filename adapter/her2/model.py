@@ -264,6 +264,7 @@ class SampleLinks:
     `accessions`: "system|value" of Specimen.accessionIdentifier. `reports`: DiagnosticReports that list the result.
     `reported_specimens`: every specimen that one of those reports is based on, whatever was tested on it.
     `orders`: accession without a specimen: basedOn references, Observation.identifier, panel parents.
+    `in_breast`: whether its sample was taken from the breast or from another organ, where that is named.
     `side`: "left" or "right"; `body_site`: normalised site code or text; `collected_day`: YYYY-MM-DD of collection,
     else of effective; issued is no day of collection.
     """
@@ -277,6 +278,7 @@ class SampleLinks:
     orders: frozenset[str] = frozenset()
     side: str | None = None
     body_site: str | None = None
+    in_breast: bool | None = None
     collected_day: str | None = None
     kind: SampleKind = SampleKind.NOT_STATED
     specimen_name: str | None = None

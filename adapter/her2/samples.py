@@ -55,6 +55,11 @@ class Cluster:
         """The body sites its results name."""
         return frozenset(e.links.body_site for e in self.evidence if e.links.body_site)
 
+    @property
+    def organs(self) -> frozenset[bool]:
+        """Whether its samples were taken from the breast, as far as that is stated."""
+        return frozenset(e.links.in_breast for e in self.evidence if e.links.in_breast is not None)
+
     def of(self, container: Callable[[Evidence], Iterable[str]]) -> frozenset[str]:
         """Give the containers of one kind (parents, reports, …) its results lie in."""
         return frozenset(value for e in self.evidence for value in container(e))
@@ -252,7 +257,9 @@ def _tests_of_ish(results: list[IshResult]) -> int:
 def _same_place(clusters: list[Cluster]) -> bool:
     sides = frozenset().union(*(cluster.sides for cluster in clusters))
     body_sites = frozenset().union(*(cluster.body_sites for cluster in clusters))
-    return len(sides) <= 1 and len(body_sites) <= 1 and _may_be_one_tumour(clusters)
+    organs = frozenset().union(*(cluster.organs for cluster in clusters))
+    is_one_place = max(len(sides), len(body_sites), len(organs)) <= 1
+    return is_one_place and _may_be_one_tumour(clusters)
 
 
 def _may_be_one_tumour(clusters: list[Cluster]) -> bool:

@@ -50,7 +50,7 @@ MEANINGS: Final[Mapping[WordKind, frozenset[str]]] = {
     WordKind.ASKED: frozenset({"percent", "staining", "cep17-copies", "aspect"}),
     WordKind.DIAGNOSIS: frozenset(
         {
-            *("organ", "place", "in-situ", "invasive"),
+            *("organ", "place", "feature", "in-situ", "invasive"),
             *("qualifier", "attribute", "denial", "doubt", "alternative", "only", "scored-on"),
             *("left", "right"),
         }

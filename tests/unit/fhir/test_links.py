@@ -149,6 +149,46 @@ def test_an_abbreviated_side_counts_beside_the_breast(text: str, side: str | Non
     assert links(specimen={"display": text}).side == side
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Breast core biopsy", True),
+        ("Mamma re., Stanze", True),
+        ("Axillary lymph node", False),
+        ("Liver biopsy", False),
+        ("Ovar", False),
+        ("Stomach", False),
+        ("Breast and axillary lymph node", None),
+        ("Core biopsy", None),
+        ("Calcifications", None),
+        ("Tissue block", None),
+        ("DCIS", None),
+    ],
+)
+def test_the_sample_is_of_the_breast_or_of_another_organ_by_its_name(
+    text: str, expected: bool | None
+) -> None:
+    s1 = {"specimen": S1}
+    assert links(specimen(type={"text": text}), **s1).in_breast is expected
+    assert links(specimen(collection={"bodySite": {"text": text}}), **s1).in_breast is expected
+    assert links(bodySite={"text": text}).in_breast is expected
+    assert links(specimen={"display": text}).in_breast is expected
+
+
+def test_a_block_is_of_the_organ_that_it_names_itself() -> None:
+    mastectomy = specimen(id="s0", type={"text": "Breast, mastectomy"})
+    parent = {"parent": [{"reference": "Specimen/s0"}]}
+    node = specimen(type={"text": "Lymph node"}, **parent)
+    assert links(node, mastectomy, specimen=S1).in_breast is False
+    assert links(specimen(type={"text": "Block A"}, **parent), mastectomy, specimen=S1).in_breast
+
+
+def test_a_code_says_of_which_organ_a_sample_is() -> None:
+    breast, ovary = (concept((SNOMED, code)) for code in ("76752008", "15497006"))
+    assert links(bodySite=breast).in_breast is True
+    assert links(bodySite=ovary).in_breast is False
+
+
 def test_an_abbreviation_in_the_name_of_a_test_is_no_side() -> None:
     assert links(code={"text": "HER2 IHC breast L"}).side is None
 

@@ -47,6 +47,24 @@ def test_a_metastasis_is_no_block_of_the_primary_in_its_accession(
     assert categories(pair(replace(IN_A1, kind=kind), metastasis)) == expected
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (True, False, ["equivocal", "negative-unspecified"]),
+        (True, True, ["low"]),
+        (False, False, ["low"]),
+        (True, None, ["low"]),
+        (None, False, ["low"]),
+    ],
+)
+def test_the_breast_and_another_organ_in_one_accession_are_two_samples(
+    first: bool | None, second: bool | None, expected: list[str]
+) -> None:
+    results = pair(replace(IN_A1, in_breast=first), replace(IN_A1, in_breast=second))
+    assert categories(results) == expected
+    assert not any(classify(case).review for case in group(results))
+
+
 def test_core_and_excision_of_one_accession_are_still_one_sample() -> None:
     core, excision = (replace(IN_A1, kind=k) for k in (SampleKind.CORE, SampleKind.EXCISION))
     assert categories(pair(core, excision)) == ["low"]
