@@ -256,12 +256,10 @@ def _body_site(observation: JsonObject, terms: Terms, specimen: JsonObject) -> s
     return None
 
 
-def _in_breast(
-    observation: JsonObject, specimens: list[JsonObject], terms: Terms
-) -> bool | None:
+def _in_breast(observation: JsonObject, specimens: list[JsonObject], terms: Terms) -> bool | None:
     """Tell whether the sample is of the breast or of another organ, by the nearest place that names any.
 
-    The places are its specimens, the result's body site and the name of its specimen; one that names both tells nothing.
+    The places: its specimens, the result's body site, the name of its specimen. One that names both tells nothing.
     """
     places: list[list[object]] = [
         [one.get("type"), child(one, "collection").get("bodySite")] for one in specimens

@@ -143,9 +143,9 @@ class WordKind(StrEnum):
     """A word of a diagnosis or a sample's name, looked for where the tumour's site is asked, and in notes on which
     tumour was scored; no result is read with it.
 
-    meaning: organ (of another primary or of a metastasis), place (of metastases), feature ("necrosis"), in-situ, invasive, qualifier
-    ("not otherwise specified"), attribute (between a denial and what it denies), denial, doubt, alternative ("or"),
-    only, scored-on, left and right (abbreviations, beside a word for the breast).
+    meaning: organ (of another primary or of a metastasis), place (of metastases), feature ("necrosis"), in-situ,
+    invasive, qualifier ("not otherwise specified"), attribute (between a denial and what it denies), denial, doubt,
+    alternative ("or"), only, scored-on, left and right (abbreviations, beside a word for the breast).
     """
 
 
