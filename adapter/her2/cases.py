@@ -148,8 +148,7 @@ def may_be_one_place(one: Cluster, other: Cluster) -> bool:
     for cluster in (one, other):
         if not cluster.counting or site_of(cluster.counting) is TumourSite.OTHER:
             return False
-    named = (one.sides | other.sides, one.body_sites | other.body_sites, one.organs | other.organs)
-    return all(len(places) <= 1 for places in named)
+    return len(one.sides | other.sides) <= 1 and len(one.body_sites | other.body_sites) <= 1
 
 
 def _complement_each_other(one: Cluster, other: Cluster) -> bool:
