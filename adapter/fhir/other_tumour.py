@@ -85,6 +85,8 @@ def _names_another_primary(tokens: Sequence[Token]) -> bool:
     words = tumour_words(tokens)
     if holds(tokens, *_OF_NO_RESULT) or not words.is_understood or BREAST in words.found:
         return False
+    if holds(tokens, WordKind.RESULT, WordKind.PRESENCE) and not holds(tokens, WordKind.HER2):
+        return False  # "gastric biopsy negative"
     if any(token.kind is TokenKind.NUMBER and not token.glued for token in tokens):
         return False
     is_primary = any(

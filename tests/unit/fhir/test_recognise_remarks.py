@@ -444,6 +444,7 @@ def test_a_result_that_its_note_says_is_of_another_tumour_is_in_doubt(text: str)
         "Gastric control 3+",
         "No gastric primary",
         "Gastric biopsy recommended",
+        "Gastric biopsy positive",
         "History of colon cancer",
         "Endometrial carcinoma 2012",
         "Test validated for breast and gastric cancer",
