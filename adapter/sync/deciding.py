@@ -46,7 +46,7 @@ class Decider:
     """Decides for one pass.
 
     `trusts_search`: a server that shows none of ours at all is believed after a first probe, so that a first pass need
-    not read thousands of ids that are not there; it is set once by the pass.
+    not read thousands of ids that are not there; it is set once by the pass, as is `woken_by`: patient → what woke it.
     """
 
     lookup: Lookup
@@ -56,6 +56,7 @@ class Decider:
     base_url: str
     links: Sequence[Link] = ()
     trusts_search: bool = False
+    woken_by: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     _is_probed: bool = False
 
     def is_ours(self, resource: JsonObject) -> bool:
@@ -75,6 +76,8 @@ class Decider:
             base_url=self.base_url,
             links=self.links,
         )
+        standing = replace(reconciled.standing, touched=self._touched(ours))
+        reconciled = replace(reconciled, standing=standing)
         planned = plan(reconciled.desired, reconciled.standing, self.context)
         created = [one.key for one in planned if one.action is Action.CREATE]
         hidden, refused = self._hidden(created, map(reference_to, ours))
@@ -94,6 +97,13 @@ class Decider:
                 held_back.setdefault(one.patient, []).append(refused[one.key])
         planned = tuple(one for one in planned if one.patient not in held_back)
         return Decided(reconciled, planned, existing, len(hidden), held_back)
+
+    def _touched(self, derived: Sequence[JsonObject]) -> frozenset[str]:
+        """Name ours that alone woke their patient."""
+        woken = {frozenset(names) for names in self.woken_by.values()}
+        return frozenset(
+            str(one["id"]) for one in derived if frozenset({reference_to(one)}) in woken
+        )
 
     def _unproved(self, quiet: Sequence[str], derived: Sequence[JsonObject]) -> frozenset[str]:
         """Name what stands as it ought to, but without the Provenance of its present version.

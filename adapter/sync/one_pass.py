@@ -143,7 +143,7 @@ class OnePass:
             self._settle_outbox()
         self.parked.read()
         scope = self._scope()
-        self.edits.woken_by = scope.discovered.marks
+        self.edits.woken_by = self.decider.woken_by = scope.discovered.marks
         self.seen = Seen(scope.discovered.marks)
         self.parked.retries = self.may_write and self._may_retry(scope)
         held_none = scope.sweep is not None and not any(

@@ -12,6 +12,10 @@ from adapter.sync.planning.plan import Action, Planned
 from adapter.sync.report import CaseRow, SetAside
 
 USED: Final = "used"
+REWORDED: Final = (
+    "texts of derived results are worded otherwise than they were written, while their codes are right: "
+    "`reworded` counts them, `her2-adapter verify` names them"
+)
 OUTCOMES: Final = (USED, "not-her2", "not-applicable", "unreadable", "ignored", "no-result")
 """What can become of a HER2 candidate; fetched is their sum."""
 
@@ -51,6 +55,9 @@ class Tally:
         """Count a decision and make its row; `is_held`: parked, and not sent again."""
         if planned.action is Action.WAIT:
             self.signals["absence-unconfirmed"] += 1
+        if planned.action is Action.SKIP and planned.edited:
+            self.signals["reworded"] += 1
+            self.warn(REWORDED)
         if not is_held:
             self.actions[planned.action.value] += 1
         answer = planned.desired.classification if planned.desired else None

@@ -48,6 +48,7 @@ SIGNALS: Final = (
     "read-behind",
     "refused",
     "replanned",
+    "reworded",
     "sees-less",
     "unaccounted",
     "unexpected-update",

@@ -13,6 +13,7 @@ from typing import Final
 
 from adapter.fhir.identity import case_identifier, category_of, fingerprint, relative_reference
 from adapter.fhir.record.derive import DeriveContext, derive, record_id, withdraw
+from adapter.fhir.record.edits import edits_of, rewordings_of
 from adapter.fhir.record.sources import SourceFacts
 from adapter.fhir.shapes import child, references, string
 from adapter.her2.model import Case, Category, Classification, Link, Reason
@@ -69,7 +70,8 @@ class Standing:
 
     `gone`, `unconfirmed`: sources that could not be read, for sure or so far. `statuses`: source →
     its status now. `facts`: of each source that the server still has, for a withdrawal's
-    Provenance. `unproved`: ids of derived Observations whose present version has no Provenance.
+    Provenance. `unproved`: ids of derived Observations whose present version has no Provenance. `touched`: ids of those
+    that alone changed of their patient since the last look.
     """
 
     derived: Sequence[JsonObject]
@@ -78,6 +80,7 @@ class Standing:
     statuses: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, SourceFacts] = field(default_factory=dict)
     unproved: frozenset[str] = frozenset()
+    touched: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class Planned:
     To complete a pair `body` is the Observation that stands. `key`: logical id on the server.
     `replaced`: versionId that stands there, None when nothing does. `before`, `after`: category that
     stands and that is written; `before` None when nothing active stands. `reason`: why it is retracted,
-    repaired or waited for, else "".
+    repaired or waited for, else "". `edited`: elements that another has changed beside what the fingerprint covers.
     """
 
     action: Action
@@ -101,6 +104,7 @@ class Planned:
     before: str | None = None
     after: str | None = None
     reason: str = ""
+    edited: tuple[str, ...] = ()
 
     @property
     def writes(self) -> bool:
@@ -216,7 +220,9 @@ class _Planner:
         )
         said = self._fingerprint(body)
         before, after = _active_category(existing), answer.classification.category.value
-        if existing is not None and said == self._fingerprint(existing):
+        is_same = existing is not None and said == self._fingerprint(existing)
+        edited, is_put_right = self._edits(existing, body) if is_same else ((), False)
+        if existing is not None and is_same and not is_put_right:
             skip = Planned(
                 Action.SKIP,
                 str(existing["id"]),
@@ -225,6 +231,7 @@ class _Planner:
                 desired=answer,
                 before=before,
                 after=after,
+                edited=edited,
             )
             return self._completed(skip, existing)
         return Planned(
@@ -238,7 +245,21 @@ class _Planner:
             desired=answer,
             before=before,
             after=after,
+            edited=edited,
         )
+
+    def _edits(self, existing: JsonObject | None, body: JsonObject) -> tuple[tuple[str, ...], bool]:
+        """Name what another has changed in a result of the same fingerprint, and tell whether it is put right.
+
+        A server may word things otherwise of itself: a text is put right only where nothing else changed.
+        """
+        if existing is None:
+            return (), False
+        edited = edits_of(existing, body, self.context.output)
+        reworded = rewordings_of(existing, body)
+        is_touched = str(existing["id"]) in self.standing.touched
+        found = tuple(dict.fromkeys((*edited, *reworded)))
+        return found, bool(edited) or (bool(reworded) and is_touched)
 
     def _completed(self, skip: Planned, existing: JsonObject | None) -> Planned:
         """Write the Provenance that is missing where there is nothing else to do."""

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from adapter.fhir.record.edits import edits_of
 from adapter.fhir.references import reference_to
 from adapter.ports import EntryOutcome, JsonObject
 from adapter.sync.planning.plan import Action, Planned
 from adapter.sync.references import version_of
 from adapter.sync.strategy import WriteStrategy
 from adapter.sync.writing.delivery import Delivered, Delivery
+from adapter.terminology.output import OutputCodes
 
 IF_MATCH_IGNORED: Final = "if-match-ignored"
 """Signal: the server wrote over another version than the one that the write was held to."""
@@ -44,10 +46,11 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class Confirming:
-    """Confirms what was delivered; `strategy`: how new results get their ids."""
+    """Confirms what was delivered; `strategy`: how new results get their ids. `output`: our codings."""
 
     delivery: Delivery
     strategy: WriteStrategy
+    output: OutputCodes
 
     def of(self, batch: Sequence[Planned], delivered: Delivered) -> list[Confirmed]:
         """Look at every case of a bundle that landed.
@@ -80,6 +83,13 @@ class Confirming:
     def _creates_if_none(self, planned: Planned) -> bool:
         return planned.action is Action.CREATE and self.strategy is WriteStrategy.CONDITIONAL_CREATE
 
+    def _is_as_sent(self, stored: JsonObject, planned: Planned) -> bool:
+        """Tell whether it says what was sent, and nothing beside that; a server that adds such is not fought."""
+        is_result = planned.action in (Action.CREATE, Action.UPDATE) and planned.body is not None
+        if is_result and edits_of(stored, planned.body or {}, self.output):
+            return False
+        return self.delivery.says(stored, planned.fingerprint)
+
     def _one(
         self,
         planned: Planned,
@@ -87,7 +97,7 @@ class Confirming:
         copies: Sequence[JsonObject],
         answer: EntryOutcome | None,
     ) -> Confirmed:
-        if stored is None or not self.delivery.says(stored, planned.fingerprint):
+        if stored is None or not self._is_as_sent(stored, planned):
             is_met = self._creates_if_none(planned) and answer is not None and answer.status == 200
             return Confirmed(None, again=NOT_WRITTEN if is_met else "")
         landed = Landed(reference_to(stored), version_of(stored) or "")

@@ -29,9 +29,10 @@ class ForeignEdits:
         self.woken_by: Mapping[str, Mapping[str, str]] = {}
 
     def is_one(self, planned: Planned) -> bool:
-        """Tell whether an update puts an edit right: nothing of the patient changed but our own result."""
+        """Tell whether an update puts an edit right: nothing but our own result changed, or what it says did not."""
         woken = set(self.woken_by.get(planned.patient, ()))
-        return planned.action is Action.UPDATE and woken == {f"Observation/{planned.key}"}
+        is_alone = woken == {f"Observation/{planned.key}"}
+        return planned.action is Action.UPDATE and (is_alone or bool(planned.edited))
 
     def is_fought(self, planned: Planned) -> bool:
         """Tell whether this edit follows so many others that a person has to look."""

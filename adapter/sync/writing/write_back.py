@@ -356,7 +356,7 @@ class Writer:
         told = []
         with self._counting:
             self.written.versions += len(delivered.outcomes)
-        confirming = Confirming(self.delivery, self.maker.strategy)
+        confirming = Confirming(self.delivery, self.maker.strategy, self.maker.context.output)
         for planned, one in zip(batch, confirming.of(batch, delivered), strict=True):
             if one.landed is not None:
                 self.written.landed[planned.key] = one.landed

@@ -5,6 +5,9 @@ Protects B6: never an endless fight, and never a stale category because of one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from adapter.fhir.identity import category_of
@@ -93,3 +96,191 @@ def test_a_count_that_cannot_be_read_begins_anew(text: str) -> None:
     site = edited_site()
     site.store.set_setting(EDITS, text)
     assert fight(site, 1) == [2]
+
+
+POSITIVE = {"system": "http://loinc.org", "code": "LA6576-8", "display": "Positive"}
+OTHER_CATEGORY = {
+    "system": "https://w3id.org/her2-adapter/CodeSystem/her2-category",
+    "code": "positive",
+}
+POS = {
+    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
+    "code": "POS",
+}
+
+
+def _value(one: dict[str, Any], *codings: dict[str, str], first: bool = False) -> None:
+    coding = one["valueCodeableConcept"]["coding"]
+    coding[:] = [*codings, *coding] if first else [*coding, *codings]
+
+
+def _set(one: dict[str, Any], name: str, value: Any) -> None:
+    one[name] = value
+
+
+def _text(one: dict[str, Any], name: str, text: str) -> None:
+    concept = one[name][0] if isinstance(one[name], list) else one[name]
+    concept["text"] = text
+
+
+SURE: dict[str, Callable[[dict[str, Any]], None]] = {
+    "a coding of another category": lambda one: _value(one, POSITIVE),
+    "another category behind ours": lambda one: _value(one, OTHER_CATEGORY),
+    "another code": lambda one: _set(
+        one, "code", {"coding": [{"system": "http://loinc.org", "code": "85319-2"}]}
+    ),
+    "another interpretation": lambda one: _set(one, "interpretation", [{"coding": [POS]}]),
+    "one more interpretation": lambda one: one["interpretation"].append({"coding": [POS]}),
+    "one without a system": lambda one: _set(
+        one, "interpretation", [{"coding": [{"code": "POS"}]}]
+    ),
+    "a modifier": lambda one: _set(
+        one, "modifierExtension", [{"url": "http://x.test/negated", "valueBoolean": True}]
+    ),
+}
+WORDS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "the value's text": lambda one: _text(one, "valueCodeableConcept", "HER2 positive (3+)"),
+    "the code's text": lambda one: _text(one, "code", "ER status"),
+    "the interpretation's text": lambda one: _text(one, "interpretation", "Positive"),
+}
+HABITS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "a narrative of its own": lambda one: _set(
+        one, "text", {"status": "generated", "div": "<div>anything</div>"}
+    ),
+    "tags and a source": lambda one: one["meta"].update(
+        source="#x", security=[{"system": "http://x.test", "code": "R"}]
+    ),
+    "translations": lambda one: [
+        _value(one, {"system": "http://x.test/local", "code": "H2L"}, first=True),
+        one["code"]["coding"].insert(0, {"system": "http://x.test/local", "code": "HER2"}),
+        one["interpretation"].append({"coding": [{"system": "http://x.test", "code": "N"}]}),
+    ],
+    "displays": lambda one: [
+        each.update(display="as the server has it")
+        for each in (*one["code"]["coding"], *one["valueCodeableConcept"]["coding"])
+    ],
+    "no texts": lambda one: [
+        one["valueCodeableConcept"].pop("text"),
+        one["code"].pop("text"),
+        one["interpretation"][0].pop("text"),
+    ],
+    "texts in capitals": lambda one: _text(
+        one, "valueCodeableConcept", f" {one['valueCodeableConcept']['text'].upper()}  "
+    ),
+    "another order": lambda one: [
+        one["valueCodeableConcept"]["coding"].reverse(),
+        one["code"]["coding"].reverse(),
+    ],
+    "ids of elements": lambda one: one["valueCodeableConcept"].update(id="v"),
+    "no interpretation": lambda one: one.pop("interpretation"),
+    "other texts": lambda one: [
+        _text(one, "valueCodeableConcept", "as the server words it"),
+        _text(one, "code", "HER2"),
+    ],
+}
+
+
+def changed(site: Site, change: Callable[[dict[str, Any]], None]) -> None:
+    """Somebody writes our result anew with a change."""
+    one = site.only()
+    change(one)
+    site.server.put(one)
+
+
+@pytest.mark.parametrize("change", (SURE | WORDS).values(), ids=SURE | WORDS)
+def test_what_somebody_adds_beside_the_category_is_put_right_and_counted(
+    change: Callable[[dict[str, Any]], None],
+) -> None:
+    site = edited_site()
+    before = site.only()
+    changed(site, change)
+    report = site.run()
+    assert (report.writes, report.signals.get("foreign-edit", 0)) == (2, 1)
+    for name in ("valueCodeableConcept", "code", "interpretation", "modifierExtension"):
+        assert site.only().get(name) == before.get(name)
+    assert site.settle().signals.get("foreign-edit", 0) == 0
+
+
+@pytest.mark.parametrize("change", (SURE | WORDS).values(), ids=SURE | WORDS)
+def test_such_an_edit_is_not_fought_for_ever_either(
+    change: Callable[[dict[str, Any]], None],
+) -> None:
+    site = edited_site()
+    writes = []
+    for _ in range(MOST_CORRECTIONS + 2):
+        changed(site, change)
+        writes.append(site.run().writes)
+    assert writes == [2] * MOST_CORRECTIONS + [0] * 2
+    (parked,) = site.store.parked()
+    assert parked.reason == EDITED_BY_OTHERS
+
+
+@pytest.mark.parametrize("change", SURE.values(), ids=SURE)
+def test_a_sweep_puts_right_what_was_edited_while_nobody_looked(
+    change: Callable[[dict[str, Any]], None],
+) -> None:
+    site = edited_site()
+    changed(site, change)
+    site.restart()
+    report = site.run(full_sweep=True)
+    assert (report.writes, report.signals.get("foreign-edit", 0)) == (2, 1)
+
+
+def test_a_text_that_was_replaced_while_nobody_looked_is_told_and_not_written() -> None:
+    site = edited_site()
+    changed(site, WORDS["the value's text"])
+    report = site.run(full_sweep=True)
+    assert (report.writes, report.signals.get("reworded", 0)) == (0, 1)
+    assert len([one for one in report.warnings if "verify" in one]) == 1
+
+
+@pytest.mark.parametrize("habit", HABITS.values(), ids=HABITS)
+def test_what_a_server_changes_of_itself_is_no_edit(
+    habit: Callable[[dict[str, Any]], None],
+) -> None:
+    def alter(resource: dict[str, Any]) -> dict[str, Any]:
+        if resource["resourceType"] == "Observation" and "derivedFrom" in resource:
+            habit(resource)
+        return resource
+
+    site = Site()
+    site.server.alter = alter
+    site.laboratory.ihc("anna", "1+")
+    site.settle()
+    assert len(site.derived()) == 1
+    for _ in range(3):
+        report = site.run()
+        assert (report.writes, report.signals.get("foreign-edit", 0)) == (0, 0)
+    site.restart()
+    assert site.run().writes == 0
+    assert site.run(full_sweep=True).writes == 0
+    assert site.store.parked() == ()
+
+
+def test_a_version_that_a_server_makes_without_a_change_is_no_edit() -> None:
+    site = edited_site()
+    for _ in range(3):
+        site.server.put(site.only())
+        assert (site.run().writes, site.run().writes) == (0, 0)
+
+
+def test_a_server_that_adds_another_category_by_itself_is_not_fought() -> None:
+    site = Site()
+    site.server.alter = lambda one: (
+        {**one, "interpretation": [{"coding": [POS]}]} if "derivedFrom" in one else one
+    )
+    site.laboratory.ihc("anna", "1+")
+    writes = [site.run(full_sweep=number % 2 == 0).writes for number in range(8)]
+    assert sum(writes[1:]) == 0
+    (parked,) = site.store.parked()
+    assert parked.reason == "stored-differently"
+
+
+def test_texts_of_another_version_of_the_software_are_no_edit() -> None:
+    site = edited_site()
+    one = site.only()
+    _text(one, "valueCodeableConcept", "HER2 low (as it was called)")
+    one["device"] = {"reference": "Device/her2-adapter-0.0.9"}
+    site.server.put(one)
+    report = site.run()
+    assert (report.writes, report.signals.get("reworded", 0)) == (0, 0)
