@@ -35,13 +35,34 @@ def accepts_fhir_json(accept: str, format_: str | None = None) -> bool:
     return not accept.strip() or any(_is_acceptable(one) for one in accept.split(","))
 
 
+def prefers(accept: str, wanted: str, otherwise: str) -> bool:
+    """Tell whether one type is asked for by name, and no less than another (RFC 9110, 12.5.1).
+
+    Args:
+        accept: the Accept headers joined by commas.
+        wanted: the type that is given only where it is named.
+        otherwise: the type that is given else.
+
+    """
+    qualities: dict[str, float] = {}
+    for one in accept.split(","):
+        kind, parameters = _parts(one)
+        qualities[kind] = max(_quality(parameters), qualities.get(kind, 0.0))
+    asked = qualities.get(wanted, 0.0)
+    return asked > 0 and asked >= qualities.get(otherwise, 0.0)
+
+
+def _quality(parameters: dict[str, str]) -> float:
+    """Give what `q` says; 0 where it is no number."""
+    try:
+        return float(parameters.get("q", "1"))
+    except ValueError:
+        return 0.0
+
+
 def _is_acceptable(media_range: str) -> bool:
     kind, parameters = _parts(media_range)
-    try:
-        is_wanted = float(parameters.get("q", "1")) > 0
-    except ValueError:
-        return False
-    return is_wanted and kind in _ACCEPTABLE and _is_r4(parameters)
+    return _quality(parameters) > 0 and kind in _ACCEPTABLE and _is_r4(parameters)
 
 
 def _is_r4(parameters: dict[str, str]) -> bool:

@@ -43,6 +43,7 @@ from adapter.web.families import (
     of_traffic,
 )
 from adapter.web.health import unseen_seconds
+from adapter.web.media_types import prefers
 from adapter.web.routes import Route
 
 SECONDS_OF_A_PASS: Final = (1, 5, 15, 60, 300, 900, 3600, 14400)
@@ -136,7 +137,8 @@ class Metrics(Collector):
 
     async def answer(self, request: Request) -> Response:
         """Answer a scrape."""
-        as_openmetrics = _OPENMETRICS in request.headers.get("accept", "")
+        accept = ",".join(request.headers.getlist("accept"))
+        as_openmetrics = prefers(accept, _OPENMETRICS, "text/plain")
         content = await run_in_threadpool(self.text, as_openmetrics=as_openmetrics)
         kind = (
             openmetrics.CONTENT_TYPE_LATEST

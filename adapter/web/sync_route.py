@@ -259,7 +259,10 @@ def _are_ids(listed: object) -> TypeGuard[list[str]]:
 
 async def _arriving(ask: Ask, seconds: float) -> PassReport:
     """Wait for the pass; the request itself goes on when nobody waits any more."""
-    return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(ask.report)), seconds)
+    arriving = asyncio.wrap_future(ask.report)
+    # Who has stopped waiting hears of a failure where it is looked at later; asyncio need not print it.
+    arriving.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.wait_for(asyncio.shield(arriving), seconds)
 
 
 def _now(ask: Ask) -> PassReport:

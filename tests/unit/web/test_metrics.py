@@ -133,6 +133,30 @@ def test_whoever_asks_for_openmetrics_gets_it(served: Running) -> None:
 
 
 @pytest.mark.parametrize(
+    ("accept", "is_given"),
+    [
+        (
+            "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+            True,
+        ),
+        ("application/openmetrics-text; q=1, text/plain", True),
+        ("application/openmetrics-text;q=0", False),
+        ("application/openmetrics-text; version=1.0.0; q=0.0, */*", False),
+        ("application/openmetrics-text;q=none", False),
+        ("text/plain;q=0.9, application/openmetrics-text;q=0.3", False),
+        ("text/html;x=application/openmetrics-text", False),
+        ("*/*", False),
+    ],
+)
+def test_openmetrics_is_given_only_to_whom_it_is_welcome(
+    accept: str, is_given: bool, served: Running
+) -> None:
+    answer = served.get("/metrics", "watch", headers={"Accept": accept})
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("application/openmetrics-text") is is_given
+
+
+@pytest.mark.parametrize(
     "accept",
     ["", "x" * 4000, "application/openmetrics-text;version=ä;escaping=\x01", ";;,,=", "*/*"],
 )

@@ -5,6 +5,7 @@ Protects that asking is idempotent, authenticated and bounded, and that nothing 
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ import jsonschema
 import pytest
 import requests
 
-from adapter.errors import StoreError
+from adapter.errors import StoreError, TemporaryServerError
 from adapter.sandbox.exchange import Answer, FhirRequest, FhirResponse
 from adapter.sandbox.habits.denying import Forbidden
 from adapter.sandbox.outcomes import outcome
@@ -185,6 +186,30 @@ def test_who_does_not_wait_can_look_later(served: Running) -> None:
     assert answer.json()["samples"][0]["category"] == "low"
     assert served.get("/sync/" + "0" * 32, "sync").status_code == 404
     assert served.get("/sync/nothing", "sync").status_code == 404
+
+
+def fail_for_one_who_does_not_wait(folder: Path) -> None:
+    """Run a service whose pass fails after the caller has gone; nothing of it is left afterwards."""
+
+    def failing(_: object) -> None:
+        time.sleep(0.3)
+        raise TemporaryServerError("a canary of a patient", status=503)
+
+    with running(folder) as served, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(served.service.loop.cycle, "run_pass", failing)
+        later = {"Prefer": "respond-async"}
+        answer = served.post("/sync", "sync", json={"patient": "anna"}, headers=later)
+        assert answer.status_code == 202
+        until(lambda: served.get(answer.headers["Location"], "sync").status_code != 202)
+
+
+def test_a_failure_that_nobody_waits_for_is_printed_by_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fail_for_one_who_does_not_wait(tmp_path)
+    gc.collect()
+    assert [one for one in caplog.records if one.name == "asyncio"] == []
+    assert "canary" not in caplog.text
 
 
 def test_what_was_asked_for_is_done_after_a_restart(tmp_path: Path) -> None:
