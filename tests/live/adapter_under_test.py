@@ -44,7 +44,7 @@ class AdapterUnderTest:
         """Begin a new process: what was only in memory is lost."""
         self._opened.close()
         self.adapter: Adapter = self._opened.enter_context(
-            open_adapter(self._settings, self._stop, watched=self._watched)
+            open_adapter(self._settings, self._stop, watched=self._watched, sets_aside=True)
         )
         self.cycle = Cycle(self.adapter.parts, self.adapter.options)
 

@@ -25,7 +25,7 @@ def main(name: str, lease_seconds: float) -> None:
     """Run until killed; says on stdout what each pass did."""
     settings = load_settings(None, {})
     logs.configure("json", "error")
-    with open_adapter(settings, Event()) as adapter:
+    with open_adapter(settings, Event(), sets_aside=True) as adapter:
         options = LoopOptions(interval_seconds=0.2, lease_seconds=lease_seconds, holder=name)
         # One lane: while a request is under way nothing of this process is in the middle of the database.
         send = replace(adapter.options.send, writers=1)

@@ -134,7 +134,7 @@ def live(life: Life, ready: Connection) -> None:
     """Run the adapter's loop until it dies, is stopped, or has made its passes; ends the process."""
     _begin(life)
     settings = load_settings(None, dict(life.settings))
-    with stop_on_signals() as stop, open_adapter(settings, stop.event) as adapter:
+    with stop_on_signals() as stop, open_adapter(settings, stop.event, sets_aside=True) as adapter:
         adapter = _watched(adapter, life)
         pulse = Pulse(adapter.parts.clock.now())
 
