@@ -7,6 +7,7 @@ that was refused would be read to its end, however long that is.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
@@ -25,9 +26,14 @@ FAREWELL_SECONDS: Final = 2.0
 
 
 class BoundedConnection(H11Protocol):
-    """One connection. `most`: how many may be held at once, for all of them."""
+    """One connection. `most`: how many may be held at once, for all of them. `tls`: None for HTTP in the clear.
+
+    A handshake is made here and not by the server's socket: that one would hold a client who says nothing for a minute,
+    and count it nowhere.
+    """
 
     most: ClassVar[int] = CONNECTIONS
+    tls: ClassVar[ssl.SSLContext | None] = None
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -36,6 +42,9 @@ class BoundedConnection(H11Protocol):
         self._has_asked = False
         self._rest = REST_BYTES
         self._is_ending = False
+        self._handshake: asyncio.Task[None] | None = None
+        self._early: bytearray | None = None
+        self._is_lost = False
 
     @property
     def _waits(self) -> bool:
@@ -43,19 +52,31 @@ class BoundedConnection(H11Protocol):
         return self.conn.their_state is h11.IDLE
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Hold it, if there is room."""
-        super().connection_made(transport)
+        """Hold it, if there is room, from its first byte on."""
+        if self.tls is None:
+            super().connection_made(transport)
+        else:
+            transport.pause_reading()
+            self.transport, self._early = transport, bytearray()
+            self.connections.add(self)
+            self._handshake = self.loop.create_task(self._shake_hands(transport, self.tls))
         if len(self.connections) > self.most:
             self._make_room()
         self._expect(HEAD_SECONDS, self._abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
+        self._is_lost = True
+        if self._early is not None:
+            return  # the handshake sees to it
         self._expect_nothing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take in what arrived, while something is still waited for."""
+        if self._early is not None:
+            self._early += data
+            return
         if self._is_ending:
             return
         super().data_received(data)
@@ -81,6 +102,24 @@ class BoundedConnection(H11Protocol):
     def _is_answered(self) -> bool:
         """Whether the request was answered before its body had come."""
         return self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
+
+    async def _shake_hands(self, plain: asyncio.Transport, tls: ssl.SSLContext) -> None:
+        """Go on with TLS, in the time that there is for the head of a request."""
+        secure: asyncio.Transport | None = None
+        try:
+            secure = await self.loop.start_tls(
+                plain, self, tls, server_side=True, ssl_handshake_timeout=HEAD_SECONDS
+            )
+        except OSError:
+            plain.abort()  # no TLS, or none in time
+        early, self._early = self._early, None
+        if secure is None or self._is_lost or secure.is_closing():
+            self.connections.discard(self)
+            self._expect_nothing()
+            return
+        super().connection_made(secure)
+        if early:
+            self.data_received(bytes(early))
 
     def _make_room(self) -> None:
         """End one that waits, one that never asked for anything first, the oldest of them; else this one."""

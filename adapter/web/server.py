@@ -144,6 +144,10 @@ def _choosing(certificate: Renewed[ssl.SSLContext]) -> ssl.SSLContext:
 
 
 def _config(app: Starlette, certificate: Renewed[ssl.SSLContext] | None) -> uvicorn.Config:
+    bounds = {
+        "most": most_connections(),
+        "tls": None if certificate is None else _choosing(certificate),
+    }
     return uvicorn.Config(
         app,
         log_level="warning",
@@ -153,8 +157,7 @@ def _config(app: Starlette, certificate: Renewed[ssl.SSLContext] | None) -> uvic
         proxy_headers=False,  # nothing here depends on who a proxy says the client is
         lifespan="off",
         ws="none",
-        http=type("Connection", (BoundedConnection,), {"most": most_connections()}),
+        http=type("Connection", (BoundedConnection,), bounds),
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
-        ssl_context_factory=None if certificate is None else lambda *_: _choosing(certificate),
     )
