@@ -13,7 +13,7 @@ from adapter.sync.report import CaseRow, SetAside
 
 USED: Final = "used"
 REWORDED: Final = (
-    "texts of derived results are worded otherwise than they were written, while their codes are right: "
+    "texts of derived results, or codings beside ours, are otherwise than they were written: "
     "`reworded` counts them, `her2-adapter verify` names them"
 )
 OUTCOMES: Final = (USED, "not-her2", "not-applicable", "unreadable", "ignored", "no-result")

@@ -45,30 +45,43 @@ def _edits(stored: JsonObject, ours: JsonObject, output: OutputCodes) -> Iterato
         yield "modifierExtension"
 
 
-def rewordings_of(stored: JsonObject, ours: JsonObject) -> tuple[str, ...]:
-    """Name the elements whose text another has replaced; none where another version of the software wrote it.
+def rewordings_of(stored: JsonObject, ours: JsonObject, output: OutputCodes) -> tuple[str, ...]:
+    """Name the elements whose text another has replaced, or whose value has a coding more in a system that we write.
 
-    Blanks and capitals change nothing, and neither does a text that is not there.
+    None where another version of the software wrote it. Blanks and capitals change nothing, and neither does a text
+    that is not there.
     """
     written_by, we = (_device(stored), _device(ours))
     if written_by is None or written_by != we:
         return ()
-    return tuple(
+    reworded = [
         name
         for name in ("valueCodeableConcept", "code", "interpretation")
         if (says := _text(stored, name)) and says != _text(ours, name)
-    )
+    ]
+    added = _coded(stored, "valueCodeableConcept") - _of_the_same(ours, output)
+    systems = {system for one in _of_each(output).values() for system, _ in one}
+    if any(system in systems for system, _ in added):
+        reworded.append("valueCodeableConcept")
+    return tuple(dict.fromkeys(reworded))
 
 
 def _of_others(ours: JsonObject, output: OutputCodes) -> set[tuple[str, str]]:
     """Give our codings of every category but that of ours; one that stands for both is none."""
+    return set().union(*_of_each(output).values()) - _of_the_same(ours, output)
+
+
+def _of_the_same(ours: JsonObject, output: OutputCodes) -> set[tuple[str, str]]:
+    """Give our codings of the category of ours, also those that are written only where asked for."""
     own = _coded(ours, "valueCodeableConcept")
-    found: dict[Category, set[tuple[str, str]]] = {
+    return own.union(*(all_of_it for all_of_it in _of_each(output).values() if all_of_it & own))
+
+
+def _of_each(output: OutputCodes) -> dict[Category, set[tuple[str, str]]]:
+    return {
         one: {(coding.system, coding.code) for coding in output.category_codings(one, snomed=True)}
         for one in Category
     }
-    same = set().union(*(all_of_it for all_of_it in found.values() if all_of_it & own))
-    return set().union(*found.values()) - same - own
 
 
 def _coded(resource: JsonObject, name: str) -> set[tuple[str, str]]:

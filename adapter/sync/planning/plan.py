@@ -256,7 +256,7 @@ class _Planner:
         if existing is None:
             return (), False
         edited = edits_of(existing, body, self.context.output)
-        reworded = rewordings_of(existing, body)
+        reworded = rewordings_of(existing, body, self.context.output)
         is_touched = str(existing["id"]) in self.standing.touched
         found = tuple(dict.fromkeys((*edited, *reworded)))
         return found, bool(edited) or (bool(reworded) and is_touched)

@@ -141,6 +141,9 @@ SURE: dict[str, Callable[[dict[str, Any]], None]] = {
 WORDS: dict[str, Callable[[dict[str, Any]], None]] = {
     "the value's text": lambda one: _text(one, "valueCodeableConcept", "HER2 positive (3+)"),
     "the code's text": lambda one: _text(one, "code", "ER status"),
+    "a coding of others' for positive": lambda one: _value(
+        one, {"system": "http://snomed.info/sct", "code": "431396003"}, first=True
+    ),
     "the interpretation's text": lambda one: _text(one, "interpretation", "Positive"),
 }
 HABITS: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -173,6 +176,9 @@ HABITS: dict[str, Callable[[dict[str, Any]], None]] = {
     ],
     "ids of elements": lambda one: one["valueCodeableConcept"].update(id="v"),
     "no interpretation": lambda one: one.pop("interpretation"),
+    "a translation into SNOMED CT": lambda one: _value(
+        one, {"system": "http://snomed.info/sct", "code": "431397007"}
+    ),
     "other texts": lambda one: [
         _text(one, "valueCodeableConcept", "as the server words it"),
         _text(one, "code", "HER2"),
@@ -226,9 +232,12 @@ def test_a_sweep_puts_right_what_was_edited_while_nobody_looked(
     assert (report.writes, report.signals.get("foreign-edit", 0)) == (2, 1)
 
 
-def test_a_text_that_was_replaced_while_nobody_looked_is_told_and_not_written() -> None:
+@pytest.mark.parametrize("change", WORDS.values(), ids=WORDS)
+def test_what_was_reworded_while_nobody_looked_is_told_and_not_written(
+    change: Callable[[dict[str, Any]], None],
+) -> None:
     site = edited_site()
-    changed(site, WORDS["the value's text"])
+    changed(site, change)
     report = site.run(full_sweep=True)
     assert (report.writes, report.signals.get("reworded", 0)) == (0, 1)
     assert len([one for one in report.warnings if "verify" in one]) == 1
