@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from adapter.sync.parts import Interrupts, Parts
 
 WAIT_SECONDS: Final = 330.0
-"""A little longer than a killed adapter still holds the lease."""
+"""A little longer than a killed service still holds the lease."""
+LEASE_SECONDS: Final = 60.0
+"""So long the next one waits for a command that was killed; each answer of the server renews it."""
 Wait = Annotated[
     float,
     typer.Option(
@@ -54,7 +56,7 @@ def writing(parts: Parts, stop: Stop, command: str, wait_seconds: float) -> Iter
     from adapter.sync.lease import WriterLease
     from adapter.sync.parts import Interrupts
 
-    lease = WriterLease(parts.store, parts.clock, holder_of(command))
+    lease = WriterLease(parts.store, parts.clock, holder_of(command), LEASE_SECONDS)
     if not lease.take():
         _wait(lease, parts.store, stop, wait_seconds)
     try:

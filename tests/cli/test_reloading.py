@@ -13,6 +13,7 @@ import pytest
 
 from adapter.sandbox.server import Sandbox
 from tests.cli.conftest import FIXTURES, Run, Start, fetch, load, put, wait_until
+from tests.servers.adapter_service import end_lease_of_the_dead
 from tests.unit.terminology.mapping_sets import overlay, site_toml, site_words
 
 PHRASE = "schwach wolkig"
@@ -131,6 +132,7 @@ def test_an_adapter_that_is_killed_after_a_reload_leaves_the_sweep_to_the_next(
     wait_until(process, lambda: "mappings-reloaded" in run("audit", "show").out)
     process.kill()
     process.communicate()
+    end_lease_of_the_dead(folder.parent)
 
     assert run("sync", HER2_FHIR_URL=sandbox.base_url).code == 0
     assert categories(sandbox) == {"Patient/ihc-1-plus": "low", "Patient/ihc-3-plus": "positive"}

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from adapter.store import open_store
 from tests.live.laboratory import Laboratory
 from tests.live.records import Records
 from tests.live.servers import LiveServer, OnHapi, sandbox_process
+from tests.servers.adapter_service import end_lease_of_the_dead
 
 PASS_SECONDS = 120.0
 SEED = 20260110
@@ -94,14 +94,7 @@ class Command:
         process.kill()
         code = process.wait()
         assert code == -signal.SIGKILL, f"it ended by itself with {code}: {self._last_words()}"
-        self._let_its_lease_run_out()
-
-    def _let_its_lease_run_out(self) -> None:
-        """Spare the test the minutes for which the next process would wait for the dead one's lease."""
-        with open_store(f"sqlite:///{self.folder}/state.sqlite") as store:
-            held = store.held_lease()
-            if held is not None:
-                store.release_lease(held.holder)
+        end_lease_of_the_dead(self.folder)
 
     def _last_words(self) -> str:
         return (self.folder / "output").read_text(encoding="utf-8")[-2000:]
