@@ -176,3 +176,17 @@ def test_the_same_code_under_a_patient_and_a_tumour_map_is_no_contradiction(
     assert positive is not None
     assert breast is not None
     assert (positive.meaning, breast.meaning) == ("positive", "breast")
+
+
+@pytest.mark.parametrize(
+    "system",
+    [one for one in of_type("CodeSystem") if one["content"] == "complete"],
+    ids=lambda one: str(one["id"]),
+)
+def test_a_code_system_states_how_many_concepts_it_has(system: JsonObject) -> None:
+    """Validators refuse another number; it is of all levels (FHIR R4 codesystem.html, count)."""
+
+    def number(concepts: list[JsonObject]) -> int:
+        return sum(1 + number(one.get("concept", [])) for one in concepts)
+
+    assert system["count"] == number(system.get("concept", []))
