@@ -23,6 +23,7 @@ NEVER_CALLED_BY_A_PASS: Final = {
     "server.write",  # the Device, once, before the first death
     "store.erase",
     "store.held_about",
+    "store.held_lease",
     "store.passes",
     "store.latest_pass",
     "store.passes_since",

@@ -41,7 +41,7 @@ _EVERY_CASE: Final = '"Provenance"'
 """Stands in each transaction that holds a case."""
 _SOME_CASES: Final = r'"Patient/[^"]*[02468]"'
 """Stands in about every second case."""
-_REFUSED_BY_MISSES: Final = ("", _SOME_CASES, _EVERY_CASE)
+_REFUSED_BY_MISSES: Final = ("", _SOME_CASES, _EVERY_CASE, _SOME_CASES)
 """What a server refuses of a life after so many that did not come to its point; then from the first again."""
 
 

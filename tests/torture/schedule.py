@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.torture.points import CrashPoint
 
-TRIES: Final = 5
+TRIES: Final = 4
 """How many lives may miss a point before it counts as one that this work never comes to."""
 _LATER_TIMES: Final = 4
 

@@ -13,7 +13,7 @@ from adapter.errors import (
 )
 from adapter.ports import SingleWrite
 from tests.unit.transport.conftest import MakeServer
-from tests.unit.transport.loopback import Loopback, answer
+from tests.unit.transport.loopback import Loopback, answer, then_hang_up
 
 BODY = b'{ "resourceType":"Observation",\n"id": "a", "n":2.00}'
 STORED = {"resourceType": "Observation", "id": "a", "meta": {"versionId": "4"}}
@@ -112,7 +112,7 @@ def test_refusals_are_classed_as_those_of_a_transaction(
 def test_what_is_no_clear_yes_is_an_unknown_outcome_and_not_sent_again(
     said: bytes, make_server: MakeServer, loopback: Loopback
 ) -> None:
-    loopback.will(said)
+    loopback.will(then_hang_up(said))
     with pytest.raises(UnknownOutcome):
         make_server(loopback.base).write(PUT)
     assert len(loopback.requests) == 1
