@@ -19,7 +19,7 @@ from adapter.sync.planning.plan import WITHDRAWN, Action, Planned, plan
 from adapter.sync.planning.reconcile import Reconciled, reconcile
 from adapter.sync.reading.pool import Gathered
 from adapter.sync.reading.reads import Reads
-from adapter.sync.references import made_relative
+from adapter.sync.references import made_relative, patient_of
 from adapter.sync.writing.ladder import Ladder
 from adapter.sync.writing.lookup import Lookup
 from adapter.sync.writing.proved import unproved_of
@@ -100,9 +100,11 @@ class Decider:
 
     def _touched(self, derived: Sequence[JsonObject]) -> frozenset[str]:
         """Name ours that alone woke their patient."""
-        woken = {frozenset(names) for names in self.woken_by.values()}
         return frozenset(
-            str(one["id"]) for one in derived if frozenset({reference_to(one)}) in woken
+            str(one["id"])
+            for one in derived
+            if set(self.woken_by.get(patient_of(one, self.base_url) or "", ()))
+            == {reference_to(one)}
         )
 
     def _unproved(self, quiet: Sequence[str], derived: Sequence[JsonObject]) -> frozenset[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from adapter.her2.model import AscoCapStatus, Category
 from adapter.terminology.systems import (
@@ -126,6 +127,19 @@ class OutputCodes:
         maps = [OUTPUT_CATEGORY_LOINC_MAP, *([OUTPUT_CATEGORY_SNOMED_MAP] if snomed else [])]
         others = (self.outside.get((url, category.value)) for url in maps)
         return self._own(CATEGORY_SYSTEM, category.value), *(c for c in others if c is not None)
+
+    @cached_property
+    def codes_of_each_category(self) -> Mapping[Category, frozenset[tuple[str, str]]]:
+        """System and code of every coding of every category, also those that are written only when asked for."""
+        return {
+            one: frozenset((c.system, c.code) for c in self.category_codings(one, snomed=True))
+            for one in Category
+        }
+
+    @cached_property
+    def interpretation_systems(self) -> frozenset[str]:
+        """Give the systems of Observation.interpretation."""
+        return frozenset(self.interpretation(one).system for one in AscoCapStatus)
 
     def interpretation(self, asco_cap: AscoCapStatus) -> Coding:
         """Give Observation.interpretation: POS, NEG, E or IND for the ASCO/CAP status."""

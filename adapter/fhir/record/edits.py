@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 from adapter.fhir.identity import relative_reference
 from adapter.fhir.shapes import child, codings, is_filled, objects, string
-from adapter.her2.model import AscoCapStatus, Category
 from adapter.ports import JsonObject
 from adapter.terminology.output import OutputCodes
 from adapter.terminology.systems import ADAPTER_SYSTEM
@@ -38,7 +37,7 @@ def _edits(stored: JsonObject, ours: JsonObject, output: OutputCodes) -> Iterato
         yield "valueCodeableConcept"
     if not any(one.get("system") == ADAPTER_SYSTEM for one in codings(stored.get("code"))):
         yield "code"
-    systems = {output.interpretation(one).system for one in AscoCapStatus} | {""}
+    systems = output.interpretation_systems | {""}
     if _interpretations(stored, systems) - _interpretations(ours, systems):
         yield "interpretation"
     if is_filled(stored.get("modifierExtension")):
@@ -60,7 +59,7 @@ def rewordings_of(stored: JsonObject, ours: JsonObject, output: OutputCodes) -> 
         if (says := _text(stored, name)) and says != _text(ours, name)
     ]
     added = _coded(stored, "valueCodeableConcept") - _of_the_same(ours, output)
-    systems = {system for one in _of_each(output).values() for system, _ in one}
+    systems = {system for one in output.codes_of_each_category.values() for system, _ in one}
     if any(system in systems for system, _ in added):
         reworded.append("valueCodeableConcept")
     return tuple(dict.fromkeys(reworded))
@@ -68,27 +67,24 @@ def rewordings_of(stored: JsonObject, ours: JsonObject, output: OutputCodes) -> 
 
 def _of_others(ours: JsonObject, output: OutputCodes) -> set[tuple[str, str]]:
     """Give our codings of every category but that of ours; one that stands for both is none."""
-    return set().union(*_of_each(output).values()) - _of_the_same(ours, output)
+    return set[tuple[str, str]]().union(*output.codes_of_each_category.values()) - _of_the_same(
+        ours, output
+    )
 
 
 def _of_the_same(ours: JsonObject, output: OutputCodes) -> set[tuple[str, str]]:
     """Give our codings of the category of ours, also those that are written only where asked for."""
     own = _coded(ours, "valueCodeableConcept")
-    return own.union(*(all_of_it for all_of_it in _of_each(output).values() if all_of_it & own))
-
-
-def _of_each(output: OutputCodes) -> dict[Category, set[tuple[str, str]]]:
-    return {
-        one: {(coding.system, coding.code) for coding in output.category_codings(one, snomed=True)}
-        for one in Category
-    }
+    return own.union(
+        *(all_of_it for all_of_it in output.codes_of_each_category.values() if all_of_it & own)
+    )
 
 
 def _coded(resource: JsonObject, name: str) -> set[tuple[str, str]]:
     return {(string(one, "system"), string(one, "code")) for one in codings(resource.get(name))}
 
 
-def _interpretations(resource: JsonObject, systems: set[str]) -> set[tuple[str, str]]:
+def _interpretations(resource: JsonObject, systems: frozenset[str]) -> set[tuple[str, str]]:
     """Give the interpretations of the whole result in these systems; in others they may be translations."""
     said = (one for each in objects(resource.get("interpretation")) for one in codings(each))
     found = {(string(one, "system"), string(one, "code")) for one in said}

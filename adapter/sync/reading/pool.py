@@ -13,8 +13,8 @@ from adapter.ports import JsonObject, RefusedResource, SearchPage
 from adapter.sync.reading.search_params import last_updated
 from adapter.sync.references import patient_of, version_of
 
-NOT_SHOWN: Final = "the server does not show"
-WHAT_TO_DO: Final = (
+_HIDDEN: Final = "the server does not show"
+_WHAT_TO_DO: Final = (
     "nothing is decided without it: let the account read it, or have it mended at the server"
 )
 
@@ -58,7 +58,7 @@ class Gathered:
         hidden = ", ".join(_said(one) for one in known if one.status is not None)
         why = (
             *([f"no strict JSON: {spoilt}; nothing is decided without it"] if spoilt else ()),
-            *([f"{NOT_SHOWN} {hidden}; {WHAT_TO_DO}"] if hidden else ()),
+            *([f"{_HIDDEN} {hidden}; {_WHAT_TO_DO}"] if hidden else ()),
         )
         return cls(frozenset({patient}), unread="; ".join(why), refused=known)
 
