@@ -16,7 +16,7 @@ from adapter.terminology.catalogue import Catalogue, load_catalogue
 from adapter.traffic import Traffic
 
 from .clock import FakeClock
-from .crash import CrashPoints
+from .crash import CrashPoints, Killed
 from .laboratory import Laboratory
 from .server import FakeFhirServer
 from .store import MemoryStore
@@ -99,6 +99,15 @@ class Site:
             return self.run(**asked)
         finally:
             self.server.crash = self.store.crash = CrashPoints()
+
+    def die_at(self, step: int, **asked: Any) -> None:
+        """Run a pass that is killed at that step, as it must be, and begin a new process."""
+        try:
+            self.run_with(CrashPoints(at=step), **asked)
+        except Killed:
+            self.restart()
+        else:
+            raise AssertionError(f"nothing was killed at step {step}")
 
     def settle(self) -> PassReport:
         """Run passes until one has nothing left to do; returns that one."""

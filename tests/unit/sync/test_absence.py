@@ -5,7 +5,6 @@ Protects withdrawal: two reads far enough apart, the brake, and what a person ma
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from adapter.sync.cycle import PassOutcome, SyncOptions
 from adapter.sync.options import BrakeLimits
 from adapter.sync.releasing import WITHDRAWN_LATELY, engaged
-from tests.fakes.crash import CrashPoints, Killed
+from tests.fakes.crash import CrashPoints
 from tests.fakes.site import Site
 
 
@@ -220,9 +219,7 @@ def test_wherever_a_pass_dies_its_withdrawals_count_once_and_never_not_at_all() 
     assert counting.steps > 10
     for step in range(1, counting.steps + 1):
         site = about_to_withdraw_three()
-        with suppress(Killed):
-            site.run_with(CrashPoints(at=step))
-        site.restart()
+        site.die_at(step)
         assert site.settle().outcome is PassOutcome.DONE, step
         assert len(site.categories()) == 27, step
         site.server.delete("Observation/ihc-p003-a")

@@ -50,9 +50,7 @@ def test_a_process_killed_at_any_step_of_a_pass_is_healed_by_the_next_one() -> N
     assert counting.steps > 25
     for step in range(1, counting.steps + 1):
         site = site_in_mid_life()
-        with pytest.raises(Killed):
-            site.run_with(CrashPoints(at=step))
-        site.restart()
+        site.die_at(step)
         site.settle()
         assert states(site) == expected, f"killed at step {step}"
         site.assert_sound()
@@ -70,9 +68,7 @@ def test_a_first_pass_killed_at_any_step_is_healed_by_the_next_one() -> None:
     expected = states(clean)
     for step in range(1, counting.steps + 1):
         site = fresh()
-        with pytest.raises(Killed):
-            site.run_with(CrashPoints(at=step))
-        site.restart()
+        site.die_at(step)
         site.settle()
         assert states(site) == expected, f"killed at step {step}"
         site.assert_sound()

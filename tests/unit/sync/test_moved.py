@@ -11,7 +11,7 @@ import pytest
 
 from adapter.ports import ListedPatients
 from adapter.sync.options import DiscoverBy, ReadLimits, SendLimits, SyncOptions
-from tests.fakes.crash import CrashPoints, Killed
+from tests.fakes.crash import CrashPoints
 from tests.fakes.server import FakeFhirServer
 from tests.fakes.site import Site
 
@@ -129,9 +129,7 @@ def test_a_kill_on_the_way_leaves_it_to_the_next_pass(unsupported: frozenset[str
     assert counting.steps > 10
     for step in range(1, counting.steps + 1):
         site = moving()
-        with pytest.raises(Killed):
-            site.run_with(CrashPoints(at=step))
-        site.restart()
+        site.die_at(step)
         for _ in range(4):
             site.run()
         assert moved(site) == {"berta": "positive"}, f"killed at step {step}"

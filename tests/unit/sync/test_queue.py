@@ -18,7 +18,7 @@ from adapter.sync.cycle import PassKind, SyncOptions
 from adapter.sync.inbox import ASKED, OBSERVED
 from adapter.sync.options import DiscoverBy, ReadLimits
 from adapter.sync.passed_on import PassedOn
-from tests.fakes.crash import CrashPoints, Killed
+from tests.fakes.crash import CrashPoints
 from tests.fakes.site import Site
 
 
@@ -110,9 +110,7 @@ def test_a_pass_killed_at_any_step_leaves_queued_whom_it_did_not_finish(
     assert mid_life(discovery).run_with(counting, **asked).kind is kind
     for step in range(1, counting.steps + 1):
         site = mid_life(discovery)
-        with pytest.raises(Killed):
-            site.run_with(CrashPoints(at=step), **asked)
-        site.restart()
+        site.die_at(step, **asked)
         site.settle()
         assert site.categories() == {"anna": "equivocal"}, f"killed at step {step}"
         site.assert_sound()

@@ -23,7 +23,7 @@ from adapter.sync.cycle import PassKind, PassOutcome, SyncOptions
 from adapter.sync.options import BrakeLimits, DiscoverBy, ReadLimits
 from adapter.sync.passed_on import PassedOn
 from adapter.sync.pulse import Pulse
-from tests.fakes.crash import CrashPoints, Killed
+from tests.fakes.crash import CrashPoints
 from tests.fakes.site import Site
 from tests.fakes.store import MemoryStore
 
@@ -439,9 +439,7 @@ def test_a_walk_killed_at_any_step_is_healed_by_the_next_pass() -> None:
     assert expected == {"anna": "equivocal", "clara": "negative"}
     for step in range(1, counting.steps + 1):
         site = mid_life()
-        with pytest.raises(Killed):
-            site.run_with(CrashPoints(at=step))
-        site.restart()
+        site.die_at(step)
         site.settle()
         assert site.categories() == expected, f"killed at step {step}"
         site.assert_sound()
