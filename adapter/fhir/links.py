@@ -31,6 +31,18 @@ from adapter.fhir.terms import Terms
 from adapter.her2.model import SampleKind, SampleLinks
 
 _OF_BREAST: Final = ("breast", "in-situ")
+_MISSING: Final = (
+    "ni na nav nask asku msk oth unk null nil none nonumber unknown missing tbd unassigned "
+    "notassigned notavailable notapplicable unbekannt keine inconnu inconnue aucun desconocido "
+    "ninguno desconhecido nenhum sconosciuto nessuno onbekend geen nieznany brak 不明 未知 无 無 なし"
+)
+_NO_NUMBER: Final = frozenset(_MISSING.split())
+"""What stands where an identifier has to be filled in and there is none, letters and digits alone.
+
+Source: HL7 v3 NullFlavor, FHIR R4 data-absent-reason, and what laboratory systems write for them.
+"""
+_PLAN: Final = "CarePlan"
+"""What `basedOn` may name that orders many tests, for years."""
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d(?=T|\Z)")
 _KINDS: Final = (
     SampleKind.METASTASIS,
@@ -145,7 +157,13 @@ def day_of(date_time: str) -> str | None:
 
 def _identifiers(*values: object) -> frozenset[str]:
     listed = [item for value in values for item in (value if isinstance(value, list) else [value])]
-    return frozenset(filter(None, map(identifier, objects(listed))))
+    return frozenset(filter(None, (identifier(one) for one in objects(listed) if _is_number(one))))
+
+
+def _is_number(value: JsonObject) -> bool:
+    """Whether an Identifier's value tells one thing from another: "N/A", "unknown" and "000" do not."""
+    said = "".join(sign for sign in string(value, "value").casefold() if sign.isalnum())
+    return bool(said.strip("0")) and said not in _NO_NUMBER
 
 
 def _specimen_name(observation: JsonObject) -> str | None:
@@ -166,14 +184,19 @@ def _reported_specimens(own: str, graph: Graph) -> frozenset[str]:
 def _orders(observation: JsonObject, graph: Graph) -> frozenset[str]:
     """Name an accession without a specimen: orders, own identifiers, the panel it is in, or is."""
     own = reference_to(observation)
+    ordered = graph.normals(observation.get("basedOn"), within=observation)
     return frozenset(
         {
             *({own} if is_filled(observation.get("hasMember")) else ()),
-            *graph.normals(observation.get("basedOn"), within=observation),
+            *(name for name in ordered if _type_of(name) != _PLAN),
             *_identifiers(observation.get("identifier")),
             *graph.panels_of(own),
         }
     )
+
+
+def _type_of(reference: str) -> str:
+    return reference.rpartition("/")[0].rpartition("/")[2]
 
 
 def sample_names(

@@ -15,8 +15,10 @@ from typing import Final
 from adapter.her2.model import Assay, Evidence, IhcResult, IshResult, SampleKind, TumourSite
 from adapter.her2.which_count import COUNTING, UNCLEAR, site_of
 
-_LABEL: Final = re.compile(r"\|.{1,3}")
-"""An identifier without system of at most three characters: a block letter or a line number, "A" or "12"."""
+_SHORT: Final = re.compile(r".*\|[^|]{1,3}")
+"""An identifier of at most three characters: a block letter or a line number, "A" or "12"."""
+_FEW_DIGITS: Final = re.compile(r"\|\D*(?:\d\D*){0,2}")
+"""An identifier without system that holds fewer than three digits: "Block A", "Part 12"."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,23 @@ class Cluster:
 
 
 def identifiers_of(evidence: Evidence) -> frozenset[str]:
-    """Give the identifiers of a result's specimen that identify it by themselves."""
+    """Give the identifiers of a result's specimen that identify it by themselves.
+
+    A short one with a system does where no accession is stated that it is a label within.
+    """
     named = evidence.links.specimen_identifiers
-    return frozenset(name for name in named if not _LABEL.fullmatch(name))
+    is_within = bool(evidence.links.accessions)
+    return frozenset(
+        name
+        for name in named
+        if not (_is_bare_label(name) or (is_within and _SHORT.fullmatch(name)))
+    )
+
+
+def _is_bare_label(identifier: str) -> bool:
+    """Whether an identifier has no system and is too short, or holds too few digits, to be a number of its own."""
+    is_bare = identifier.startswith("|")
+    return is_bare and bool(_SHORT.fullmatch(identifier) or _FEW_DIGITS.fullmatch(identifier))
 
 
 def labels_within(evidence: Evidence) -> frozenset[str]:
@@ -90,8 +106,13 @@ def reports_of(evidence: Evidence) -> frozenset[str]:
 
 
 def accessions_of(evidence: Evidence) -> frozenset[str]:
-    """Give the accessions and orders of a result."""
-    return evidence.links.accessions | evidence.links.orders
+    """Give the accessions and orders of a result; a line number is none."""
+    named = evidence.links.accessions | evidence.links.orders
+    return frozenset(name for name in named if not _is_bare_label(name))
+
+
+def _accessions_alone(evidence: Evidence) -> frozenset[str]:
+    return accessions_of(evidence) & evidence.links.accessions
 
 
 def days_of(evidence: Evidence) -> tuple[str, ...]:
@@ -130,7 +151,7 @@ def clusters_of(evidence: Iterable[Evidence]) -> list[Cluster]:
     clusters = _join(clusters, identifiers_of, _always)
     clusters = _join(clusters, labels_within, _always)
     clusters = _join(clusters, parents_of, _one_tumour_of_specimens)
-    clusters = _join(clusters, lambda e: e.links.accessions, _one_tumour_of_specimens)
+    clusters = _join(clusters, _accessions_alone, _one_tumour_of_specimens)
     for container in (reports_of, accessions_of):
         clusters = _join(clusters, container, _one_tumour_or_one_specimen)
     return _join(clusters, days_of, _one_tumour_of_a_day)

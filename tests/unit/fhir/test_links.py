@@ -65,6 +65,47 @@ def test_a_contained_specimen_is_this_result_s_own() -> None:
     assert found.accessions == {"|A1"}
 
 
+NOTHING_NAMED = [
+    "N/A",
+    "n.a.",
+    "NA",
+    "unknown",
+    "Unk",
+    "none",
+    "NULL",
+    "not available",
+    "unbekannt",
+    "不明",
+]
+NOTHING_NAMED += ["0", "000-000", "-", "?", "..."]
+
+
+@pytest.mark.parametrize("value", NOTHING_NAMED)
+def test_what_stands_for_a_missing_number_identifies_nothing(value: str) -> None:
+    """Two specimens of unknown accession, years apart, are not one by it."""
+    number = {"system": "urn:lab", "value": value}
+    found = links(
+        specimen(identifier=[number], accessionIdentifier=number), specimen=S1, identifier=[number]
+    )
+    assert not found.specimen_identifiers | found.accessions | found.orders
+
+
+@pytest.mark.parametrize("value", ["A", "10", "S26-0", "UNKN-1", "NA-17", "0A"])
+def test_a_number_that_only_resembles_a_missing_one_identifies(value: str) -> None:
+    number = {"system": "urn:lab", "value": value}
+    found = links(
+        specimen(identifier=[number], accessionIdentifier=number), specimen=S1, identifier=[number]
+    )
+    named = {f"urn:lab|{value}"}
+    assert [found.specimen_identifiers, found.accessions, found.orders] == [named] * 3
+
+
+@pytest.mark.parametrize("plan", ["CarePlan/1", "https://other.example/fhir/CarePlan/1"])
+def test_a_care_plan_is_no_order_for_a_test(plan: str) -> None:
+    based = [{"reference": plan}, {"reference": "ServiceRequest/q1"}]
+    assert links(basedOn=based).orders == {"ServiceRequest/q1"}
+
+
 def test_reports_that_list_the_result_or_its_panel_are_named() -> None:
     panel = observation("74885-5", id="p", hasMember=[{"reference": "Observation/o1"}])
     found = links(

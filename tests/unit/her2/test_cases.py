@@ -81,6 +81,10 @@ LABEL = {"specimen_identifiers": {"|A"}}
         ("|A", {"reports": {"DiagnosticReport/R"}}, True),
         ("|A", {"orders": {"ServiceRequest/9"}}, True),
         ("|A", {"parents": {"Specimen/P"}}, True),
+        ("|Block A", {}, False),
+        ("|Part 12", {}, False),
+        ("|Breast", {}, False),
+        ("|Block A", {"accessions": {"urn:lab|S26-1"}}, True),
         ("|S26-1", {}, True),
         ("urn:lab|A", {}, True),
     ],
@@ -106,6 +110,55 @@ def test_one_label_in_two_accessions_is_two_specimens() -> None:
         no_specimen(ish("negative"), "2", accessions={"urn:lab|S26-2"}, **LABEL),
     )
     assert len(joined) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ("urn:lab|S26-1", "urn:lab|S19-7", False),
+        ("urn:lab|S26-1", "urn:lab|S26-1", True),
+    ],
+)
+@pytest.mark.parametrize("label", ["urn:lab|A", "urn:lab|12", "|A", "|Block A"])
+def test_a_label_is_one_specimen_within_one_accession_whatever_system_it_has(
+    label: str, first: str, second: str, is_one: bool
+) -> None:
+    joined = keys(
+        evidence(ihc("2+"), "1", links=links(specimen_identifiers={label}, accessions={first})),
+        evidence(
+            ish("negative"),
+            "2",
+            specimen="S2",
+            links=links(specimen_identifiers={label}, accessions={second}),
+        ),
+    )
+    assert len(joined) == (1 if is_one else 2)
+
+
+def test_a_block_tested_under_another_accession_is_the_same_by_its_number() -> None:
+    block = {"specimen_identifiers": {"urn:lab|S26-1-A2"}}
+    joined = keys(
+        evidence(ihc("2+"), "1", links=links(accessions={"urn:lab|S26-1"}, **block)),
+        evidence(
+            ish("negative"), "2", specimen="S2", links=links(accessions={"urn:mol|M26-9"}, **block)
+        ),
+    )
+    assert len(joined) == 1
+
+
+@pytest.mark.parametrize("kind", ["accessions", "orders"])
+@pytest.mark.parametrize(
+    ("number", "is_one"),
+    [("|1", False), ("|A", False), ("|OBX 12", False), ("|S26-1", True), ("urn:lab|1", True)],
+)
+def test_a_line_number_without_a_system_is_no_accession(
+    kind: str, number: str, is_one: bool
+) -> None:
+    joined = keys(
+        no_specimen(ihc("2+"), "1", **{kind: {number}}),
+        no_specimen(ish("negative"), "2", **{kind: {number}}),
+    )
+    assert len(joined) == (1 if is_one else 2)
 
 
 def test_results_of_one_label_keep_their_key_whatever_comes_later() -> None:
