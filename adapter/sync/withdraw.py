@@ -7,7 +7,7 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -160,13 +160,14 @@ def _planned(
     searches.prove_own()
     chosen = list(_chosen(searches, selection, context, tally))
     named = sorted({source for one in chosen for source in _sources(one)})
-    found = parts.source.read_all(named) if named else {}
+    found = searches.reads.read_all(named) if named else {}
     facts = {
         reference: source_facts(resource, base_urls=context.base_urls)
         for reference, resource in found.items()
         if isinstance(resource, dict)
     }
-    return [_withdrawal(one, facts, named, context) for one in chosen]
+    gone = frozenset(reference for reference, read in found.items() if read is None)
+    return [_withdrawal(one, facts, gone, context) for one in chosen]
 
 
 def _chosen(
@@ -250,10 +251,9 @@ def _sources(derived: JsonObject) -> list[str]:
 def _withdrawal(
     existing: JsonObject,
     facts: Mapping[str, SourceFacts],
-    named: Sequence[str],
+    gone: frozenset[str],
     context: DeriveContext,
 ) -> Planned:
-    gone = frozenset(named) - facts.keys()
     body = withdraw(existing, reason=BY_OPERATOR, context=context, gone=gone)
     return Planned(
         action=Action.RETRACT,

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from adapter.errors import PermanentServerError
 from adapter.ports import JsonObject
 from adapter.sync.cycle import PassOutcome, PassReport, SyncOptions
 from adapter.sync.withdraw import Selection, withdraw_ours
@@ -114,6 +115,23 @@ def test_a_source_that_is_gone_is_not_named_in_what_is_written() -> None:
     (anna,) = [one for one in site.derived() if one["subject"]["reference"] == "Patient/anna"]
     assert "derivedFrom" not in anna
     assert "entity" not in _last(site, anna)
+
+
+@pytest.mark.parametrize("status", [400, 403, 500, 501, 503])
+def test_a_source_that_the_server_does_not_show_keeps_nothing_from_being_taken_back(
+    status: int,
+) -> None:
+    site = site_with_results()
+    site.server.unreadable = {
+        "Observation/ihc-anna-a": PermanentServerError("an error of one resource", status=status)
+    }
+    report = take_back(site, Selection())
+    assert (report.outcome, report.actions) == (PassOutcome.DONE, {"retract": 3})
+    assert site.categories() == {}
+    (anna,) = [one for one in site.derived() if one["subject"]["reference"] == "Patient/anna"]
+    assert [one["reference"] for one in anna["derivedFrom"]] == ["Observation/ihc-anna-a"]
+    site.server.unreadable = {}
+    site.assert_sound()
 
 
 def test_one_that_is_no_strict_json_is_left_and_told() -> None:
