@@ -79,6 +79,7 @@ class Searches:
     listed: PatientList | None = None
     incremental: bool = True
     own_incremental: bool = True
+    own_proved: bool = False
     own_by_source: bool = False
     own_by_source_proved: bool = False
     patient_param: str | None = "patient"
@@ -116,7 +117,8 @@ class Searches:
     def prepare(self, patients: Sequence[str] = ()) -> None:
         """Choose the forms by what the server says it has, then prove them once.
 
-        Nothing can be proved on a server without a HER2 result: it is tried again at the next pass.
+        Nothing can be proved on a server without a HER2 result: it is tried again at the next pass. So is how ours are
+        found, for as long as none of them stands.
 
         Args:
             patients: whom the searches are for, where one that names no patient may be refused: they are proved
@@ -126,6 +128,8 @@ class Searches:
 
         """
         if self.proved:
+            if not self.own_proved:
+                self.prove_own()
             return
         if self.by_patient:
             self._prepare_for(patients or (self.listed.read().patients if self.listed else ()))
@@ -424,6 +428,7 @@ class Searches:
         sample = trial.first(self.own_params) or trial.first(tag)
         if sample is None:
             return
+        self.own_proved = True
         by_id = ("_id", str(sample["id"]))
         if not trial.finds([*self.own_params, by_id]):
             self.own_params = tag
@@ -431,8 +436,10 @@ class Searches:
                 "the server does not search identifiers by system: our own results are found by tag"
             )
         changed = last_updated(sample)
-        self.own_incremental = changed is not None and trial.finds(
-            [*self.own_params, by_id, ("_lastUpdated", at_or_after(changed))]
+        self.own_incremental = (
+            not self.by_patient
+            and changed is not None
+            and trial.finds([*self.own_params, by_id, ("_lastUpdated", at_or_after(changed))])
         )
 
     def _sweep_only(self, why: str) -> None:

@@ -305,6 +305,21 @@ def test_our_own_results_are_found_by_tag_where_identifiers_are_not_searched_by_
     assert any("by tag" in words for words in reports[0].warnings)
 
 
+@pytest.mark.parametrize("full_sweep", [False, True], ids=["what-changed", "sweep"])
+def test_how_ours_are_found_is_proved_on_the_first_that_this_process_wrote(
+    full_sweep: bool,
+) -> None:
+    site = Site()
+    site.server.unsupported = frozenset({"identifier"})
+    ihc = site.laboratory.ihc("anna", "3+")
+    site.laboratory.ihc("berta", "3+")
+    site.settle()
+    site.laboratory.take_back(ihc)
+    report = site.run(full_sweep=full_sweep)
+    assert any("by tag" in words for words in report.warnings)
+    assert site.categories() == {"berta": "positive"}
+
+
 def test_a_panel_found_by_its_components_alone_is_read() -> None:
     site = Site()
     code = {"coding": [{"system": LOINC, "code": "49683-6"}]}
