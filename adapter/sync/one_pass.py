@@ -144,7 +144,7 @@ class OnePass:
         self.parked.read()
         scope = self._scope()
         self.edits.woken_by = self.decider.woken_by = scope.discovered.marks
-        self.seen = Seen(scope.discovered.marks)
+        self.seen = Seen(scope.discovered.marks, scope.discovered.listed)
         self.parked.retries = self.may_write and self._may_retry(scope)
         held_none = scope.sweep is not None and not any(
             map(self.decider.is_ours, scope.sweep.own())

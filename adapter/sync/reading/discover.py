@@ -16,6 +16,7 @@ from adapter.fhir.identity import case_identifier, is_own
 from adapter.fhir.references import reference_to
 from adapter.ports import Clock, JsonObject, RefusedResource, SearchPage, StateStore
 from adapter.sync.reading.landmarks import Landmark
+from adapter.sync.reading.pool import referenced
 from adapter.sync.reading.search_params import at_or_after
 from adapter.sync.reading.searches import Searches
 from adapter.sync.references import mark_of, patient_of, version_of
@@ -69,7 +70,7 @@ class Discovered:
 
     `patients`: to be looked at. `marks`: patient → the states that woke it, to be remembered
     once it is dealt with. `without_patient`: results that name no patient of this server; `refused`:
-    such as are no strict JSON.
+    such as are no strict JSON. `listed`: report that woke → the results it lists.
     `watermarks`: where each discovery may move to, once everything found is queued. `landmarks`:
     the newest result, and the newest of ours, that it saw.
     """
@@ -78,6 +79,7 @@ class Discovered:
     marks: dict[str, dict[str, str]] = field(default_factory=dict)
     without_patient: dict[str, JsonObject] = field(default_factory=dict)
     refused: dict[str, RefusedResource] = field(default_factory=dict)
+    listed: dict[str, frozenset[str]] = field(default_factory=dict)
     watermarks: dict[str, datetime] = field(default_factory=dict)
     landmarks: dict[str, Landmark] = field(default_factory=dict)
 
@@ -238,6 +240,8 @@ class Discovery:
             found.patients.add(patient)
             for resource in by_patient[patient]:
                 found.wake(patient, resource)
+                listed = referenced(resource, "result", self.searches.source.base_url)
+                found.listed[reference_to(resource)] = frozenset(listed)
         self._move(resource_type, crawl, found, since)
 
     def _window(self, name: str, since: datetime | None) -> tuple[str, str]:

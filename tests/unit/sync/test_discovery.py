@@ -5,7 +5,7 @@ Protects the cursor: overlap, ties, late commits, clocks, wake-ups, and servers 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -447,11 +447,14 @@ class Lagging(FakeFhirServer):
     def search(self, resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
         by_patient = any(name in ("patient", "subject") for name, _ in params)
         for page in super().search(resource_type, params):
-            shown = (self._shown(one) for one in page.matches) if by_patient else page.matches
-            yield replace(page, matches=tuple(one for one in shown if one is not None))
+            if by_patient:
+                around = self._shown(page.included)
+                page = replace(page, matches=self._shown(page.matches), included=around)
+            yield page
 
-    def _shown(self, resource: JsonObject) -> JsonObject | None:
-        return self.behind.get(reference_to(resource), resource)
+    def _shown(self, resources: Iterable[JsonObject]) -> tuple[JsonObject, ...]:
+        shown = (self.behind.get(reference_to(one), one) for one in resources)
+        return tuple(one for one in shown if one is not None)
 
 
 @pytest.mark.parametrize("behind", ["as it was", "not at all"])
@@ -477,9 +480,63 @@ def test_a_change_that_the_search_by_patient_does_not_show_yet_is_looked_at_agai
     assert site.categories() == {"anna": "positive"}
 
 
+def specimen_of_another_tumour(site: Site, _: str) -> str:
+    site.server.change("Specimen/s-anna-a", collection={"bodySite": {"text": "stomach"}})
+    return "Specimen/s-anna-a"
+
+
+def report_that_says_otherwise(site: Site, result: str) -> str:
+    return site.server.put(
+        {
+            "resourceType": "DiagnosticReport",
+            "id": "of-anna",
+            "status": "final",
+            "subject": {"reference": "Patient/anna"},
+            "result": [{"reference": result}],
+            "conclusionCode": [{"text": "HER2 negative"}],
+        }
+    )
+
+
+def withdrawal_of_ours_by_another(site: Site, _: str) -> str:
+    name = reference_to(site.only())
+    site.server.change(name, status="entered-in-error")
+    return name
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (specimen_of_another_tumour, {}),
+        (report_that_says_otherwise, {"anna": "needs-review"}),
+        (withdrawal_of_ours_by_another, {"anna": "positive"}),
+    ],
+)
+def test_so_it_is_with_a_change_of_what_comes_along_and_of_ours(
+    change: Callable[[Site, str], str], expected: dict[str, str]
+) -> None:
+    server = Lagging(FakeClock())
+    server.behind = {}
+    site = Site(server=server)
+    result = site.laboratory.ihc("anna", "3+")
+    site.settle()
+    site.clock.advance(hours=1)
+    site.run()
+    before = {name: server.get(name) for name in server.versions}
+    changed = change(site, result)
+    server.behind = {changed: before.get(changed)}
+    report = site.run()
+    assert (report.patients, report.writes, report.signals["read-behind"]) == (1, 0, 1)
+    server.behind = {}
+    site.run()
+    assert site.categories() == expected
+
+
 def test_a_search_by_patient_that_is_up_to_date_looks_at_nothing_twice() -> None:
     site = settled_site()
     site.laboratory.ihc("berta", "3+")
+    report_that_says_otherwise(site, "Observation/ihc-anna-a")
+    site.server.change("Specimen/s-berta-a", note=[{"text": "received"}])
     reports = [site.run() for _ in range(4)]
     assert not any("read-behind" in one.signals for one in reports)
     assert [one.patients for one in reports[2:]] == [0, 0]
