@@ -18,12 +18,14 @@ from adapter.fhir.shapes import objects, string
 from adapter.ports import Clock, JsonObject, RefusedResource, StateStore
 from adapter.sync.options import ReadLimits
 from adapter.sync.reading.pool import Gathered, Pool, referenced
+from adapter.sync.reading.reads import hidden
 from adapter.sync.reading.search_params import within_budget
 from adapter.sync.reading.searches import OF_ONE, Searches
 from adapter.sync.references import patient_of
 
 MAX_ROUNDS: Final = 6
 """How far related resources are followed: specimen, its parent, that one's parent, …"""
+NOT_FOUND: Final = 404
 _FOLLOWED: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "Observation": (("specimen", "Specimen"), ("focus", "Condition")),
     "Specimen": (("parent", "Specimen"),),
@@ -271,6 +273,7 @@ class Gatherer:
             asked |= wanted
             edge = self._held_or_read(sorted(wanted), whole)
             related.update((reference_to(resource), resource) for resource in edge)
+        self._note_shown(asked & related.keys())
         return related
 
     def _held_or_read(self, wanted: list[str], whole: Pool) -> list[JsonObject]:
@@ -281,10 +284,26 @@ class Gatherer:
         found = self.searches.reads.read_all(unheld, whole.related)
         refused = {ref: one for ref, one in found.items() if isinstance(one, RefusedResource)}
         whole.refused.update(refused)
+        whole.refused.update(self._missed(ref for ref, one in found.items() if one is None))
         read = [one for one in found.values() if isinstance(one, dict)]
         for resource in read:
             whole.add_related(resource, self._base_url)
         return [*held, *(resource for resource in read if not is_own(resource))]
+
+    def _missed(self, references: Iterable[str]) -> Iterator[tuple[str, RefusedResource]]:
+        """Give those that were there before and are not known to be gone; a specimen may say which tumour it is of."""
+        now = self.clock.now()
+        for reference in references:
+            if reference not in self.searches.reads.shown:
+                continue
+            if not self._is_confirmed(self.store.note_absent(reference, now), now):
+                yield reference, hidden(reference, "", NOT_FOUND)
+
+    def _note_shown(self, references: Iterable[str]) -> None:
+        """Note that these are there: an absence before counts no more."""
+        shown = sorted(references)
+        self.store.note_present(shown)
+        self.searches.reads.shown.update(shown)
 
     def _followed(self, resource: JsonObject) -> Iterator[str]:
         for element, wanted_type in _FOLLOWED.get(string(resource, "resourceType"), ()):

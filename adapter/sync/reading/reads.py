@@ -26,10 +26,14 @@ _LOOKED_AMONG: Final = "20"
 
 @dataclass
 class Reads:
-    """Reads one server; `answered`: of each type the resource that was read last."""
+    """Reads one server; `answered`: of each type the resource that was read last.
+
+    `shown`: what was there once of that which results lead to; kept in the process only.
+    """
 
     server: FhirServer
     answered: dict[str, str] = field(default_factory=dict)
+    shown: set[str] = field(default_factory=set)
 
     def read_all(self, references: Sequence[str], at_hand: Iterable[str] = ()) -> dict[str, Read]:
         """Read many, as the port does; what the server answers with an error is given as refused.
@@ -111,11 +115,15 @@ class Reads:
         )
 
 
-def _not_shown(reference: str, error: ServerError) -> RefusedResource:
+def hidden(reference: str, code: str, status: int | None) -> RefusedResource:
+    """Say of a resource that it may be there and is not shown."""
     kind, _, logical_id = reference.partition("/")
     known = {"resourceType": kind, "id": logical_id}
-    code = error.code or f"{NOT_SHOWN}-{error.status}"
-    return RefusedResource(known, code, status=error.status)
+    return RefusedResource(known, code or f"{NOT_SHOWN}-{status}", status=status)
+
+
+def _not_shown(reference: str, error: ServerError) -> RefusedResource:
+    return hidden(reference, error.code, error.status)
 
 
 def _is_not_shown(read: Read) -> bool:

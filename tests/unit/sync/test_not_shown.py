@@ -129,6 +129,48 @@ def test_an_error_that_is_of_nobody_fails_the_pass(
         site.run(**asked)
 
 
+def of_another_tumour() -> Site:
+    """A site where the specimen of anna alone says that her tumour is not of the breast."""
+    site = Site()
+    for name in ("anna", "berta"):
+        site.laboratory.ihc(name, "1+")
+    site.server.change("Specimen/s-anna-a", collection={"bodySite": {"text": "stomach"}})
+    site.settle()
+    assert site.categories() == {"berta": "low"}
+    return site
+
+
+@every_pass
+def test_a_specimen_that_was_there_is_not_gone_because_it_is_not_found_once(
+    asked: dict[str, Any],
+) -> None:
+    site = of_another_tumour()
+    for _ in range(2):
+        away = site.server.versions.pop("Specimen/s-anna-a")
+        amend(site, "3+", "anna", "berta")
+        report = site.run(**asked)
+        assert site.categories() == {"berta": "positive"}
+        assert (report.signals["not-shown"], report.unfinished) == (1, {"Patient/anna"})
+        site.server.versions["Specimen/s-anna-a"] = away
+        site.settle()
+        assert site.categories() == {"berta": "positive"}
+        assert site.store.worklist() == ()
+        site.clock.advance(hours=1)
+
+
+def test_a_specimen_that_stays_away_holds_nobody_back_for_ever() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "1+")
+    site.settle()
+    site.server.delete("Specimen/s-anna-a")
+    amend(site, "3+", "anna")
+    site.run()
+    assert site.categories() == {"anna": "low"}
+    site.clock.advance(ReadLimits().absence_confirm_seconds)
+    report = site.run()
+    assert (site.categories(), report.unfinished) == ({"anna": "positive"}, frozenset())
+
+
 @pytest.mark.parametrize("is_walk", [True, False])
 def test_so_it_is_where_a_list_or_requests_say_whom_to_look_at(is_walk: bool) -> None:
     class Listed:
