@@ -20,7 +20,6 @@ from adapter.sync.reading.landmarks import (
     GoneBack,
     Landmarks,
     gone_back,
-    remember,
     remembered,
 )
 from adapter.sync.reading.pool import Gathered
@@ -83,10 +82,12 @@ class Scope:
         """Give what is remembered of this pass: all that a sweep saw, else what is newer than before."""
         if self.sweep is not None:
             return self.sweep.landmarks()
+        dealt_with = self.lost if self.is_whole else ()
+        kept = {name: one for name, one in before.items() if one.reference not in dealt_with}
         seen = self.discovered.landmarks
         return {
-            **before,
-            **{name: one for name, one in seen.items() if one.is_newer(before.get(name))},
+            **kept,
+            **{name: one for name, one in seen.items() if one.is_newer(kept.get(name))},
         }
 
 
@@ -137,13 +138,12 @@ class Scoping:
         return replace(changed, lost=found.lost, warnings=tuple(warnings))
 
     def _gone_back(self) -> GoneBack:
-        """Look at what was newest on a server; what is gone or older now is looked for once."""
+        """Look at what was newest on a server.
+
+        What is gone or older now stays remembered until everything was read because of it: that pass may fail.
+        """
         searches = self.searches
-        servers = {RESULTS: searches.source, OWN: searches.target}
-        found = gone_back(remembered(self.store), servers)
-        if found.lost and self.may_remember:
-            remember(self.store, {})
-        return found
+        return gone_back(remembered(self.store), {RESULTS: searches.source, OWN: searches.target})
 
     def _sweep(self, gatherer: Gatherer, queued: HandedOut) -> Scope:
         sweep = read_everything(gatherer)

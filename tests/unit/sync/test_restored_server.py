@@ -17,7 +17,8 @@ from adapter.errors import (
     TemporaryServerError,
 )
 from adapter.fhir.identity import is_own
-from adapter.sync.cycle import PassKind
+from adapter.sync.cycle import PassKind, PassOutcome, SyncOptions
+from adapter.sync.options import BrakeLimits
 from adapter.sync.reading.landmarks import remembered
 from tests.fakes.server import FakeFhirServer
 from tests.fakes.site import Site
@@ -96,6 +97,44 @@ def test_a_restored_source_is_noticed_where_results_stand_on_another_server() ->
     site.clock.advance(hours=2)
     site.run()
     assert set(site.categories().values()) == {"low"}
+
+
+def test_a_restore_is_not_forgotten_with_the_pass_that_fails_on_it() -> None:
+    site = Site()
+    site.target = FakeFhirServer(site.clock, base_url="https://results.test/fhir")
+    site.restart()
+    source = site.laboratory.ihc("anna", "1+")
+    site.settle()
+    backup = site.server.snapshot()
+    site.clock.advance(hours=2)
+    site.laboratory.amend(source, "3+")
+    site.settle()
+    site.clock.advance(hours=2)
+    site.laboratory.ihc("berta", "3+")
+    site.settle()
+    site.clock.advance(hours=2)
+    site.server.restore(backup)
+    site.server.break_off = lambda *_: TemporaryServerError("not up yet", status=503)
+    with pytest.raises(TemporaryServerError):
+        site.run()
+    site.server.break_off = lambda *_: None
+    assert site.run().kind is PassKind.SWEEP
+    assert "low" in site.categories().values()
+    assert site.run().kind is PassKind.INCREMENTAL
+
+
+def test_a_restore_to_before_the_first_pass_is_braked_until_somebody_asks_for_it() -> None:
+    site = Site(options=SyncOptions(brakes=BrakeLimits(first_pass=1)))
+    for patient in ("anna", "berta"):
+        site.laboratory.ihc(patient, "1+")
+    backup = site.server.snapshot()
+    site.run(backfill=True)
+    site.settle()
+    site.clock.advance(hours=2)
+    site.server.restore(backup)
+    assert [site.run().outcome for _ in range(3)] == [PassOutcome.BRAKED] * 3
+    site.run(backfill=True)
+    assert site.categories() == {"anna": "low", "berta": "low"}
 
 
 @pytest.mark.parametrize("status", [400, 403, 406, 423, 451, 500, 501])
