@@ -326,6 +326,14 @@ class StateStore(AuditTrail, Protocol):
         """
         ...
 
+    def look_again(self, patients: Iterable[str], *, at: datetime) -> None:
+        """Note that patients are to be queued once more at an instant; what was said last counts."""
+        ...
+
+    def wake_due(self, now: datetime, *, reason: str) -> int:
+        """Queue those whom `look_again` noted for an instant that has come, and forget that. Returns how many."""
+        ...
+
     def remember_patients(self, patients: Iterable[str]) -> None:
         """Note patients with HER2 results, so that changes of their Specimens, reports and themselves wake them."""
         ...

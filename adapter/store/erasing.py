@@ -23,6 +23,7 @@ from adapter.store.work import WorkTables
 
 _BY_PATIENT: Final[tuple[tuple[str, Table, Column[str]], ...]] = (
     ("queue", schema.queue, schema.queue.c.patient),
+    ("second looks", schema.second_look, schema.second_look.c.patient),
     ("known patients", schema.known_patient, schema.known_patient.c.patient),
     ("parked", schema.parked, schema.parked.c.patient),
     ("worklist", schema.worklist, schema.worklist.c.subject),
@@ -111,7 +112,7 @@ class ErasingTables(WorkTables):
         try:
             with self._outside_transactions() as connection:
                 connection.exec_driver_sql(
-                    "VACUUM (FULL) her2_queue, her2_known_patient, her2_parked, her2_worklist, "
+                    "VACUUM (FULL) her2_queue, her2_second_look, her2_known_patient, her2_parked, her2_worklist, "
                     "her2_absence, her2_outbox, her2_setting, her2_audit_person"
                 )
         except StoreError:

@@ -23,7 +23,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration that this release knows."""
 
 VERSION_TABLE = "her2_schema_version"
@@ -75,6 +75,13 @@ queue = Table(
     Column("patient", Text, nullable=False, unique=True),
     Column("reason", Text, nullable=False),
     Column("wakes", BigInteger, nullable=False),
+)
+
+second_look = Table(
+    "her2_second_look",
+    metadata,
+    Column("patient", Text, primary_key=True),
+    Column("due", UtcInstant, nullable=False),
 )
 
 known_patient = Table(

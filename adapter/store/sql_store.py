@@ -46,7 +46,13 @@ class SqlStateStore(ErasingTables, AsideTables, LedgerTables):
         self.passes()
         lease = schema.lease
         with self._reading() as connection:
-            for small in (schema.watermark, schema.absence, schema.queue, schema.worklist):
+            for small in (
+                schema.watermark,
+                schema.absence,
+                schema.queue,
+                schema.second_look,
+                schema.worklist,
+            ):
                 connection.execute(select(small)).all()
             connection.execute(select(lease).where(lease.c.id == schema.LEASE_ROW)).one()
             self._last(connection)

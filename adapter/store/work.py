@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import and_, bindparam, delete, func, select
+from sqlalchemy import Connection, and_, bindparam, delete, func, select
 
 from adapter.audit import AuditEvent
 from adapter.ports import FrozenBundle, HandedOut
@@ -20,7 +20,7 @@ MARK_BITS: Final = 62
 
 
 class WorkTables(TrailTables):
-    """Watermarks, queue, known patients and outbox."""
+    """Watermarks, queue, second looks, known patients and outbox."""
 
     def watermark(self, name: str) -> datetime | None:
         """Return the instant up to which `name` was read, or None before the first pass."""
@@ -44,25 +44,28 @@ class WorkTables(TrailTables):
         queue, because what it needs now may be more than what `queued` handed out. Marks are drawn by chance
         and not counted: a row that was taken off and comes again must not look like the one before.
         """
+        wanted = list(dict.fromkeys(patients))
+        if not wanted:
+            return 0
+        with self._writing() as connection:
+            return self._put_into_queue(connection, wanted, reason)
+
+    def _put_into_queue(self, connection: Connection, wanted: list[str], reason: str) -> int:
         table = schema.queue
         insert = self._insert(table)
         insert = insert.on_conflict_do_update(
             index_elements=["patient"], set_={"wakes": insert.excluded.wakes}
         )
         new = 0
-        wanted = list(dict.fromkeys(patients))
-        if not wanted:
-            return 0
-        with self._writing() as connection:
-            for chunk in chunks(wanted):
-                new += len(chunk) - len(present(connection, table.c.patient, chunk))
-                connection.execute(
-                    insert,
-                    [
-                        {"patient": patient, "reason": reason, "wakes": secrets.randbits(MARK_BITS)}
-                        for patient in chunk
-                    ],
-                )
+        for chunk in chunks(wanted):
+            new += len(chunk) - len(present(connection, table.c.patient, chunk))
+            connection.execute(
+                insert,
+                [
+                    {"patient": patient, "reason": reason, "wakes": secrets.randbits(MARK_BITS)}
+                    for patient in chunk
+                ],
+            )
         return new
 
     def queued(self, among: Iterable[str] | None = None, *, reason: str | None = None) -> HandedOut:
@@ -106,6 +109,32 @@ class WorkTables(TrailTables):
         if finished:
             with self._writing() as connection:
                 connection.execute(as_handed_out, finished)
+
+    def look_again(self, patients: Iterable[str], *, at: datetime) -> None:
+        """Note that patients are to be queued once more at an instant; what was said last counts."""
+        noted = [{"patient": patient, "due": at} for patient in sorted(set(patients))]
+        insert = self._insert(schema.second_look)
+        insert = insert.on_conflict_do_update(
+            index_elements=["patient"], set_={"due": insert.excluded.due}
+        )
+        if noted:
+            with self._writing() as connection:
+                connection.execute(insert, noted)
+
+    def wake_due(self, now: datetime, *, reason: str) -> int:
+        """Queue those whom `look_again` noted for an instant that has come, and forget that, in one transaction."""
+        table = schema.second_look
+        due = (
+            select(table.c.patient).where(table.c.due <= now).order_by(table.c.due, table.c.patient)
+        )
+        with self._reading() as connection:
+            if connection.execute(due.limit(1)).first() is None:
+                return 0
+        with self._writing() as connection:
+            found = list(connection.execute(due).scalars())
+            self._put_into_queue(connection, found, reason)
+            connection.execute(delete(table).where(table.c.due <= now))
+        return len(found)
 
     def remember_patients(self, patients: Iterable[str]) -> None:
         """Note patients that have HER2 results."""

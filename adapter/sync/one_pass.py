@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
@@ -20,7 +20,7 @@ from adapter.sync.auditing import Auditor
 from adapter.sync.deciding import Decider
 from adapter.sync.details import Details
 from adapter.sync.facts import count_of, instant_in
-from adapter.sync.inbox import OBSERVED
+from adapter.sync.inbox import ASKED, OBSERVED
 from adapter.sync.link_watch import LinkWatch
 from adapter.sync.options import DiscoverBy, PassOptions, SyncOptions
 from adapter.sync.parked_cases import ParkedCases
@@ -40,7 +40,7 @@ from adapter.sync.reading.discover import RESULTS, Recent
 from adapter.sync.reading.landmarks import remember, remembered
 from adapter.sync.reading.pool import Gathered
 from adapter.sync.reading.searches import Searches
-from adapter.sync.references import mark_of
+from adapter.sync.references import mark_of, patient_reference
 from adapter.sync.refusals import Refusals
 from adapter.sync.releasing import BrakeBook
 from adapter.sync.report import PassOutcome, PassReport
@@ -59,6 +59,8 @@ from adapter.sync.writing.write_back import TRIED_AGAIN, WAITS, Writer
 
 log = structlog.get_logger(__name__)
 
+AGAIN: Final = "again"
+"""Reason in the queue: somebody asked for the patient a while ago, and an index may have been late then."""
 MOST_HEARD: Final = 20
 """So many different sentences of the servers a report holds; their results are counted whatever they say."""
 
@@ -138,6 +140,8 @@ class OnePass:
         if self.may_write:
             self._note_what_was_asked()
             self.interrupts.guard()
+            if self.asked.patients is None:
+                self.store.wake_due(self.started_at, reason=AGAIN)
             manner = self.ladder.manner
             log.info("write_manner", rung=manner.strategy.value, atomic=manner.atomic)
             self._settle_outbox()
@@ -388,6 +392,7 @@ class OnePass:
         store.enqueue(sorted(created), reason="created")
         # Who was handed out is queued still, unless somebody took them off by hand meanwhile.
         store.enqueue(sorted(self.unfinished - scope.queued.keys()), reason="unfinished")
+        self._note_second_looks(scope)
         # Last, so that no crash leaves one of those off the queue.
         self._take_off(scope.queued, scope)
         self.parked.end(landed, self.decided, lambda one: self._was_looked_at(one, scope))
@@ -412,6 +417,26 @@ class OnePass:
         strays = scope.discovered.without_patient.values()
         self.recent.remember({reference_to(one): mark_of(one) for one in strays})
         self.recent.remember({one.reference: one.version for one in landed.values()})
+
+    def _note_second_looks(self, scope: Scope) -> None:
+        """Have those whom somebody asked for looked at once more when the overlap has passed.
+
+        Who asks has just stored a result, and a server's index may show it later. Where the source says what changed,
+        the overlap finds that; a list or requests alone would not, for hours or for good.
+        """
+        limits = self.options.read
+        if limits.discovery is DiscoverBy.CHANGES:
+            return
+        named = self.asked.patients
+        asked = (
+            self.store.queued(scope.queued, reason=ASKED)
+            if named is None
+            else map(patient_reference, named)
+        )
+        finished = set(asked) - self.unfinished
+        if finished:
+            due = self.started_at + timedelta(seconds=limits.overlap_seconds)
+            self.store.look_again(sorted(finished), at=due)
 
     def _take_off(self, patients: Iterable[str], scope: Scope) -> None:
         """Take off the queue those of some patients of whom nothing is left to do.

@@ -33,6 +33,7 @@ class MemoryStore:
         self.queue: dict[str, int] = {}
         self.marks = itertools.count()
         self.reasons: dict[str, str] = {}
+        self.later: dict[str, datetime] = {}
         self.patients: set[str] = set()
         self.frozen: dict[str, FrozenBundle] = {}
         self.parked_cases: dict[str, ParkedCase] = {}
@@ -75,6 +76,17 @@ class MemoryStore:
         for patient, mark in handed_out.items():
             if self.queue.get(patient) == mark:
                 del self.queue[patient]
+
+    def look_again(self, patients: Iterable[str], *, at: datetime) -> None:
+        self.crash.step()
+        self.later.update(dict.fromkeys(patients, at))
+
+    def wake_due(self, now: datetime, *, reason: str) -> int:
+        due = [patient for patient, at in self.later.items() if at <= now]
+        if due:
+            self.enqueue(due, reason=reason)
+            self.later = {one: at for one, at in self.later.items() if one not in due}
+        return len(due)
 
     def remember_patients(self, patients: Iterable[str]) -> None:
         self.crash.step()
@@ -231,6 +243,7 @@ class MemoryStore:
     def held_about(self, patient: str) -> Mapping[str, int]:
         return {
             "queue": int(patient in self.queue),
+            "second looks": int(patient in self.later),
             "known patients": int(patient in self.patients),
             "parked": sum(case.patient == patient for case in self.parked_cases.values()),
             "worklist": sum(one.entry.subject == patient for one in self.listed.values()),
@@ -246,6 +259,7 @@ class MemoryStore:
             raise StoreError("a bundle is under way")
         self.crash.step()
         self.queue.pop(patient, None)
+        self.later.pop(patient, None)
         self.patients.discard(patient)
         for key in [key for key, one in self.parked_cases.items() if one.patient == patient]:
             del self.parked_cases[key]

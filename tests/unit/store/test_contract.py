@@ -136,6 +136,23 @@ def test_a_patient_taken_off_and_queued_anew_is_not_taken_for_the_one_before(
         assert tuple(other.queued()) == ("Patient/1",)
 
 
+def test_whom_to_look_at_again_is_queued_once_their_time_has_come(store: SqlStateStore) -> None:
+    store.enqueue(["Patient/2"], reason="asked")
+    before = store.queued()
+    store.look_again(["Patient/1", "Patient/2", "Patient/3"], at=NOON)
+    store.look_again(["Patient/3"], at=NOON + timedelta(minutes=1))
+    store.look_again([], at=NOON)
+    assert store.wake_due(NOON - timedelta(seconds=1), reason="again") == 0
+    assert tuple(store.queued()) == ("Patient/2",)
+    assert store.wake_due(NOON, reason="again") == 2
+    assert tuple(store.queued()) == ("Patient/2", "Patient/1")
+    store.done(before)
+    assert store.queue_length() == 2, "who is woken needs a look after the one that was under way"
+    assert store.wake_due(NOON, reason="again") == 0
+    assert store.wake_due(NOON + timedelta(hours=1), reason="again") == 1
+    assert tuple(store.queued(reason="again")) == ("Patient/1", "Patient/3")
+
+
 def test_a_patient_is_queued_for_the_reason_that_came_first(store: SqlStateStore) -> None:
     store.enqueue(["Patient/1", "Patient/2"], reason="poll")
     store.enqueue(["Patient/2", "Patient/3"], reason="asked")

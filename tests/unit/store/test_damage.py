@@ -281,11 +281,14 @@ def test_what_a_newer_release_put_on_the_worklist_is_left_out_and_counted(
     assert told == [1]
 
 
-@pytest.mark.parametrize("table", ["her2_queue", "her2_absence", "her2_worklist"])
+@pytest.mark.parametrize(
+    "table", ["her2_queue", "her2_second_look", "her2_absence", "her2_worklist"]
+)
 def test_a_value_that_a_pass_would_meet_is_met_at_the_start(sqlite_path: Path, table: str) -> None:
     """A service that ends because of damage must find it when it begins again."""
     wrong = {
         "her2_queue": "INSERT INTO her2_queue (patient, reason, wakes) VALUES (CAST(x'ff' AS TEXT), 'poll', 1)",
+        "her2_second_look": "INSERT INTO her2_second_look VALUES ('Patient/1', 'yesterday')",
         "her2_absence": "INSERT INTO her2_absence VALUES ('Observation/1', 'yesterday')",
         "her2_worklist": "INSERT INTO her2_worklist VALUES "
         "('not-read', 'Observation/1', '', '', '', '', '', '', '', 'yesterday', 'today')",

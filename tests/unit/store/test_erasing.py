@@ -27,6 +27,7 @@ def fill(store: SqlStateStore, patient: str) -> None:
     name = patient.removeprefix("Patient/").partition("-")[0]
     derived, source = f"derived-of-{name}", f"source-of-{name}"
     store.enqueue([patient], reason="poll")
+    store.look_again([patient], at=NOON)
     store.remember_patients([patient])
     store.park(ParkedCase(derived, patient, "refused", "print", NOON))
     entry = WorklistEntry(WorklistKind.NOT_READ, patient, f"Observation/{source}", "no-value")
@@ -61,7 +62,7 @@ def test_everything_about_the_person_is_counted_and_then_gone(store: SqlStateSto
     assert set(held.values()) == {1}
     erase(store)
     assert set(store.held_about(ANNA).values()) == {0}
-    assert sum(store.held_about(BERTA).values()) == 5
+    assert sum(store.held_about(BERTA).values()) == 6
     assert store.setting("newest-seen") is None
     assert store.note_absent("Observation/source-of-anna", NOON) == NOON
 
@@ -171,7 +172,7 @@ def test_what_something_else_holds_open_is_told_and_a_second_time_heals(
 def test_erasing_somebody_unknown_changes_nothing_but_the_trail(store: SqlStateStore) -> None:
     fill(store, BERTA)
     erase(store)
-    assert sum(store.held_about(BERTA).values()) == 5
+    assert sum(store.held_about(BERTA).values()) == 6
     assert store.recorded()[-1].facts["person"] == ""
 
 
@@ -194,7 +195,13 @@ def test_on_postgresql_rows_are_gone_from_the_tables_files(postgres_database: st
                 name: connection.execute(
                     text("SELECT pg_relation_size(CAST(:name AS regclass))"), {"name": name}
                 ).scalar_one()
-                for name in ("her2_queue", "her2_known_patient", "her2_parked", "her2_worklist")
+                for name in (
+                    "her2_queue",
+                    "her2_second_look",
+                    "her2_known_patient",
+                    "her2_parked",
+                    "her2_worklist",
+                )
             }
     engine.dispose()
     assert set(sizes.values()) == {0}

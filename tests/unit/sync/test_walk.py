@@ -413,6 +413,7 @@ def test_by_requests_alone_nobody_else_is_looked_at() -> None:
     site.store.enqueue(["Patient/berta"], reason="asked")
     site.settle()
     assert site.categories() == {"anna": "low", "berta": "low"}
+    assert again(site).patients == 2, "once more, in case the index was late"
     site.laboratory.amend(ihc, "3+")
     again(site)
     assert site.categories()["anna"] == "low"
