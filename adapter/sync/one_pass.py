@@ -44,7 +44,15 @@ from adapter.sync.references import mark_of, patient_reference
 from adapter.sync.refusals import Refusals
 from adapter.sync.releasing import BrakeBook
 from adapter.sync.report import PassOutcome, PassReport
-from adapter.sync.scope import DERIVED_COUNT, LAST_SWEEP, SINCE, SWEPT_WITH, Scope, Scoping
+from adapter.sync.scope import (
+    BACKFILL,
+    DERIVED_COUNT,
+    LAST_SWEEP,
+    SINCE,
+    SWEPT_WITH,
+    Scope,
+    Scoping,
+)
 from adapter.sync.seen import Seen
 from adapter.sync.tally import Tally
 from adapter.sync.walk import Walking
@@ -234,6 +242,7 @@ class OnePass:
     def _note_what_was_asked(self) -> None:
         if self.asked.backfill:
             self.store.set_setting(SINCE, None)
+            self.store.set_setting(BACKFILL, self.started_at.isoformat())
         elif self.asked.since is not None and self.store.watermark(RESULTS) is None:
             self.store.set_setting(SINCE, self.asked.since.isoformat())
 
@@ -330,6 +339,10 @@ class OnePass:
                 existing = max(existing, count_of(self.store, DERIVED_COUNT))
             is_first = self.load.creations > limits.first_pass and self._holds_none_of_ours()
             self.load = replace(self.load, existing=existing, first_contact=is_first)
+        if scope.sees_everybody and self._awaits_first_pass():
+            # A patient who was asked for before it is no release: what stands does not say that somebody looked.
+            is_first = self.load.first_contact or self.load.creations > self.load.existing
+            self.load = replace(self.load, first_contact=is_first)
         first = judge_first_contact(self.load, limits, allowed=self.backfills)
         if first.engaged:
             return first
@@ -339,6 +352,11 @@ class OnePass:
         if self.may_write:
             self.book.judged(brake, self.started_at)
         return brake
+
+    def _awaits_first_pass(self) -> bool:
+        """Tell whether no pass over everybody has ended well on this state, and nobody has asked for a backfill."""
+        store = self.store
+        return store.setting(SWEPT_WITH) is None and store.setting(BACKFILL) is None
 
     def _holds_none_of_ours(self) -> bool:
         shown = (one for page in self.searches.own() for one in page.matches)
@@ -408,6 +426,7 @@ class OnePass:
             store.set_setting(LAST_SWEEP, self.started_at.isoformat())
         if scope.is_whole:
             store.set_setting(SWEPT_WITH, self.basis)
+            store.set_setting(BACKFILL, None)
         for name, fact in scope.facts.items():
             store.set_setting(name, fact)
         finished = (self.looked_at | scope.queued.keys()) - self.unfinished

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from adapter.errors import TemporaryServerError
+from adapter.ports import ListedPatients
 from adapter.sync import scope
 from adapter.sync.cycle import Interrupts, PassKind, PassOutcome, SyncOptions
-from adapter.sync.options import BrakeLimits, SendLimits
+from adapter.sync.options import BrakeLimits, DiscoverBy, ReadLimits, SendLimits
 from tests.fakes.server import Fault
 from tests.fakes.site import Site
+from tests.fakes.store import MemoryStore
 
 
 def site_with(patients: int, *, first_pass: int = 5, **options: Any) -> Site:
@@ -23,6 +25,16 @@ def site_with(patients: int, *, first_pass: int = 5, **options: Any) -> Site:
     for number in range(patients):
         site.laboratory.ihc(f"p{number:03}", ("0", "1+", "3+")[number % 3])
     return site
+
+
+class Everybody:
+    """A list of the first patients of `site_with`."""
+
+    def __init__(self, patients: int) -> None:
+        self.names = tuple(f"Patient/p{number:03}" for number in range(patients))
+
+    def read(self) -> ListedPatients:
+        return ListedPatients(self.names)
 
 
 def test_a_first_pass_that_would_create_too_much_stops_and_says_what_it_found() -> None:
@@ -46,6 +58,52 @@ def test_a_backfill_creates_everything() -> None:
     assert site.settle().writes == 0
     assert len(site.derived()) == 250
     site.assert_sound()
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["after-the-brake", "before-any-pass"])
+@pytest.mark.parametrize("discovery", [DiscoverBy.CHANGES, DiscoverBy.PATIENTS])
+def test_a_patient_who_is_asked_for_does_not_let_the_first_pass_go(
+    discovery: DiscoverBy, is_known: bool
+) -> None:
+    """A caller of POST /sync is nobody who has looked at the counts."""
+    site = site_with(8, read=ReadLimits(discovery=discovery))
+    site.listed = Everybody(8) if discovery is DiscoverBy.PATIENTS else None
+    site.restart()
+    if is_known:
+        assert site.run().outcome is PassOutcome.BRAKED
+    assert site.run(patients=["p000"]).writes > 0
+    report = site.run()
+    assert (report.outcome, report.brake.load.first_contact) == (PassOutcome.BRAKED, True)
+    assert "--backfill" in report.brake.reasons[0]
+    assert len(site.derived()) == 1
+    site.run(backfill=True)
+    site.settle()
+    assert len(site.derived()) == 8
+
+
+def test_a_backfill_that_was_killed_goes_on_without_being_asked_for_again() -> None:
+    """Few of its results stand, and more are to be created than stand."""
+    site = site_with(60, send=SendLimits(batch_cases=5))
+    step = 1
+    while not 0 < len(site.derived()) < 30:
+        site = site_with(60, send=SendLimits(batch_cases=5))
+        site.die_at(step, backfill=True)
+        step += 1
+    assert site.run().outcome is PassOutcome.DONE
+    site.settle()
+    assert len(site.derived()) == 60
+
+
+def test_a_state_that_was_lost_is_no_first_contact_where_more_stands_than_is_missing() -> None:
+    site = site_with(9)
+    site.run(backfill=True)
+    site.settle()
+    for number in range(7):
+        site.laboratory.ihc(f"q{number}", "1+")
+    site.store = MemoryStore()
+    site.restart()
+    assert site.run().outcome is PassOutcome.DONE
+    assert len(site.derived()) == 16
 
 
 def test_a_server_that_holds_results_of_ours_is_no_first_contact() -> None:
