@@ -62,7 +62,7 @@ from adapter.sync.writing.fenced import FencedServer
 from adapter.sync.writing.foreign_edits import EDITED_BY_OTHERS, ForeignEdits
 from adapter.sync.writing.ladder import Ladder
 from adapter.sync.writing.lanes import Lanes
-from adapter.sync.writing.outbox import Outbox
+from adapter.sync.writing.outbox import Outbox, keep_for
 from adapter.sync.writing.write_back import TRIED_AGAIN, WAITS, Writer
 
 log = structlog.get_logger(__name__)
@@ -100,10 +100,11 @@ class OnePass:
         parts, options = self.parts, self.options
         self.store = parts.store
         self.may_write = not (self.asked.dry_run or options.observe)
-        self.basis = f"{parts.basis} {options.read.basis}"
         self.started_at: datetime = parts.clock.now()
         self.asked_before = parts.traffic.counts()
         urls = tuple(dict.fromkeys((parts.source.base_url, parts.target.base_url)))
+        where = (*urls, parts.context.namespace)
+        self.basis = " ".join((parts.basis, options.read.basis, *where))
         self.context = replace(parts.context, now=self.started_at, base_urls=urls)
         target = FencedServer(parts.target, self.interrupts.guard)
         self.delivery = Delivery(target, Attempts(parts.clock, options.send), urls)
@@ -189,6 +190,11 @@ class OnePass:
         return self._report(scope, outcome, brake)
 
     def _settle_outbox(self) -> None:
+        dropped = keep_for(self.store, self.parts.target.base_url)
+        if dropped:
+            self.tally.warn(
+                f"{dropped} writes to another server were not finished, and are not sent to this one"
+            )
         outbox = Outbox(
             delivery=self.delivery,
             store=self.store,

@@ -35,6 +35,7 @@ from adapter.sync.writing.delivery import Attempts, Delivery
 from adapter.sync.writing.fenced import FencedServer
 from adapter.sync.writing.ladder import Ladder
 from adapter.sync.writing.lanes import Lanes
+from adapter.sync.writing.outbox import keep_for
 from adapter.sync.writing.write_back import TRIED_AGAIN, Writer
 from adapter.terminology.systems import COMPONENT_SYSTEM, POLICY_BASE
 
@@ -101,6 +102,8 @@ def withdraw_ours(
         stopped=held_up.stopped,
     )
     if not preview:
+        held_up.guard()
+        keep_for(parts.store, parts.target.base_url)
         with Lanes(options.send.writers) as lanes:
             writer.write(planned, lanes)
             lanes.wait()

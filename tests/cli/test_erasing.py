@@ -69,6 +69,7 @@ def test_notes_that_could_name_something_of_the_patient_are_forgotten(
     kept_on_purpose = {
         "audit-head",
         "derived-count",
+        "frozen-for",
         "last-sweep",
         "parked-retried",
         "swept-with",

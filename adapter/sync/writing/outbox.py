@@ -28,6 +28,26 @@ log = structlog.get_logger(__name__)
 
 STUCK_SECONDS: Final = 900.0
 """A case that cannot be written for so long, by a server that takes other writes, is parked."""
+FROZEN_FOR: Final = "frozen-for"
+"""Setting: base URL of the target that the bundles in the outbox were frozen for."""
+
+
+def keep_for(store: StateStore, target_url: str) -> int:
+    """Leave nothing in the outbox that was frozen for another target; returns how many bundles were dropped.
+
+    What a bundle names is relative to its server: `Patient/1` of another one is somebody else. Nothing is lost by it,
+    because a pass decides anew what ought to stand. To be called by whoever writes, before anything is sent or frozen.
+    """
+    said = store.setting(FROZEN_FOR)
+    if said == target_url:
+        return 0
+    foreign = () if said is None else store.outbox()
+    for bundle in foreign:
+        store.settle(bundle.key)
+    store.set_setting(FROZEN_FOR, target_url)
+    if foreign:
+        log.warning("outbox_of_another_server", count=len(foreign))
+    return len(foreign)
 
 
 @dataclass
