@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from adapter.audit import AuditAction, AuditEvent
 from adapter.errors import StoreError
@@ -295,6 +295,22 @@ def test_two_stores_append_to_one_chain(store_url: str) -> None:
             other.record([STARTED])
         assert one.check_trail() == other.check_trail()
         assert one.check_trail().rows == 21
+
+
+def test_a_row_that_is_added_while_the_trail_is_checked_is_no_defect(
+    store: SqlStateStore, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store)
+    read = store._anchor
+    with open_store(store_url) as service:
+
+        def meanwhile(connection: Connection) -> str | None:
+            service.record([STARTED])
+            return read(connection)
+
+        monkeypatch.setattr(store, "_anchor", meanwhile)
+        check = store.check_trail()
+    assert (check.rows, check.problem) == (41, "")
 
 
 def test_hostile_text_in_a_row_is_kept_harmless(store: SqlStateStore) -> None:
