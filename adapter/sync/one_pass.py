@@ -355,6 +355,8 @@ class OnePass:
         before = self.book.withdrawn_before(self.load, self.started_at)
         self.load = replace(self.load, lately=before)
         brake = judge(self.load, limits, shown=self.book.shown)
+        if self.asked.patients is not None:
+            brake = self.book.held_to_it(brake)
         if self.may_write:
             self.book.judged(brake, self.started_at)
         return brake
@@ -420,9 +422,7 @@ class OnePass:
         # Last, so that no crash leaves one of those off the queue.
         self._take_off(scope.queued, scope)
         self.parked.end(landed, self.decided, lambda one: self._was_looked_at(one, scope))
-        if brake.engaged or self.asked.patients is None:
-            # A pass over some patients says nothing of what is held back of others.
-            self.book.ended(brake, self.started_at)
+        self.book.ended(brake, self.started_at, of_all=self.asked.patients is None)
         store.set_setting(DERIVED_COUNT, str(self._standing_now()))
         remember(store, scope.landmarks(remembered(store)))
         if scope.sweep is not None:

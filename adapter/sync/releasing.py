@@ -91,6 +91,17 @@ class BrakeBook:
         """Count what earlier passes withdrew for absence lately, but for what this one wants to withdraw itself."""
         return len(self._lately(at).keys() - load.gone)
 
+    def held_to_it(self, brake: BrakeState) -> BrakeState:
+        """Hold a pass over some patients to a brake that is engaged: nobody gets round it one by one."""
+        held = len(brake.load.held)
+        if brake.engaged or not held or engaged(self.store) is None:
+            return brake
+        reason = (
+            f"a brake is engaged, and {held} of these derived results would change their category or be withdrawn "
+            "because sources cannot be read any more. Look with `her2-adapter brake show`."
+        )
+        return BrakeState(True, (reason,), brake.load)
+
     def judged(self, brake: BrakeState, at: datetime) -> None:
         """Record, before anything of it is written, a release or its refusal, and what is withdrawn for absence.
 
@@ -115,9 +126,14 @@ class BrakeBook:
             if (instant := instant_in(said)) is not None and at - instant < LATELY
         }
 
-    def ended(self, brake: BrakeState, at: datetime) -> None:
-        """Note how a pass that wrote, or was held back, leaves the brake."""
+    def ended(self, brake: BrakeState, at: datetime, *, of_all: bool) -> None:
+        """Note how a pass that wrote, or was held back, leaves the brake.
+
+        `of_all`: it looked at all that was due. One over some patients says nothing of what is held back of others.
+        """
         before = engaged(self.store)
+        if not of_all and (before is not None or not brake.engaged):
+            return
         if brake.engaged:
             if before is None:
                 self._record(AuditAction.BRAKE_ENGAGED, brake.load, at)

@@ -139,6 +139,37 @@ def test_a_pass_over_one_patient_does_not_end_the_brake_of_the_others() -> None:
     assert engaged(site.store) is not None
 
 
+def test_a_brake_is_not_got_round_one_patient_after_the_other() -> None:
+    site = Site()
+    for number in range(24):
+        site.laboratory.ihc(f"p{number:03}", "1+")
+    site.settle()
+    for number in range(21):
+        site.laboratory.amend(f"Observation/ihc-p{number:03}-a", "3+")
+    assert site.run().outcome is PassOutcome.BRAKED
+    for number in range(21):
+        report = site.run(patients=[f"Patient/p{number:03}"])
+        assert (report.outcome, report.writes) == (PassOutcome.BRAKED, 0)
+        assert "a brake is engaged" in report.warnings[-1]
+    assert set(site.categories().values()) == {"low"}
+    still = engaged(site.store)
+    assert still is not None
+    assert still.changes == 21
+    site.cycle.show_brake()
+    assert site.run(released_by=BY).outcome is PassOutcome.DONE
+    assert site.run(patients=["Patient/p000"]).outcome is PassOutcome.DONE
+    assert list(site.categories().values()).count("positive") == 21
+
+
+def test_what_a_brake_does_not_hold_back_is_done_for_who_is_asked_for() -> None:
+    site = braked_site()
+    site.laboratory.ihc("nora", "3+")
+    site.laboratory.take_back("Observation/ihc-p011-a")
+    report = site.run(patients=["Patient/nora", "Patient/p011"])
+    assert (report.outcome, report.actions) == (PassOutcome.DONE, {"create": 1, "retract": 1})
+    assert engaged(site.store) is not None
+
+
 def test_a_preview_of_nothing_lets_nothing_go() -> None:
     site = braked_site()
     for number in range(4):
