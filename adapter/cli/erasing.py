@@ -57,9 +57,9 @@ def _erased(store: StateStore, person: str) -> tuple[str, ...]:
     from adapter.bootstrap import SystemClock, actor
     from adapter.sync.reading.landmarks import SEEN
     from adapter.sync.releasing import SHOWN, WITHDRAWN_LATELY
-    from adapter.sync.writing.foreign_edits import EDITS
+    from adapter.sync.writing.foreign_edits import EDITS, WROTE
 
     clock = SystemClock(Event())
     with writing_at_once(store, clock, "erase", STOP_IT, lease_seconds=LEASE_SECONDS):
         event = AuditEvent(AuditAction.ERASED, "done", actor(), clock.now())
-        return store.erase(person, [event], settings=(EDITS, SEEN, SHOWN, WITHDRAWN_LATELY))
+        return store.erase(person, [event], settings=(EDITS, SEEN, SHOWN, WITHDRAWN_LATELY, WROTE))

@@ -390,6 +390,7 @@ class OnePass:
     def _write_pending(self, lanes: Lanes) -> None:
         batch = self._once_each(self.pending)
         self.pending = []
+        self.edits.begin(batch)
         self.writer.write(batch, lanes)
         # Bodies are dropped: a backfill of a whole hospital must not pile them up.
         self.sent.extend(replace(one, body=None, desired=None) for one in batch)

@@ -12,7 +12,7 @@ from adapter.sandbox.server import Sandbox
 from adapter.store import open_store
 from adapter.sync.reading.landmarks import SEEN
 from adapter.sync.releasing import SHOWN, WITHDRAWN_LATELY
-from adapter.sync.writing.foreign_edits import EDITS
+from adapter.sync.writing.foreign_edits import EDITS, WROTE
 
 from .conftest import FIXTURES, Run, fetch, load
 
@@ -76,7 +76,7 @@ def test_notes_that_could_name_something_of_the_patient_are_forgotten(
         "write-manner",
     }
     with open_store(f"sqlite:///{tmp_path / 'state.sqlite'}") as store:
-        for name in (EDITS, SEEN, SHOWN, WITHDRAWN_LATELY):
+        for name in (EDITS, SEEN, SHOWN, WITHDRAWN_LATELY, WROTE):
             store.set_setting(name, f"Observation/of-{patient}")
     run("erase", "--patient", patient)
     with sqlite3.connect(tmp_path / "state.sqlite") as connection:

@@ -91,6 +91,7 @@ class Planned:
     `replaced`: versionId that stands there, None when nothing does. `before`, `after`: category that
     stands and that is written; `before` None when nothing active stands. `reason`: why it is retracted,
     repaired or waited for, else "". `edited`: elements that another has changed beside what the fingerprint covers.
+    `issued`: when what an update replaces says that it was issued.
     """
 
     action: Action
@@ -105,6 +106,7 @@ class Planned:
     after: str | None = None
     reason: str = ""
     edited: tuple[str, ...] = ()
+    issued: str = ""
 
     @property
     def writes(self) -> bool:
@@ -246,6 +248,7 @@ class _Planner:
             before=before,
             after=after,
             edited=edited,
+            issued=string(existing or {}, "issued"),
         )
 
     def _edits(self, existing: JsonObject | None, body: JsonObject) -> tuple[tuple[str, ...], bool]:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from adapter.fhir.identity import category_of
-from adapter.sync.writing.foreign_edits import EDITED_BY_OTHERS, EDITS, MOST_CORRECTIONS
+from adapter.sync.writing.foreign_edits import EDITED_BY_OTHERS, EDITS, MOST_CORRECTIONS, WROTE
+from tests.fakes.crash import CrashPoints, Killed
 from tests.fakes.site import Site
 
 
@@ -42,6 +43,72 @@ def test_an_edit_is_put_right_three_times_and_then_left_to_a_person() -> None:
     (parked,) = site.store.parked()
     assert (parked.reason, parked.attempts) == (EDITED_BY_OTHERS, 1)
     assert site.only()["note"] == [{"text": "no, 7"}]
+
+
+@pytest.mark.parametrize("asked", [{"full_sweep": True}, {"patients": ["Patient/anna"]}])
+def test_where_nobody_is_woken_an_edit_is_not_fought_for_ever_either(asked: dict[str, Any]) -> None:
+    """A server that cannot be asked what changed is swept by every pass; its edits wake nobody."""
+    site = edited_site()
+    writes, counted = [], 0
+    for number in range(9):
+        edit(site, f"no, {number}")
+        site.restart()
+        report = site.run(**asked)
+        writes.append(report.writes)
+        counted += report.signals.get("foreign-edit", 0)
+    # The first is told from nothing: what was created is not remembered.
+    assert writes == [2] * (1 + MOST_CORRECTIONS) + [0] * 5
+    assert counted == MOST_CORRECTIONS
+    (parked,) = site.store.parked()
+    assert parked.reason == EDITED_BY_OTHERS
+
+
+def test_a_laboratory_that_goes_there_and_back_is_no_editor() -> None:
+    site = edited_site()
+    for number in range(12):
+        score = ("3+", "1+")[number % 2]
+        site.laboratory.amend("Observation/ihc-anna-a", score)
+        report = site.run(full_sweep=True)
+        assert report.signals.get("foreign-edit", 0) == 0
+        assert category_of(site.only()) == ("positive", "low")[number % 2]
+    for number in range(12):
+        if number % 2:
+            site.laboratory.amend("Observation/ihc-anna-a", "1+")
+        else:
+            site.laboratory.take_back("Observation/ihc-anna-a")
+        assert site.run(full_sweep=True).signals.get("foreign-edit", 0) == 0
+    assert site.store.parked() == ()
+
+
+def test_nor_is_another_adapter_that_follows_the_laboratory_too() -> None:
+    """Each on a state of its own: now the one comes first, now the other."""
+    one = edited_site()
+    other = Site(server=one.server)
+    for number in range(16):
+        one.laboratory.amend("Observation/ihc-anna-a", ("3+", "1+")[number % 2])
+        site = (one, other)[number % 2]
+        report = site.run(full_sweep=True)
+        assert report.writes == 2
+        assert report.signals.get("foreign-edit", 0) == 0
+    assert one.store.parked() == other.store.parked() == ()
+
+
+def test_nor_is_it_one_where_the_process_dies_between_the_two() -> None:
+    """What a dead process wrote last is not known, and is not taken for the edit of somebody."""
+    for step in range(1, 60):
+        site = edited_site()
+        for number in range(4):
+            site.laboratory.amend("Observation/ihc-anna-a", "3+")
+            crash = CrashPoints(at=step)
+            try:
+                site.run_with(crash, full_sweep=True)
+            except Killed:
+                site.restart()
+                site.run(full_sweep=True)
+            site.laboratory.amend("Observation/ihc-anna-a", "1+")
+            report = site.run(full_sweep=True)
+            assert report.signals.get("foreign-edit", 0) == 0, (step, number)
+        assert category_of(site.only()) == "low"
 
 
 def test_an_edit_now_and_then_is_put_right_for_ever() -> None:
@@ -91,10 +158,13 @@ def test_a_dry_run_parks_nothing() -> None:
     assert site.store.parked() == ()
 
 
-@pytest.mark.parametrize("text", ["", "no JSON", "[]", '{"a": "b"}', '{"a": [1]}'])
+@pytest.mark.parametrize(
+    "text", ["", "no JSON", "[]", '{"a": "b"}', '{"a": [1]}', '{"a": ["m", "no instant"]}']
+)
 def test_a_count_that_cannot_be_read_begins_anew(text: str) -> None:
     site = edited_site()
     site.store.set_setting(EDITS, text)
+    site.store.set_setting(WROTE, text)
     assert fight(site, 1) == [2]
 
 
