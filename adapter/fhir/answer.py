@@ -8,7 +8,7 @@ understood whole must hold nothing that could mean something else. Nothing raise
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from adapter.fhir import numbers
@@ -86,7 +86,17 @@ def answer_of(element: JsonObject, asked: TestRole, terms: Terms) -> Answer:
         else:
             conflict = Conflict("value-and-absent-reason")
         return Answer(Stated(conflicts=(conflict,)))
-    return _value(names[0], element[names[0]], asked, terms)
+    answer = _value(names[0], element[names[0]], asked, terms)
+    return _count_alone(answer) if asked is TestRole.CEP17_COPIES else answer
+
+
+def _count_alone(answer: Answer) -> Answer:
+    """Take nothing but a number from a count of CEP17: "negative" there is no polysomy, or nobody knows what."""
+    stated, ish = answer.stated, answer.stated.ish
+    says_more = stated.ihc or stated.overall or (ish and (ish.stated_group or ish.word))
+    if not says_more or (ish and ish.word is ResultWord.NOT_DONE):
+        return answer
+    return replace(answer, stated=NOTHING, problem="answer-says-nothing")
 
 
 def concept_answer(concept: JsonObject, asked: TestRole, terms: Terms) -> Answer:

@@ -362,6 +362,8 @@ class _Reader:
 
         What is not understood whole gives no result, and may still hold a word against the value.
         """
+        if role is TestRole.CEP17_COPIES:
+            return  # a count of CEP17 is normal or not, and HER2 neither
         given = element.get("interpretation")
         if beside.ihc is None and beside.ish is not None and role is TestRole.IHC:
             role = TestRole.ISH

@@ -47,7 +47,7 @@ SENTENCES: Final = {
     "value-type-not-read": "A value of this type cannot be a HER2 result.",
     "value-not-r4": "The value is not written as FHIR R4 has it.",
     "answer-not-known": "The coded answer is not known, and no text beside it could be read.",
-    "answer-says-nothing": "The coded answer says nothing that a category could follow from.",
+    "answer-says-nothing": "The answer says nothing that a category could follow from.",
     "comparator-not-known": "The number has a comparator that FHIR R4 does not know.",
     "number-not-readable": "The number cannot be read.",
     "number-without-meaning": "A number without saying what it counts.",

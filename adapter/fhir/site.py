@@ -217,11 +217,15 @@ def _focus_signs(observation: JsonObject, graph: Graph, terms: Terms) -> _Signs:
 
 
 def _named_signs(pointer: JsonObject, terms: Terms) -> _Signs:
-    """Read the name of what is in focus and not at hand; it is a diagnosis unless it names another type."""
+    """Read the name of what is in focus and not at hand; it is a diagnosis unless it names another type.
+
+    A body structure states where the tumour is, also where only its reference says that it does.
+    """
     signs = _Signs(terms)
     signs.take({"text": string(pointer, "display")})
     kind = string(pointer, "type") or string(pointer, "reference")
     signs.is_unread &= not kind or "Condition" in kind
+    signs.is_unread |= "BodyStructure" in kind and not signs.found
     return signs
 
 

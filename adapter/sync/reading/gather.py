@@ -27,7 +27,7 @@ MAX_ROUNDS: Final = 6
 """How far related resources are followed: specimen, its parent, that one's parent, …"""
 NOT_FOUND: Final = 404
 _FOLLOWED: Final[dict[str, tuple[tuple[str, str], ...]]] = {
-    "Observation": (("specimen", "Specimen"), ("focus", "Condition")),
+    "Observation": (("specimen", "Specimen"), ("focus", "Condition"), ("focus", "Specimen")),
     "Specimen": (("parent", "Specimen"),),
     "DiagnosticReport": (("specimen", "Specimen"),),
 }
@@ -194,7 +194,7 @@ class Gatherer:
 
     def _assembled(self, patients: frozenset[str], part: Pool, whole: Pool) -> Gathered:
         gone, unconfirmed = self._read_missing_sources(part, patients, whole)
-        related = self._related_to(part, whole)
+        related = self._related_to(part, whole, patients)
         return Gathered(
             patients=patients,
             results=_in_order(part.results),
@@ -204,17 +204,21 @@ class Gatherer:
             unconfirmed=unconfirmed,
             own_found=len(part.own_found),
             narratives=_in_order(part.narratives),
-            refused=self._needed_of_refused(part, related, whole) if whole.refused else (),
+            refused=self._needed_of_refused(part, related, whole, patients)
+            if whole.refused
+            else (),
         )
 
     def _needed_of_refused(
-        self, part: Pool, related: dict[str, JsonObject], whole: Pool
+        self, part: Pool, related: dict[str, JsonObject], whole: Pool, patients: frozenset[str]
     ) -> tuple[RefusedResource, ...]:
-        """Give what cannot be had and these results lead to, or leads to them."""
+        """Give what cannot be had and these results lead to, or leads to them or their panels."""
         around = (*part.results.values(), *related.values())
         needed = self._sources(part).union(*map(self._followed, around))
         met = needed & whole.refused.keys()
-        met.update(*(whole.mentioned_by.get(one, ()) for one in part.results))
+        listed = (*part.results, *filter(_is_observation, related))
+        met.update(*(whole.mentioned_by.get(one, ()) for one in listed))
+        met.update(*(whole.waiting.get(one, ()) for one in patients))
         return tuple(whole.refused[name] for name in sorted(met))
 
     def _sources(self, part: Pool) -> set[str]:
@@ -256,15 +260,16 @@ class Gatherer:
     def _is_confirmed(self, first: datetime, now: datetime) -> bool:
         return first < now and (now - first).total_seconds() >= self.limits.absence_confirm_seconds
 
-    def _related_to(self, part: Pool, whole: Pool) -> dict[str, JsonObject]:
+    def _related_to(
+        self, part: Pool, whole: Pool, patients: frozenset[str]
+    ) -> dict[str, JsonObject]:
         """Follow references from the results outwards, first in what is held, then by reading."""
-        related: dict[str, JsonObject] = {}
+        related = dict(_listing(part.results, whole))
+        panels = [name for name in related if _is_observation(name) and name not in part.results]
+        self._search_around(panels, whole, patients)
+        related.update(_listing(panels, whole))
         asked: set[str] = set()
-        edge = list(part.results.values())
-        for resource in edge:
-            for lister in sorted(whole.listed_by.get(reference_to(resource), ())):
-                related[lister] = whole.related[lister]
-        edge.extend(related.values())
+        edge = [*part.results.values(), *related.values()]
         for _ in range(MAX_ROUNDS):
             wanted = {ref for resource in edge for ref in self._followed(resource)}
             wanted -= related.keys() | part.results.keys() | whole.refused.keys() | asked
@@ -275,6 +280,15 @@ class Gatherer:
             related.update((reference_to(resource), resource) for resource in edge)
         self._note_shown(asked & related.keys())
         return related
+
+    def _search_around(self, panels: list[str], whole: Pool, patients: frozenset[str]) -> None:
+        """Find the reports of panels that are no HER2 results, so that no search has brought what lists them."""
+        fresh = [whole.related[name] for name in panels if name not in whole.looked_around]
+        whole.looked_around.update(panels)
+        of_patients = (self.searches.patient_param or "patient", ",".join(sorted(patients)))
+        restriction = [of_patients] if self.searches.by_patient else []
+        for page in self.searches.around(fresh, restriction):
+            whole.add_results(page, self._base_url)
 
     def _held_or_read(self, wanted: list[str], whole: Pool) -> list[JsonObject]:
         held = [whole.related[reference] for reference in wanted if reference in whole.related]
@@ -315,6 +329,17 @@ class Gatherer:
             for reference in referenced(extension, "valueReference", self._base_url):
                 if reference.startswith("Condition/"):
                     yield reference
+
+
+def _is_observation(reference: str) -> bool:
+    return reference.startswith("Observation/")
+
+
+def _listing(references: Iterable[str], pool: Pool) -> Iterator[tuple[str, JsonObject]]:
+    """Give the reports and panels at hand that list one of these, each with its name."""
+    for reference in references:
+        for lister in sorted(pool.listed_by.get(reference, ())):
+            yield lister, pool.related[lister]
 
 
 def _in_order(resources: dict[str, JsonObject]) -> tuple[JsonObject, ...]:

@@ -81,6 +81,8 @@ class Pool:
     """Patient → what is refused of theirs; under None what names no patient of this server."""
     mentioned_by: dict[str, set[str]] = field(default_factory=dict)
     """Reference → what was refused and names it: whether it lists, contains or repeats it is not known."""
+    looked_around: set[str] = field(default_factory=set)
+    """Panels whose reports were asked for."""
 
     @property
     def undecided(self) -> set[str]:

@@ -42,9 +42,10 @@ OF_ONE: Final = frozenset({400, FORBIDDEN, 404, 410, 422})
 """Statuses by which a server refuses one patient and not who asks: a protected record, an id that it does not know."""
 _NOT_OFFERED: Final = frozenset({400, FORBIDDEN, 404, 405, 422, 501})
 """How servers say that they do not search a type in this way; scopes may allow reads and no search."""
+REPORTS: Final = "DiagnosticReport:result"
 INCLUDES: Final[Params] = [
     ("_include", "Observation:specimen"),
-    ("_revinclude", "DiagnosticReport:result"),
+    ("_revinclude", REPORTS),
     ("_revinclude", "Observation:has-member"),
 ]
 """What is asked along with results; what a server does not bring is read by id where it is
@@ -264,6 +265,20 @@ class Searches:
                     yield replace(page, matches=matches, included=(), unusable=spoiled)
                     yield from () if alone else self._around(fresh, restriction)
 
+    def around(
+        self, panels: Sequence[JsonObject], restriction: SearchParams = ()
+    ) -> Iterator[SearchPage]:
+        """Find the reports that list panels, given as what comes along; where they cannot be asked for, warn."""
+        if not any(value == REPORTS for _, value in self.includes):
+            return
+        try:
+            for page in self._around({reference_to(one): one for one in panels}, restriction):
+                yield replace(page, matches=(), unusable=())
+        except PermanentServerError as error:
+            if error.status not in _NOT_OFFERED:
+                raise
+            self._warn("reports that list panels of other tests cannot be asked for")
+
     def narratives(
         self,
         restriction: SearchParams = (),
@@ -393,7 +408,7 @@ class Searches:
         self.own_by_source_proved = False
         observation = known.get("Observation", frozenset())
         if known and "result" not in known.get("DiagnosticReport", frozenset()):
-            self._drop_include("DiagnosticReport:result")
+            self._drop_include(REPORTS)
         if "has-member" not in observation:
             self._drop_include("Observation:has-member")
         return observation

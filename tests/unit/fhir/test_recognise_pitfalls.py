@@ -15,6 +15,8 @@ from adapter.fhir.references import Graph
 from adapter.her2.cases import group
 from adapter.her2.classify import classify
 from tests.unit.fhir.recognising import (
+    CEP17_COPIES,
+    HER2_COPIES,
     IHC,
     ISH,
     LOINC,
@@ -51,6 +53,33 @@ def test_pitfall_1_the_ihc_code_on_a_blood_culture_panel_is_not_her2() -> None:
     code = concept(IHC) | {"text": "Blood culture panel"}
     result = recognised(observation(code, valueString="Negative"))
     assert (result.outcome, result.reason.code) == (Outcome.NOT_HER2, "other-analyte-named")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"valueString": "negative"},
+        {"valueString": "Not amplified"},
+        {"valueString": "Positive (2.0 copies/cell)"},
+        {"valueCodeableConcept": concept("LA6577-6")},
+        {"valueCodeableConcept": concept("10828004")},
+    ],
+)
+def test_a_word_under_a_count_of_cep17_is_no_result_of_her2(said: dict[str, Any]) -> None:
+    count = observation(CEP17_COPIES, **said)
+    assert category(observation(IHC, valueString="2+"), count) == ("equivocal", True)
+    assert category(observation(IHC, valueString="1+"), count) == ("low", True)
+
+
+@pytest.mark.parametrize("code", ["POS", "NEG"])
+def test_an_interpretation_of_a_count_of_cep17_is_none_of_her2(code: str) -> None:
+    v3 = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+    count = observation(
+        CEP17_COPIES, valueQuantity=quantity(4), interpretation=[concept((v3, code))]
+    )
+    assert category(observation(IHC, valueString="2+"), count) == ("equivocal", False)
+    copies = observation(HER2_COPIES, valueQuantity=quantity(Decimal("6.4")))
+    assert category(observation(IHC, valueString="1+"), count, copies) == ("low", False)
 
 
 def test_pitfall_1_cep17_copies_under_the_ihc_code_are_no_score() -> None:

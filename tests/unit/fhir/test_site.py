@@ -334,6 +334,31 @@ def test_a_body_structure_or_specimen_in_focus_says_where_the_tumour_is() -> Non
     assert site_of(taken, focus=[{"reference": "Specimen/s1"}]) is OTHER
 
 
+@pytest.mark.parametrize(
+    ("display", "site"),
+    [("", UNCLEAR), ("Structure 3", UNCLEAR), ("Stomach", OTHER), ("Left breast", BREAST)],
+)
+@pytest.mark.parametrize(
+    "pointer",
+    [
+        {"reference": "BodyStructure/b"},
+        {"reference": "https://other.example/fhir/BodyStructure/b"},
+        {"type": "BodyStructure", "identifier": {"value": "77"}},
+    ],
+)
+def test_a_body_structure_in_focus_that_is_not_at_hand_leaves_the_site_open(
+    pointer: dict[str, Any], display: str, site: TumourSite
+) -> None:
+    """It says where the tumour is; that it cannot be read is no "not stated"."""
+    assert site_of(focus=[pointer | ({"display": display} if display else {})]) is site
+
+
+def test_a_breast_specimen_says_what_a_body_structure_that_is_not_at_hand_does_not() -> None:
+    taken = specimen(type={"text": "Breast core biopsy"})
+    focus = [{"reference": "BodyStructure/b"}]
+    assert site_of(taken, focus=focus, specimen={"reference": "Specimen/s1"}) is BREAST
+
+
 def test_a_specimen_that_says_nothing_is_known_by_its_name() -> None:
     named = {"reference": "Specimen/s1", "display": "Stomach biopsy"}
     assert site_of(specimen=named) is OTHER
@@ -372,6 +397,39 @@ def test_a_test_for_another_tumour_is_no_breast_result(
 )
 def test_primaries_outside_the_breast_are_known_by_name(text: str) -> None:
     assert focused(condition(concept(text=text))) is OTHER
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("胃生検", "大腸", "結腸 生検", "直腸癌", "食道", "子宮内膜", "肺癌", "卵巣癌", "膵癌"),
+        *(
+            "胃腺癌",
+            "结肠",
+            "直肠癌",
+            "结直肠腺癌",
+            "食管癌",
+            "子宫内膜",
+            "肺腺癌",
+            "膀胱癌",
+            "胰腺癌",
+        ),
+        *(
+            "Esophagectomy",
+            "Oesophagectomy specimen",
+            "Barrett mucosa",
+            "Biopsia del retto",
+            "Reto",
+        ),
+    ],
+)
+def test_other_primaries_are_known_by_name_in_chinese_and_japanese_too(text: str) -> None:
+    assert taken_from(type={"text": text}) is OTHER
+
+
+@pytest.mark.parametrize("text", ["乳房 生検", "乳癌", "乳腺癌", "乳腺穿刺"])
+def test_the_breast_is_known_by_name_in_chinese_and_japanese_too(text: str) -> None:
+    assert taken_from(type={"text": text}) is BREAST
 
 
 @pytest.mark.parametrize("code", ["69695003", "32849002", "71854001", "34402009", "2739003"])

@@ -65,6 +65,85 @@ def test_a_tumour_named_in_focus_is_read(sweep: bool) -> None:
 
 
 @pytest.mark.parametrize("sweep", [True, False], ids=["sweep", "by-patient"])
+def test_a_specimen_in_focus_is_read(sweep: bool) -> None:
+    site = Site()
+    taken = {"resourceType": "Specimen", "id": "stomach", "type": {"text": "Gastric biopsy"}}
+    site.server.put({**taken, "subject": {"reference": site.laboratory.patient("anna")}})
+    result = site.laboratory.result("anna", "85319-2", "3+")
+    del result["specimen"]
+    site.server.put({**result, "focus": [{"reference": "Specimen/stomach"}]})
+    site.run() if sweep else site.run(patients=["anna"])
+    assert site.derived() == []
+
+
+@pytest.mark.parametrize("sweep", [True, False], ids=["sweep", "by-patient"])
+def test_a_body_structure_in_focus_is_not_read_and_leaves_the_site_to_a_person(sweep: bool) -> None:
+    site = Site()
+    place = {"resourceType": "BodyStructure", "id": "b", "location": {"text": "Stomach"}}
+    site.server.put({**place, "patient": {"reference": site.laboratory.patient("anna")}})
+    result = site.laboratory.result("anna", "85319-2", "3+")
+    del result["specimen"]
+    site.server.put({**result, "focus": [{"reference": "BodyStructure/b"}]})
+    site.run() if sweep else site.run(patients=["anna"])
+    assert site.categories() == {"anna": "needs-review"}
+
+
+def markers(patient: str, *members: str) -> dict[str, Any]:
+    """A panel of several markers, which no code or name of a HER2 test finds."""
+    return {
+        "resourceType": "Observation",
+        "id": f"markers-{patient}",
+        "status": "final",
+        "code": {"text": "Biomarkers"},
+        "subject": {"reference": f"Patient/{patient}"},
+        "hasMember": [{"reference": one} for one in members],
+    }
+
+
+@pytest.mark.parametrize("sweep", [True, False], ids=["sweep", "by-patient"])
+def test_the_report_that_lists_a_panel_alone_is_read_for_its_members(sweep: bool) -> None:
+    """As laboratories send it: the report lists the panel, and the panel the results."""
+    site = Site()
+    put_report_of_panel(site, site.laboratory.result("anna", "85319-2", "3+"))
+    site.run() if sweep else site.run(patients=["anna"])
+    assert site.derived() == []
+
+
+def put_report_of_panel(site: Site, result: dict[str, Any]) -> None:
+    """Put a result that names no specimen, its panel, and the report, which says that it is of the stomach."""
+    bare = {name: value for name, value in result.items() if name != "specimen"}
+    panel = site.server.put(markers("anna", site.server.put(bare)))
+    stomach = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "C16.9"}]}
+    site.server.put(report_of("anna", panel, conclusionCode=[stomach]))
+
+
+@pytest.mark.parametrize("status", [403, 404, 422])
+def test_a_server_that_refuses_the_search_for_reports_of_panels_is_named_and_fails_no_pass(
+    status: int,
+) -> None:
+    site = Site()
+    put_report_of_panel(site, site.laboratory.result("anna", "85319-2", "3+"))
+    site.run()
+    error = (NotAuthorised if status == 403 else PermanentServerError)("refused", status=status)
+    site.server.break_off = lambda params, _page, _found: (
+        error if any(name == "_id" for name, _ in params) else None
+    )
+    report = site.run(patients=["anna"])
+    assert any("reports that list panels" in words for words in report.warnings)
+
+
+def test_reports_of_panels_are_asked_for_only_where_there_are_any() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "1+")
+    site.run()
+    without = len(site.server.calls)
+    other = Site()
+    other.server.put(markers("anna", other.laboratory.ihc("anna", "1+")))
+    other.run()
+    assert len(other.server.calls) == without + 1
+
+
+@pytest.mark.parametrize("sweep", [True, False], ids=["sweep", "by-patient"])
 def test_results_of_one_report_are_joined(sweep: bool) -> None:
     site = Site()
     names = []

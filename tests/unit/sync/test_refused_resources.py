@@ -150,6 +150,36 @@ def test_a_report_holds_back_whoever_it_mentions(sweep: bool) -> None:
     assert site.categories() == {"carla": "low"}
 
 
+@both_passes
+@pytest.mark.parametrize("subject", ["anna", "berta"])
+def test_a_report_that_lists_only_a_panel_holds_back_who_has_the_members(
+    subject: str, sweep: bool
+) -> None:
+    site = Site()
+    of_berta = site.laboratory.ihc("berta", "1+")
+    site.laboratory.ihc("carla", "1+")
+    panel = {
+        "resourceType": "Observation",
+        "id": "markers",
+        "status": "final",
+        "code": {"text": "Biomarkers"},
+        "subject": {"reference": "Patient/berta"},
+        "hasMember": [{"reference": of_berta}],
+    }
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "r",
+        "status": "final",
+        "subject": {"reference": site.laboratory.patient(subject)},
+        "result": [{"reference": site.server.put(panel)}],
+    }
+    site.server.put(report)
+    refuse(site, "DiagnosticReport/r")
+    site.run()
+    site.run(full_sweep=sweep)
+    assert site.categories() == {"carla": "low"}
+
+
 def test_a_specimen_that_changes_into_what_cannot_be_read_wakes_its_patient() -> None:
     site = Site()
     site.laboratory.ihc("anna", "1+")

@@ -95,6 +95,22 @@ def test_everybody_on_the_list_is_decided_and_nobody_else() -> None:
     site.assert_sound()
 
 
+def test_the_reports_of_panels_are_asked_for_by_patient_too() -> None:
+    site, _ = walked("anna")
+    result = site.laboratory.result("anna", "85319-2", "3+")
+    panel = {
+        **{name: result[name] for name in ("resourceType", "status", "subject")},
+        "id": "markers",
+        "code": {"text": "Biomarkers"},
+        "hasMember": [{"reference": site.server.put(result)}],
+    }
+    site.server.put(panel)
+    site.run()
+    around = [call for call in site.server.calls if "_id=markers" in call]
+    assert around
+    assert all("patient=" in call for call in around)
+
+
 def test_a_server_that_is_searched_by_patient_is_warned_of_nothing() -> None:
     site, _ = walked("anna")
     site.laboratory.ihc("anna", "1+", category=_laboratory())
