@@ -82,6 +82,30 @@ def test_an_interpretation_of_a_count_of_cep17_is_none_of_her2(code: str) -> Non
     assert category(observation(IHC, valueString="1+"), count, copies) == ("low", False)
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("MLPA", "array CGH", "SNP-array", "ddPCR", "Hybrid capture", "whole exome", "RNA-seq"),
+        *("FoundationOne CDx", "Guardant360", "MSK-IMPACT", "Oncomine", "TSO500", "HERmark"),
+    ],
+)
+def test_an_amplification_that_another_method_found_is_no_ish(method: str) -> None:
+    found = observation(
+        concept(text="ERBB2 amplification"), valueString="negative", method={"text": method}
+    )
+    assert category(observation(IHC, valueString="2+"), found) == ("needs-review", True)
+
+
+@pytest.mark.parametrize(
+    "method", ["FISH", "PathVysion FISH", "Dual ISH", "CISH on tissue microarray"]
+)
+def test_an_amplification_that_ish_found_is_one(method: str) -> None:
+    found = observation(
+        concept(text="ERBB2 amplification"), valueString="negative", method={"text": method}
+    )
+    assert category(observation(IHC, valueString="2+"), found) == ("low", False)
+
+
 def test_pitfall_1_cep17_copies_under_the_ihc_code_are_no_score() -> None:
     code = {"coding": [{"system": LOINC, "code": IHC, "display": "CEP17 copies per cell"}]}
     found = evidence(observation(code, valueQuantity=quantity(2)))
