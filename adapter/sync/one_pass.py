@@ -103,8 +103,8 @@ class OnePass:
         self.started_at: datetime = parts.clock.now()
         self.asked_before = parts.traffic.counts()
         urls = tuple(dict.fromkeys((parts.source.base_url, parts.target.base_url)))
-        where = (*urls, parts.context.namespace)
-        self.basis = " ".join((parts.basis, options.read.basis, *where))
+        self.where = " ".join((*urls, parts.context.namespace))
+        self.basis = f"{parts.basis} {options.read.basis} {self.where}"
         self.context = replace(parts.context, now=self.started_at, base_urls=urls)
         target = FencedServer(parts.target, self.interrupts.guard)
         self.delivery = Delivery(target, Attempts(parts.clock, options.send), urls)
@@ -362,9 +362,9 @@ class OnePass:
         return brake
 
     def _awaits_first_pass(self) -> bool:
-        """Tell whether no pass over everybody has ended well on this state, and nobody has asked for a backfill."""
-        store = self.store
-        return store.setting(SWEPT_WITH) is None and store.setting(BACKFILL) is None
+        """Tell whether no pass over everybody has ended well here last, and nobody has asked for a backfill."""
+        swept_with = self.store.setting(SWEPT_WITH) or ""
+        return not swept_with.endswith(f" {self.where}") and self.store.setting(BACKFILL) is None
 
     def _holds_none_of_ours(self) -> bool:
         shown = (one for page in self.searches.own() for one in page.matches)

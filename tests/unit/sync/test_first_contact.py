@@ -5,6 +5,7 @@ Protects observe mode, the limit on a first pass, --backfill, --since and --dry-
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -79,6 +80,17 @@ def test_a_patient_who_is_asked_for_does_not_let_the_first_pass_go(
     site.run(backfill=True)
     site.settle()
     assert len(site.derived()) == 8
+
+
+def test_nor_under_another_name_than_the_one_that_the_state_knows() -> None:
+    """As on another server: what was let go for the one says nothing of the other."""
+    site = site_with(8)
+    site.run(backfill=True)
+    site.settle()
+    site.context = replace(site.context, namespace="another")
+    site.restart()
+    assert site.run(patients=["p000"]).writes > 0
+    assert site.run().outcome is PassOutcome.BRAKED
 
 
 def test_a_backfill_that_was_killed_goes_on_without_being_asked_for_again() -> None:
