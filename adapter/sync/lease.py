@@ -69,6 +69,11 @@ class WriterLease:
                 self._fencing, self._is_lent = fencing, False
         return fencing is not None
 
+    def is_others(self) -> bool:
+        """Tell whether another holder has it now; for who writes nothing, and so keeps nobody from writing."""
+        held = self._store.held_lease()
+        return held is not None and held.holder != self.holder and held.until > self._clock.now()
+
     def rest(self) -> bool:
         """Between two passes: renew it in good time, lend it to whoever asks for it; tell whether it has come back."""
         was_lent, now = self._is_lent, self._clock.now()

@@ -136,7 +136,7 @@ class Loop:
         self.pulse.began(began.at)
         try:
             self._take_other_parts()
-            if not self.lease.take():
+            if not self._has_its_turn():
                 self.pulse.stands_by()
                 log.info("another_adapter_writes", wait_seconds=self.options.interval_seconds)
                 return AnotherWrites("another adapter writes; what is queued is done by that one")
@@ -154,6 +154,10 @@ class Loop:
                 self.damage = error
             return error
         return report
+
+    def _has_its_turn(self) -> bool:
+        """Take the lease, or where nothing is written see that nobody else has it: an observer is no writer."""
+        return not self.lease.is_others() if self.cycle.options.observe else self.lease.take()
 
     def _take_other_parts(self) -> None:
         """Go on with other parts where there are any; what was remembered of earlier passes goes with the old ones."""

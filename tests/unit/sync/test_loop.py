@@ -48,6 +48,29 @@ def test_passes_repeat_at_the_interval_until_stopped() -> None:
     assert site.store.lease is None
 
 
+def observing(site: Site, *, rounds: int, tell: Callable[[PassReport], None]) -> Loop:
+    options = LoopOptions(interval_seconds=60, lease_seconds=300, holder="observer")
+    stopped = lambda: len(site.clock.sleeps) >= rounds  # noqa: E731
+    return Loop(site.parts, SyncOptions(observe=True), options, stopped=stopped, tell=tell)
+
+
+def test_who_observes_keeps_nobody_from_writing() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "1+")
+    held: list[object] = []
+    observing(site, rounds=2, tell=lambda _: held.append(site.store.held_lease())).run()
+    assert held == [None, None]
+
+
+def test_who_observes_stands_by_while_another_writes() -> None:
+    site = Site()
+    site.laboratory.ihc("anna", "1+")
+    site.store.acquire_lease("writer", now=site.clock.now(), seconds=90)
+    reports: list[PassReport] = []
+    observing(site, rounds=3, tell=reports.append).run()
+    assert len(reports) == 1
+
+
 def test_a_server_that_is_down_is_tried_again_at_the_next_interval() -> None:
     site = Site()
     site.laboratory.ihc("anna", "1+")
