@@ -50,5 +50,5 @@ def needed(
         asked += [f"system/{kind}.rs" for kind in _OURS]
     if target and not observe:
         asked += [f"system/{kind}.u" for kind in _OURS]
-        asked += [f"system/{kind}.c" for kind in ("Observation", "Provenance") if creates]
+        asked += [f"system/{kind}.c" for kind in _OURS if creates]
     return tuple(dict.fromkeys(asked))

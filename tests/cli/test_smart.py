@@ -12,7 +12,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from adapter.bootstrap import open_adapter
 from adapter.errors import ConfigError, NotAuthorised
-from adapter.ports import EntryOutcome, FhirServer, JsonObject, Read, SearchPage, SearchParams
+from adapter.ports import (
+    EntryOutcome,
+    FhirServer,
+    JsonObject,
+    Read,
+    SearchPage,
+    SearchParams,
+    SingleWrite,
+)
 from adapter.sandbox.server import Sandbox
 from adapter.settings import Settings, load_settings
 from adapter.sync.cycle import Cycle
@@ -207,25 +215,42 @@ class Enforcing(PassedOn):
             self._require(request["url"].partition("/")[0].partition("?")[0], letter)
         return super().transact(bundle)
 
+    def write(self, one: SingleWrite) -> EntryOutcome:
+        letter = {"PUT": "u", "POST": "c", "DELETE": "d"}[one.method]
+        self._require(one.url.partition("/")[0].partition("?")[0], letter)
+        return super().write(one)
 
-def _settings(sandbox: Sandbox, tmp_path: Path, mode: str) -> Settings:
+
+def _settings(sandbox: Sandbox, tmp_path: Path, mode: str, strategy: str = "auto") -> Settings:
     state = f"sqlite:///{tmp_path / mode}.sqlite"
-    return load_settings(None, {"source.url": sandbox.base_url, "store.url": state, "mode": mode})
+    said = {"source.url": sandbox.base_url, "store.url": state, "mode": mode}
+    return load_settings(None, said | {"target.write_strategy": strategy})
 
 
-@pytest.mark.parametrize("mode", ["write", "observe"])
+@pytest.mark.parametrize(
+    ("mode", "strategy"),
+    [
+        ("write", "client-ids"),
+        ("write", "conditional-update"),
+        ("write", "conditional-create"),
+        ("observe", "auto"),
+    ],
+)
 def test_the_scopes_asked_for_are_enough_for_passes(
-    mode: str, sandbox: Sandbox, tmp_path: Path
+    mode: str, strategy: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     load(sandbox)
     made: list[Enforcing] = []
-    scopes = needed(source=True, target=True, observe=mode == "observe")
+    creates = strategy.startswith("conditional")
+    scopes = needed(source=True, target=True, observe=mode == "observe", creates=creates)
 
     def strict(server: FhirServer) -> FhirServer:
         made.append(Enforcing(server, scopes))
         return made[-1]
 
-    with open_adapter(_settings(sandbox, tmp_path, mode), Event(), watched=strict) as adapter:
+    with open_adapter(
+        _settings(sandbox, tmp_path, mode, strategy), Event(), watched=strict
+    ) as adapter:
         cycle = Cycle(adapter.parts, adapter.options)
         reports = [cycle.run_pass(), cycle.run_pass()]
     assert [report.outcome for report in reports] == [
