@@ -7,7 +7,7 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -19,13 +19,13 @@ from adapter.fhir.record.sources import SourceFacts, source_facts
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, codings, objects, references, string
 from adapter.her2.model import Reason
-from adapter.ports import JsonObject
+from adapter.ports import FhirServer, JsonObject
 from adapter.sync.auditing import Auditor
 from adapter.sync.options import SyncOptions
 from adapter.sync.parts import Interrupts, Parts
 from adapter.sync.planning.ownership import is_ours, marked
 from adapter.sync.planning.plan import WITHDRAWN, Action, Planned
-from adapter.sync.reading.search_params import last_updated
+from adapter.sync.reading.search_params import last_updated, within_budget
 from adapter.sync.reading.searches import Searches
 from adapter.sync.references import made_relative, version_of
 from adapter.sync.report import PassKind, PassOutcome, PassReport
@@ -178,32 +178,44 @@ def _chosen(
 ) -> Iterator[JsonObject]:
     base_url = searches.source.base_url
     seen: set[str] = set()
-    for page in searches.own([("_revinclude", "Provenance:target")]):
-        policies = _policies(page.included)
+    for page in searches.own():
         for one in page.refused:
             tally.warn(f"{reference_to(one.known)} is no strict JSON ({one.code}): left as it is")
-        for resource in page.matches:
-            name = reference_to(resource)
-            is_candidate = (
-                name not in seen
-                and resource.get("status") != WITHDRAWN
-                and is_ours(resource, namespace=context.namespace, policy=context.policy)
-            )
-            seen.add(name)
-            derived = made_relative(resource, base_url)
-            if is_candidate and _is_selected(derived, selection, policies.get(name, frozenset())):
-                yield derived
+        found = {
+            name: made_relative(resource, base_url)
+            for resource in page.matches
+            if (name := reference_to(resource)) not in seen
+            and resource.get("status") != WITHDRAWN
+            and is_ours(resource, namespace=context.namespace, policy=context.policy)
+        }
+        seen |= found.keys()
+        selected = {name: one for name, one in found.items() if _is_selected(one, selection)}
+        if selection.policy is not None:
+            selected = dict(_of_policy(selected, selection.policy, searches.target, context, tally))
+        yield from selected.values()
 
 
-def _is_selected(resource: JsonObject, selection: Selection, policies: frozenset[str]) -> bool:
+def _of_policy(
+    derived: Mapping[str, JsonObject],
+    wanted: str,
+    target: FhirServer,
+    context: DeriveContext,
+    tally: Tally,
+) -> Iterator[tuple[str, JsonObject]]:
+    """Give those of a policy. Their Provenances are asked for: includes may be capped, or left out without a word."""
+    policies = _policies(target, derived, context.base_urls)
+    for name, one in derived.items():
+        if name not in policies:
+            tally.warn(f"{name}: no Provenance is shown that names its policy; left as it is")
+        elif any(wanted in (policy, policy.rpartition("|")[2]) for policy in policies[name]):
+            yield name, one
+
+
+def _is_selected(resource: JsonObject, selection: Selection) -> bool:
     subject = string(child(resource, "subject"), "reference")
     if selection.patient is not None and subject != selection.patient:
         return False
     if selection.rule is not None and _rule_of(resource) != selection.rule:
-        return False
-    if selection.policy is not None and not any(
-        selection.policy in (policy, policy.rpartition("|")[2]) for policy in policies
-    ):
         return False
     return selection.since is None or _stands_since(resource, selection.since)
 
@@ -229,10 +241,12 @@ def _stands_since(resource: JsonObject, since: datetime) -> bool:
         return changed is not None and changed >= since
 
 
-def _policies(provenances: Iterable[JsonObject]) -> Mapping[str, frozenset[str]]:
-    """Give the policies ("name|version") of the latest Provenance of each Observation."""
+def _policies(
+    target: FhirServer, derived: Iterable[str], base_urls: Sequence[str]
+) -> Mapping[str, frozenset[str]]:
+    """Give the policies ("name|version") of the latest Provenance of ours about each Observation."""
     latest: dict[str, tuple[str, frozenset[str]]] = {}
-    for one in provenances:
+    for one in _provenances(target, derived):
         named = frozenset(
             str(policy).removeprefix(f"{POLICY_BASE}/")
             for policy in one.get("policy") or []
@@ -240,10 +254,16 @@ def _policies(provenances: Iterable[JsonObject]) -> Mapping[str, frozenset[str]]
         )
         recorded = string(one, "recorded")
         for written in references(one.get("target")):
-            target = relative_reference(written)
-            if target is not None and recorded >= latest.get(target, ("",))[0]:
-                latest[target] = (recorded, named)
-    return {target: named for target, (_, named) in latest.items()}
+            about = relative_reference(written, base_urls)
+            if named and about is not None and recorded >= latest.get(about, ("",))[0]:
+                latest[about] = (recorded, named)
+    return {about: named for about, (_, named) in latest.items()}
+
+
+def _provenances(target: FhirServer, derived: Iterable[str]) -> Iterator[JsonObject]:
+    for targets in within_budget(derived):
+        for page in target.search("Provenance", [("target", targets)]):
+            yield from page.matches
 
 
 def _sources(derived: JsonObject) -> list[str]:

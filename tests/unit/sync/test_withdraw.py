@@ -71,6 +71,26 @@ def test_the_results_of_a_policy_version_are_taken_back(policy: str) -> None:
     assert site.categories() == {}
 
 
+def test_by_policy_they_are_taken_back_on_a_server_that_sends_no_includes() -> None:
+    site = site_with_results()
+    site.server.unsupported = {"_include", "_revinclude"}
+    assert take_back(site, Selection(policy="1.0.0")).actions == {"retract": 3}
+    assert site.categories() == {}
+
+
+def test_one_whose_policy_is_not_known_is_left_and_told() -> None:
+    site = site_with_results()
+    (anna,) = [one for one in site.derived() if one["subject"]["reference"] == "Patient/anna"]
+    for one in site.provenances(anna):
+        site.server.delete(f"Provenance/{one['id']}")
+    report = take_back(site, Selection(policy="1.0.0"))
+    assert report.actions == {"retract": 2}
+    assert report.warnings == (
+        f"Observation/{anna['id']}: no Provenance is shown that names its policy; left as it is",
+    )
+    assert set(site.categories()) == {"anna"}
+
+
 def test_another_policy_version_is_left_alone() -> None:
     site = site_with_results()
     assert take_back(site, Selection(policy="0.9.0")).writes == 0
