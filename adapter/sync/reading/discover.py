@@ -114,7 +114,7 @@ class Crawl:
         return lambda page: self.note(page, clock.now())
 
     def watermark(self, before: datetime | None) -> datetime | None:
-        """Give where the watermark may stand: past neither the crawl's start nor the newest change that it saw.
+        """Give where the watermark may stand: past neither the crawl's start nor what the newest change says of it.
 
         Where nothing was seen it stays, and without an earlier one it stands `MOST_BEHIND` the crawl's start.
         """
@@ -130,12 +130,14 @@ class Crawl:
         """
         if self.began is None:
             return None
-        # What was shown last may have changed while it was crawled; what leads to it was read before.
-        return max(self._shown(self.began) - self.lasted, self.began - MOST_BEHIND)
+        return max(self._shown(self.began), self.began - MOST_BEHIND)
 
     def _shown(self, began: datetime) -> datetime:
-        """Give the newest change that it saw, but none after its start."""
-        return min(began, self.newest.changed) if self.newest else began - MOST_BEHIND
+        """Give when the crawl began by the server's clock, or what came before, as the newest change tells.
+
+        That change may have come while it was crawled, after others on pages that were read before it.
+        """
+        return min(began, self.newest.changed - self.lasted) if self.newest else began - MOST_BEHIND
 
 
 @dataclass(frozen=True)

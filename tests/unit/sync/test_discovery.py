@@ -205,14 +205,21 @@ def test_a_sweep_of_a_quiet_server_lets_nothing_be_read_again_that_is_older_than
     assert site.store.watermarks["Observation"] < site.clock.now() - timedelta(days=20)
 
 
-def test_what_changed_while_a_sweep_went_on_is_looked_at_again_though_its_clock_is_ahead() -> None:
-    crawl, start = Crawl(), START + timedelta(hours=2)
-    first = {"resourceType": "Observation", "id": "a", "meta": {"lastUpdated": START.isoformat()}}
-    at = START + timedelta(minutes=15)
-    last = {"resourceType": "Observation", "id": "b", "meta": {"lastUpdated": at.isoformat()}}
-    crawl.note(SearchPage((first,)), start)
-    crawl.note(SearchPage((last,)), start + timedelta(minutes=20))
-    assert crawl.watermark_of_others() == at - timedelta(minutes=20)
+@pytest.mark.parametrize("ahead", [0, 1, 15, 30, 120])
+def test_what_changes_while_a_crawl_goes_on_is_looked_at_again_though_its_clock_is_ahead(
+    ahead: float,
+) -> None:
+    crawl, start = Crawl(), START + timedelta(minutes=ahead)
+    for minute in range(0, 61, 10):
+        changed = START + timedelta(minutes=minute - 1)
+        shown = {
+            "resourceType": "Observation",
+            "id": f"o{minute}",
+            "meta": {"lastUpdated": changed.isoformat()},
+        }
+        crawl.note(SearchPage((shown,)), start + timedelta(minutes=minute))
+    assert crawl.watermark(None) == crawl.watermark_of_others() == START - timedelta(minutes=1)
+    assert crawl.watermark(START) == START
 
 
 def test_a_changed_patient_wakes_only_where_her2_results_are_known() -> None:
