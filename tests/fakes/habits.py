@@ -48,11 +48,11 @@ class Habits:
 
 
 def criteria_of(entry: JsonObject) -> tuple[str, list[tuple[str, str]]] | None:
-    """Type and search parameters of a conditional write; None for a PUT under an id."""
+    """Type and search parameters of a conditional write, none of a plain POST; None for a PUT under an id."""
     request = entry["request"]
     kind, mark, query = str(request["url"]).partition("?")
     if request["method"] == "POST":
-        return kind, parse_qsl(request["ifNoneExist"])
+        return kind, parse_qsl(request["ifNoneExist"] or "")
     return (kind, parse_qsl(query)) if mark else None
 
 

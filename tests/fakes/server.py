@@ -331,7 +331,7 @@ class FakeFhirServer:
         found = [
             resource
             for resource in self._stored(kind)
-            if matches(resource, params, unsupported=frozenset())
+            if params and matches(resource, params, unsupported=frozenset())
         ]
         if is_blind:
             found = []

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from adapter.errors import ResourceRefused
-from adapter.fhir.identity import case_identifier
+from adapter.fhir.identity import case_identifier, relative_reference
 from adapter.fhir.references import reference_to
-from adapter.fhir.shapes import child, objects, string
+from adapter.fhir.shapes import child, objects, references, string
 from adapter.ports import FhirServer, JsonObject, Read, RefusedResource, SearchParams
 from adapter.sync.reading.search_params import token, within_budget
 from adapter.sync.writing.sent import SentCase
@@ -67,7 +67,18 @@ class Lookup:
             return None
         about = [("target", target)] if target is not None else []
         search = [*about, ("_tag", token(PROVENANCE_KEY_SYSTEM, key))]
-        return self._first("Provenance", search, lambda one: key_of(one) == key)
+        return self._first(
+            "Provenance",
+            search,
+            lambda one: key_of(one) == key and (target is None or self.is_about(one, target)),
+        )
+
+    def is_about(self, provenance: JsonObject, reference: str) -> bool:
+        """Tell whether a Provenance has a resource of the target for its own."""
+        urls = (self.target.base_url,)
+        return reference in (
+            relative_reference(one, urls) for one in references(provenance.get("target"))
+        )
 
     def provenances_of(self, ids: Iterable[str]) -> list[JsonObject]:
         """Find the Provenances of derived Observations, of every version."""

@@ -8,6 +8,7 @@ not stand; the one that a batch posing as a transaction leaves behind is taken b
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 
@@ -34,6 +35,9 @@ from adapter.sync.writing.lookup import key_of
 from adapter.sync.writing.sent import SentCase, cases_in, single_write
 
 log = structlog.get_logger(__name__)
+
+FOUND: Final = 200
+"""Status of a conditional create that has found one and made none."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ class OneByOne:
             return False
         (outcome,) = sent.outcomes
         said = bundle.fingerprints[case.key]
-        return outcome.status == 200 and not self.delivery.says(outcome.resource, said)
+        return outcome.status == FOUND and not self.delivery.says(outcome.resource, said)
 
     def take_back(self, entry: JsonObject) -> bool:
         """Delete the Provenance that an entry has made: it tells of a version that never came to stand.
@@ -175,28 +179,41 @@ class OneByOne:
             if write.if_none_exist is None or self._find(case, target) is not None:
                 raise
             return self.delivery.target.write(unconditional)
-        if case.provenance is None or not meets_another(case.provenance, made):
+        if not self._met_another(case, made, target):
             return made
         log.warning("condition_not_heard", status=made.status)
         return self.delivery.target.write(unconditional)
 
-    def prove(self, bundle: FrozenBundle, case: SentCase, answer: EntryOutcome) -> None:
-        """Write the Provenance of an Observation that a transaction has written; `answer`: to its entry.
+    def prove(
+        self, bundle: FrozenBundle, case: SentCase, answer: EntryOutcome, proved: EntryOutcome
+    ) -> None:
+        """Write the Provenance that a transaction left out, because its condition found another one.
+
+        `answer`, `proved`: to the entries of the Observation and of its Provenance.
 
         Raises: ServerError as `Delivery.deliver`.
         """
+        if proved.resource is None and proved.status != FOUND:
+            return
         sent = Delivered(Fate.LANDED, (answer,))
-        self._finished(case, sent, self._reference(bundle, case, sent))
+        target = self._reference(bundle, case, sent)
+        if self._met_another(case, proved, target):
+            self._finished(case, sent, target)
+
+    def _met_another(self, case: SentCase, answer: EntryOutcome, target: str) -> bool:
+        """Tell whether the conditional create of a Provenance was answered with one of another key or Observation.
+
+        One of this key may tell of an Observation that somebody has deleted since.
+        """
+        shown, entry = answer.resource, case.provenance
+        if not string(child(entry, "request"), "ifNoneExist"):
+            return False
+        if shown is None:
+            return answer.status == FOUND and self._find(case, target) is None
+        is_same_key = key_of(shown) == key_of(child(entry, "resource"))
+        return not is_same_key or not self.delivery.lookup.is_about(shown, target)
 
     def _find(self, case: SentCase, target: str | None = None) -> str | None:
         if case.provenance is None:
             return None
         return self.delivery.lookup.provenance(case.provenance, target)
-
-
-def meets_another(entry: JsonObject, answer: EntryOutcome) -> bool:
-    """Tell whether the conditional create of a Provenance was answered with one that is not of that key."""
-    key = key_of(child(entry, "resource"))
-    is_conditional = bool(string(child(entry, "request"), "ifNoneExist"))
-    shown = answer.resource
-    return is_conditional and shown is not None and key_of(shown) != key

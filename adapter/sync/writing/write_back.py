@@ -42,7 +42,7 @@ from adapter.sync.writing.first_write import FirstWrite
 from adapter.sync.writing.foreign_edits import EDITED_BY_OTHERS
 from adapter.sync.writing.ladder import Ladder
 from adapter.sync.writing.lanes import Lanes
-from adapter.sync.writing.one_by_one import OneByOne, meets_another
+from adapter.sync.writing.one_by_one import OneByOne
 from adapter.sync.writing.sent import cases_in, single_write
 
 log = structlog.get_logger(__name__)
@@ -375,14 +375,13 @@ class Writer:
         return told
 
     def _prove(self, bundle: FrozenBundle, delivered: Delivered) -> None:
-        """Write what a transaction left out because a condition of it found the Provenance of somebody else."""
+        """Write what a transaction left out because a condition of it found another Provenance."""
         outcomes = delivered.outcomes
         if self.ladder.manner.strategy.chooses_ids or len(outcomes) != 2 * len(bundle.expected):
             return
         pairs = zip(cases_in(bundle.body), outcomes[::2], outcomes[1::2], strict=True)
         for case, written, proved in pairs:
-            if case.provenance is not None and meets_another(case.provenance, proved):
-                OneByOne(self.delivery).prove(bundle, case, written)
+            OneByOne(self.delivery).prove(bundle, case, written, proved)
 
     def _take_back(self, planned: Planned) -> None:
         """Leave no Provenance of what was not written."""

@@ -326,6 +326,21 @@ def test_duplicates_that_stand_are_repaired_once_and_the_lowest_id_survives(
     assert [category_of(one) for one in site.derived() if one["id"] == survivor["id"]] == ["low"]
 
 
+@pytest.mark.parametrize("shows_what_stands", [True, False])
+@pytest.mark.parametrize("name", [name for name in SERVERS if "conditional" in name])
+def test_a_result_that_others_have_deleted_comes_again_with_a_provenance_of_its_own(
+    name: str, shows_what_stands: bool
+) -> None:
+    site = site_with(SERVERS[name], 1)
+    site.settle()
+    site.server.delete(f"Observation/{site.only()['id']}")
+    site.server.returns_representation = shows_what_stands
+    site.run(full_sweep=True)
+    site.settle()
+    assert len(site.provenances(site.only())) == 1
+    assert site.run(full_sweep=True).writes == 0
+
+
 # B8: bundles that are too big.
 
 
