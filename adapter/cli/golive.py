@@ -45,6 +45,8 @@ _FORMS: Final = {
     ".json": PageOutput.JSON,
     ".ndjson": PageOutput.NDJSON,
 }
+OWNER_ALONE: Final = 0o600
+"""Who may read a report that is made: it names patients and samples."""
 TRAIL_ROWS: Final = 100_000
 """So many of the latest rows of the trail are looked through for starts of the service."""
 
@@ -183,7 +185,7 @@ def _give(page: Page, forms: dict[Path, PageOutput], shared: Shared) -> None:
     from adapter.offline.whole_files import write_whole
 
     for file, form in forms.items():
-        write_whole(file, text_of(page, form).encode())
+        write_whole(file, text_of(page, form).encode(), new_mode=OWNER_ALONE)
         say(f"{file} written")
     if not forms:
         printed(page, PageOutput(shared.output) if shared.output else PageOutput(default_output()))

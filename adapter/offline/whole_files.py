@@ -9,8 +9,10 @@ from pathlib import Path
 from adapter.errors import InputError
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, new_mode: int = 0o666) -> None:
     """Replace a file, or make it, in one step; what a link points to is replaced, not the link.
+
+    `new_mode`: who may read one that is made, less what the umask takes away; one that stands keeps its own.
 
     Raises:
         InputError: when it cannot be written there; the file is as it was.
@@ -19,7 +21,8 @@ def write_whole(path: Path, content: bytes) -> None:
     place = path.resolve()
     beside = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
     try:
-        with beside.open("xb") as file:
+        made = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, new_mode)
+        with os.fdopen(made, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -11,6 +11,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any, Final, TypeGuard
 
 from starlette.concurrency import run_in_threadpool
@@ -275,7 +276,7 @@ def _failed(error: AdapterError) -> Refused:
     """Say what became of a request whose pass failed: the patients are still queued."""
     queued = "The patients stay queued; the next pass looks at them."
     if isinstance(error, TemporaryServerError):
-        seconds = str(int(error.retry_after_seconds or 30))
+        seconds = str(ceil(error.retry_after_seconds or 30))
         return Refused(
             503, "fhir-server", f"The FHIR server is away. {queued}", {"Retry-After": seconds}
         )

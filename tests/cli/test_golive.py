@@ -225,6 +225,7 @@ def test_one_run_writes_every_form_with_one_hash(
     ended = run(COMMAND, *asked, HER2_FHIR_URL=observed.base_url)
     assert (ended.code, ended.out) == (0, "")
     texts = {name: (tmp_path / name).read_text("utf-8") for name in names}
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in names} == {0o600}
     sha256 = json.loads(texts["report.ndjson"].splitlines()[-1])["sha256"]
     for name, text in texts.items():
         assert sha256 in text, name
