@@ -14,6 +14,7 @@ from datetime import date
 from typing import Final
 
 from adapter.fhir.diagnosis import is_of_breast
+from adapter.fhir.positions import Position, position_in
 from adapter.fhir.references import Graph, panels_around, reference_to, with_parents
 from adapter.fhir.sample_words import (
     Named,
@@ -109,6 +110,7 @@ def sample_links(
     reference = string(observation.get("specimen"), "reference")
     own = reference_to(observation)
     taken = specimen or {}
+    position = _position(observation, graph, terms, specimen=specimen)
     return SampleLinks(
         specimen=graph.normal(reference, within=observation) if reference else None,
         specimen_identifiers=_identifiers(
@@ -125,7 +127,29 @@ def sample_links(
         collected_day=day_of(collected(taken)) or day_of(effective(observation)),
         kind=named.kind,
         specimen_name=None if reference else _specimen_name(observation),
+        hours=position.hours,
+        quadrants=position.quadrants,
     )
+
+
+def _position(
+    observation: JsonObject, graph: Graph, terms: Terms, *, specimen: JsonObject | None
+) -> Position:
+    """Read where in the breast the sample was taken, by the nearest place that says it.
+
+    The places: its specimens, the result's own words, those of its panels.
+    """
+    specimens = _taken_from(observation, graph, specimen)
+    said = [
+        (*texts(one.get("type")), *texts(child(one, "collection").get("bodySite")))
+        for one in specimens
+    ]
+    said += [
+        (*texts(one.get("bodySite")), *display_of_specimen(one), *names(one.get("code"), terms))
+        for one in (observation, *panels_around(observation, graph))
+    ]
+    stated = (position_in(place, terms) for place in said)
+    return next((position for position in stated if position.is_stated), Position())
 
 
 def collected(specimen: JsonObject) -> str:

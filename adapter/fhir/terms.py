@@ -11,6 +11,8 @@ from adapter.fhir.text.tokens import Lexicon, Token
 from adapter.terminology.catalogue import Catalogue
 from adapter.terminology.vocabulary import WordKind
 
+NOT_OF_RESULTS: Final = (WordKind.DIAGNOSIS, WordKind.POSITION)
+"""Words that no result and no test's name is read with."""
 _MAX_SCANNED: Final = 20_000
 """Characters of a note or a name that are looked at for single words."""
 
@@ -40,7 +42,17 @@ class Terms:
     @cached_property
     def _diagnoses(self) -> Lexicon:
         """Hold all words, those of diagnoses too, which no result and no test's name is read with."""
-        return Lexicon.of(self.catalogue.words())
+        return Lexicon.of(
+            word for word in self.catalogue.words() if word.kind is not WordKind.POSITION
+        )
+
+    def tokens_of_position(self, text: str) -> tuple[Token, ...]:
+        """Cut the name of a sample or a body site into tokens, of which only words for a position are known."""
+        return self._positions.tokens(text[:_MAX_SCANNED])
+
+    @cached_property
+    def _positions(self) -> Lexicon:
+        return Lexicon.of(self.catalogue.words_of(WordKind.POSITION))
 
     def names_her2(self, text: str) -> bool:
         """Tell whether HER2 is named anywhere in a text, also inside a longer phrase or word ("Her2status")."""
@@ -83,7 +95,7 @@ class _Same:
 def _terms(key: _Same) -> Terms:
     words = key.catalogue.words()
     names = (word for word in words if word.kind is WordKind.HER2)
-    read = (word for word in words if word.kind is not WordKind.DIAGNOSIS)
+    read = (word for word in words if word.kind not in NOT_OF_RESULTS)
     return Terms(key.catalogue, Lexicon.of(read), Lexicon.of(names))
 
 

@@ -265,6 +265,7 @@ class SampleLinks:
     `reported_specimens`: every specimen that one of those reports is based on, whatever was tested on it.
     `orders`: accession without a specimen: basedOn references, Observation.identifier, panel parents.
     `in_breast`: whether its sample was taken from the breast or from another organ, where that is named.
+    `hours`, `quadrants`: where in the breast it was taken, by the clock ("2:00") and by quadrant ("upper-outer").
     `side`: "left" or "right"; `body_site`: normalised site code or text; `collected_day`: YYYY-MM-DD of collection,
     else of effective; issued is no day of collection.
     """
@@ -282,6 +283,8 @@ class SampleLinks:
     collected_day: str | None = None
     kind: SampleKind = SampleKind.NOT_STATED
     specimen_name: str | None = None
+    hours: frozenset[str] = frozenset()
+    quadrants: frozenset[str] = frozenset()
 
 
 LINK_END: Final = re.compile(r"(?:Observation|Specimen)/[A-Za-z0-9.\-]{1,64}")

@@ -207,7 +207,7 @@ def _always(clusters: list[Cluster]) -> bool:
 
 
 def _one_tumour_of_specimens(clusters: list[Cluster]) -> bool:
-    """(c): IHC of one specimen only, ISH of one specimen only, and side and body site do not differ."""
+    """(c): IHC of one specimen only, ISH of one specimen only, and side, body site and position do not differ."""
     if not all(cluster.specimens for cluster in clusters):
         return False
     with_ihc = sum(any(_is_of(Assay.IHC, e) for e in cluster.counting) for cluster in clusters)
@@ -280,7 +280,22 @@ def _same_place(clusters: list[Cluster]) -> bool:
     body_sites = frozenset().union(*(cluster.body_sites for cluster in clusters))
     organs = frozenset().union(*(cluster.organs for cluster in clusters))
     is_one_place = max(len(sides), len(body_sites), len(organs)) <= 1
-    return is_one_place and _may_be_one_tumour(clusters)
+    return is_one_place and _same_position(clusters) and _may_be_one_tumour(clusters)
+
+
+def _same_position(clusters: list[Cluster]) -> bool:
+    """Whether those that say where in the breast they were taken, on one scale, have a position in common."""
+    scales = ([cluster.of(scale) for cluster in clusters] for scale in (_hours, _quadrants))
+    stated = ([named for named in scale if named] for scale in scales)
+    return all(frozenset.intersection(*scale) for scale in stated if scale)
+
+
+def _hours(evidence: Evidence) -> frozenset[str]:
+    return evidence.links.hours
+
+
+def _quadrants(evidence: Evidence) -> frozenset[str]:
+    return evidence.links.quadrants
 
 
 def _may_be_one_tumour(clusters: list[Cluster]) -> bool:

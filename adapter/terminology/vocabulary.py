@@ -147,6 +147,12 @@ class WordKind(StrEnum):
     invasive, qualifier ("not otherwise specified"), attribute (between a denial and what it denies), denial, doubt,
     alternative ("or"), only, scored-on, left and right (abbreviations, beside a word for the breast).
     """
+    POSITION = "position"
+    """Where in the breast a sample was taken, looked for in its name alone; nothing else is read with it.
+
+    meaning: upper-outer, upper-inner, lower-outer, lower-inner, inner (upper or lower), hour (behind an hour:
+    "o'clock"), at-hour (before one: "ore").
+    """
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,12 @@ MEANINGS: Final[Mapping[WordKind, frozenset[str]]] = {
             *("left", "right"),
         }
     ),
+    WordKind.POSITION: frozenset(
+        {
+            *("upper-outer", "upper-inner", "lower-outer", "lower-inner", "inner"),
+            *("hour", "at-hour"),
+        }
+    ),
 }
 """What each kind of word can mean. A kind that is not here means itself ("negation"), or, for
 another analyte, test or site, names which one in kebab-case.

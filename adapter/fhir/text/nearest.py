@@ -14,7 +14,7 @@ from functools import lru_cache
 from string import digits
 from typing import Final
 
-from adapter.fhir.terms import Terms, holds
+from adapter.fhir.terms import NOT_OF_RESULTS, Terms, holds
 from adapter.fhir.text.tokens import Token, TokenKind
 from adapter.terminology import systems
 from adapter.terminology.vocabulary import TestRole, Word, WordKind
@@ -166,8 +166,8 @@ def _phrases(terms: Terms) -> dict[str, tuple[str, str]]:
 
 
 def _words_of_results(terms: Terms) -> Iterator[Word]:
-    """Give the vocabulary's words but those of diagnoses, which no result is read with."""
-    return (word for word in terms.catalogue.words() if word.kind is not WordKind.DIAGNOSIS)
+    """Give the vocabulary's words but those of diagnoses and positions, which no result is read with."""
+    return (word for word in terms.catalogue.words() if word.kind not in NOT_OF_RESULTS)
 
 
 def _letters(phrase: str) -> list[str]:

@@ -217,6 +217,34 @@ def test_one_accession_with_two_sides_or_sites_joins_nothing(place: str) -> None
     assert len(joined) == 2
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "samples"),
+    [
+        ({"hours": {"2:00"}}, {"hours": {"9:00"}}, 2),
+        ({"quadrants": {"upper-outer"}}, {"quadrants": {"lower-inner"}}, 2),
+        ({"hours": {"2:00"}, "quadrants": {"upper-outer"}}, {"quadrants": {"upper-inner"}}, 2),
+        ({"hours": {"2:00"}}, {"hours": {"2:00"}}, 1),
+        ({"hours": {"2:00", "3:00"}}, {"hours": {"3:00"}}, 1),
+        ({"hours": {"2:00"}}, {}, 1),
+        ({"hours": {"2:00"}}, {"quadrants": {"upper-outer"}}, 1),
+    ],
+)
+def test_one_accession_joins_no_two_positions_in_the_breast(
+    first: dict[str, set[str]], second: dict[str, set[str]], samples: int
+) -> None:
+    """One that states none, or states it on the other scale, is joined as one without any position."""
+    ours, theirs = (
+        links(accessions={"a|1"}, **{scale: frozenset(named) for scale, named in place.items()})
+        for place in (first, second)
+    )
+    joined = keys(
+        evidence(ihc("2+"), "1", links=ours),
+        evidence(ish("negative"), "2", specimen="S2", links=theirs),
+    )
+
+    assert len(joined) == samples
+
+
 def test_an_accession_with_one_ihc_and_one_ish_specimen_is_one_sample() -> None:
     shared = links(accessions={"a|1"})
 
