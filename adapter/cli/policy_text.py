@@ -59,6 +59,7 @@ All of this is [P], except where a figure is named.
    belong together and is not joined has review.
 2. `final`, `amended` and `corrected` count. `registered` and `preliminary` do not yet; a preliminary IHC alone gives
    `pending-ihc`. `cancelled` sets review. `entered-in-error` is as if absent. An unknown status is `needs-review`.
+   A result that reports list, all of them `entered-in-error` or `cancelled`, does not count, with review.
 3. The order of arrival never matters.
 4. The same test twice: equal is fine; different without a mark of repeat or recount is `needs-review`, never "the
    latest wins". A marked repeat replaces, with review. A second cell population with more signals in more than 10 %

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from adapter.fhir.agreement import with_note
 from adapter.fhir.contents import Contents, contents_of
@@ -45,6 +46,8 @@ from adapter.her2.model import (
 )
 from adapter.terminology.catalogue import Catalogue
 from adapter.terminology.vocabulary import MapRow, TestRole
+
+_NO_FHIR_STATUS: Final = {ResultStatus.MISSING, ResultStatus.REPORT_WITHDRAWN}
 
 
 class Outcome(StrEnum):
@@ -196,7 +199,7 @@ def _evidence(
     overall = OverallResult(stated.overall, adjudication, text) if stated.overall else None
     noted = [with_note(stated, note) for note in contents.noted]
     evidence = Evidence(
-        source=_source(observation),
+        source=_source(observation, graph),
         subject=subject,
         assay=contents.assay,
         ihc=stated.ihc,
@@ -220,10 +223,13 @@ def _evidence(
     return evidence, site
 
 
-def _source(observation: JsonObject) -> Source:
+def _source(observation: JsonObject, graph: Graph) -> Source:
     status = string(observation, "status")
-    known = status in set(ResultStatus) and status != ResultStatus.MISSING
-    if not observation.get("status"):
+    known = status in set(ResultStatus) - _NO_FHIR_STATUS
+    is_own_withdrawn = status in (ResultStatus.ENTERED_IN_ERROR, ResultStatus.CANCELLED)
+    if not is_own_withdrawn and graph.is_report_withdrawn(reference_to(observation)):
+        result_status = ResultStatus.REPORT_WITHDRAWN
+    elif not observation.get("status"):
         result_status = ResultStatus.MISSING
     else:
         result_status = ResultStatus(status) if known else ResultStatus.UNKNOWN

@@ -21,6 +21,7 @@ _ABSOLUTE: Final = re.compile(r"(?:https?|urn):\S{1,1000}", re.IGNORECASE)
 _CONTAINED: Final = re.compile(r"#[^\s#]{1,64}")
 _VERSION: Final = re.compile(r"/_history/[^/]*\Z")
 _WITHDRAWN: Final = "entered-in-error"
+_REPORT_TAKEN_BACK: Final = (_WITHDRAWN, "cancelled")
 _MOST_ANCESTORS: Final = 20
 
 
@@ -65,6 +66,7 @@ class Graph:
     _full_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     _reports: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _panels: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    _withdrawn_reports: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -90,7 +92,8 @@ class Graph:
         graph = cls(base_url, known, dict(full_urls or {}))
         reports = graph._listed_by("DiagnosticReport", "result")
         panels = graph._listed_by("Observation", "hasMember")
-        return cls(base_url, known, graph._full_urls, reports, panels)
+        withdrawn = graph._listed_by("DiagnosticReport", "result", withdrawn=True)
+        return cls(base_url, known, graph._full_urls, reports, panels, withdrawn)
 
     def normal(self, reference: str, *, within: JsonObject | None = None) -> str | None:
         """Bring a reference to its one form; None when it is no literal reference.
@@ -135,19 +138,32 @@ class Graph:
 
     def reports_of(self, observation: str) -> tuple[str, ...]:
         """Name the DiagnosticReports that list an Observation, or the panel it is a member of."""
-        direct = self._reports.get(observation, ())
-        by_panel = (self._reports.get(panel, ()) for panel in self.panels_of(observation))
-        return tuple(sorted({*direct, *(report for reports in by_panel for report in reports)}))
+        return self._listing(observation, self._reports)
+
+    def is_report_withdrawn(self, observation: str) -> bool:
+        """Whether reports list an Observation, or the panel it is a member of, and all were withdrawn or cancelled."""
+        standing = (self.get(name) or {} for name in self.reports_of(observation))
+        if any(string(report, "status") not in _REPORT_TAKEN_BACK for report in standing):
+            return False
+        return bool(
+            self.reports_of(observation) or self._listing(observation, self._withdrawn_reports)
+        )
+
+    def _listing(self, observation: str, reports: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        listed = (observation, *self.panels_of(observation))
+        return tuple(sorted({report for one in listed for report in reports.get(one, ())}))
 
     def panels_of(self, observation: str) -> tuple[str, ...]:
         """Name the Observations that have this one as a member."""
         return self._panels.get(observation, ())
 
-    def _listed_by(self, resource_type: str, element: str) -> dict[str, tuple[str, ...]]:
+    def _listed_by(
+        self, resource_type: str, element: str, *, withdrawn: bool = False
+    ) -> dict[str, tuple[str, ...]]:
         listed: dict[str, set[str]] = {}
         for name, resource in self._resources.items():
             is_type = resource.get("resourceType") == resource_type
-            if not is_type or resource.get("status") == _WITHDRAWN:
+            if not is_type or (resource.get("status") == _WITHDRAWN) is not withdrawn:
                 continue
             for member in self.normals(resource.get(element), within=resource):
                 listed.setdefault(member, set()).add(name)

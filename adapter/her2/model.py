@@ -198,7 +198,10 @@ class OverallResult:
 
 
 class ResultStatus(StrEnum):
-    """FHIR R4 ObservationStatus; MISSING when the element is absent."""
+    """FHIR R4 ObservationStatus; MISSING when the element is absent.
+
+    REPORT_WITHDRAWN: whatever its own status, every report that lists it was withdrawn or cancelled.
+    """
 
     REGISTERED = "registered"
     PRELIMINARY = "preliminary"
@@ -209,6 +212,7 @@ class ResultStatus(StrEnum):
     ENTERED_IN_ERROR = "entered-in-error"
     UNKNOWN = "unknown"
     MISSING = "missing"
+    REPORT_WITHDRAWN = "report-withdrawn"
 
 
 class RepeatMarker(StrEnum):

@@ -22,6 +22,9 @@ NOT_YET = frozenset({ResultStatus.REGISTERED, ResultStatus.PRELIMINARY})
 UNCLEAR = frozenset({ResultStatus.UNKNOWN, ResultStatus.MISSING})
 PRESENT = COUNTING | NOT_YET | UNCLEAR
 
+_LOOKED_AT = frozenset({ResultStatus.CANCELLED, ResultStatus.REPORT_WITHDRAWN})
+"""Statuses that leave what remains of the sample to review."""
+
 BREAST_AND_OTHER = Reason(
     "tumour-site-contradictory", "The results point at the breast and at another primary tumour."
 )
@@ -72,7 +75,7 @@ def sort_out(case: Case) -> Counting:
             contradictions += _own_contradictions(evidence)
             continue
         set_aside.append((evidence.source.reference, reason))
-        if evidence.source.status is ResultStatus.CANCELLED or reason is evidence.unreadable:
+        if evidence.source.status in _LOOKED_AT or reason is evidence.unreadable:
             concerns.append(reason)
     if len({e.links.side for e in results if e.links.side}) > 1:
         contradictions.append(TWO_SIDES)
@@ -114,6 +117,9 @@ def _why_not(evidence: Evidence) -> Reason | None:
             return Reason("entered-in-error", "The laboratory withdrew this result.", sources)
         case ResultStatus.CANCELLED:
             return Reason("cancelled", "This test was cancelled.", sources)
+        case ResultStatus.REPORT_WITHDRAWN:
+            sentence = "Every report that lists this result was withdrawn or cancelled."
+            return Reason("report-withdrawn", sentence, sources)
         case ResultStatus.REGISTERED | ResultStatus.PRELIMINARY:
             return Reason("not-final", "This result is not final yet.", sources)
         case ResultStatus.UNKNOWN | ResultStatus.MISSING:

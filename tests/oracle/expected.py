@@ -150,3 +150,5 @@ def _hold_reports_harmless(known: Mapping[str, Json], results: Iterable[Result])
         of_others = {subjects[each] for each in listed} - {one.get("subject", {}).get("reference")}
         if listed and (says_more or of_others):
             raise NotCovered("a report that says something itself")
+        if listed and one.get("status") in ("entered-in-error", "cancelled"):
+            raise NotCovered("a report that was withdrawn")

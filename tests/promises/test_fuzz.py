@@ -100,7 +100,7 @@ def by_adapter(resources: Sequence[Json]) -> Categories:
 
 
 KNOWN = {*SENTENCES, NO_PATIENT, "entered-in-error", "cancelled", "not-final", "nothing-usable"} | {
-    *("replaced-by-repeat", "not-breast", "ihc-preliminary", "other-tumour"),
+    *("report-withdrawn", "replaced-by-repeat", "not-breast", "ihc-preliminary", "other-tumour"),
 }
 
 

@@ -85,12 +85,13 @@ def sources_used(case: Case, classification: Classification) -> tuple[str, ...]:
     """Give the sources that the record names, sorted: in derivedFrom and as entities of Provenance.
 
     Those used; where none could be used (a preliminary IHC alone, a status that nobody knows), all
-    that the case holds and that are not entered in error: an open result must say what it is about.
+    that the case holds and that were not withdrawn: an open result must say what it is about.
     """
     standing = (
         evidence.source.reference
         for evidence in case.evidence
-        if evidence.source.status is not ResultStatus.ENTERED_IN_ERROR
+        if evidence.source.status
+        not in (ResultStatus.ENTERED_IN_ERROR, ResultStatus.REPORT_WITHDRAWN)
     )
     return tuple(sorted(set(classification.used or standing)))
 

@@ -518,6 +518,7 @@ def test_a_missing_number_among_components_is_just_missing() -> None:
         ("unknown", ResultStatus.UNKNOWN),
         ("done", ResultStatus.UNKNOWN),
         ("missing", ResultStatus.UNKNOWN),
+        ("report-withdrawn", ResultStatus.UNKNOWN),
         (7, ResultStatus.UNKNOWN),
         (None, ResultStatus.MISSING),
     ],
@@ -555,3 +556,37 @@ def test_unknown_codes_are_listed_for_the_worklist() -> None:
     value = concept(("http://local", "77"))
     result = recognised(observation(IHC, valueCodeableConcept=value))
     assert result.unknown == (("http://local", "77"),)
+
+
+def _listing(name: str, status: str, *results: str) -> dict[str, Any]:
+    listed = [{"reference": f"Observation/{result}"} for result in results]
+    return {"resourceType": "DiagnosticReport", "id": name, "status": status, "result": listed}
+
+
+@pytest.mark.parametrize(
+    ("own", "reports", "expected"),
+    [
+        ("final", ["entered-in-error"], "report-withdrawn"),
+        ("final", ["cancelled"], "report-withdrawn"),
+        ("corrected", ["entered-in-error", "cancelled"], "report-withdrawn"),
+        (None, ["entered-in-error"], "report-withdrawn"),
+        ("final", ["entered-in-error", "final"], "final"),
+        ("final", ["cancelled", "amended"], "final"),
+        ("final", ["unknown"], "final"),
+        ("final", [], "final"),
+        ("entered-in-error", ["entered-in-error"], "entered-in-error"),
+        ("cancelled", ["entered-in-error"], "cancelled"),
+    ],
+)
+@pytest.mark.parametrize("listed", ["o1", "panel"])
+def test_a_result_whose_every_report_was_withdrawn_goes_with_them(
+    own: str | None, reports: list[str], expected: str, listed: str
+) -> None:
+    """A report that lists other results alone says nothing of this one."""
+    panel = observation("74885-5", id="panel", hasMember=[{"reference": "Observation/o1"}])
+    around = [_listing(f"r{n}", status, listed) for n, status in enumerate(reports)]
+    around.append(_listing("other", "entered-in-error", "o2"))
+    result = observation(valueString="3+", status=own)
+    found = recognised(result, panel, *around)
+    assert found.evidence is not None
+    assert found.evidence.source.status == expected

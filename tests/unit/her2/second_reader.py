@@ -142,7 +142,8 @@ def second_reading(case: Case) -> Reading:
     """The answer for one sample under the default policy, for results without a date."""
     there = [e for e in case.evidence if e.source.status is not ResultStatus.ENTERED_IN_ERROR]
     early = (ResultStatus.REGISTERED, ResultStatus.PRELIMINARY)
-    counting = [e for e in there if e.source.status not in (*early, ResultStatus.CANCELLED)]
+    called_off = (ResultStatus.CANCELLED, ResultStatus.REPORT_WITHDRAWN)
+    counting = [e for e in there if e.source.status not in (*early, *called_off)]
     unclear = [
         e
         for e in counting
@@ -191,7 +192,7 @@ def second_reading(case: Case) -> Reading:
     if answer.category == "no-result":
         return answer
     looked = bool(unreadable) or bool(case.join_reasons)
-    looked |= any(e.source.status is ResultStatus.CANCELLED for e in there)
+    looked |= any(e.source.status in called_off for e in there)
     return replace(answer, review=True) if looked else answer
 
 

@@ -112,6 +112,29 @@ def test_a_new_report_that_lists_a_result_wakes_its_patient() -> None:
     assert site.categories() == {"anna": "positive"}
 
 
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled"])
+def test_a_report_that_is_withdrawn_takes_its_results_category_along(status: str) -> None:
+    """Not that of a result which another report lists, too; and it comes back with the report."""
+    site = settled_site()
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "report",
+        "status": "final",
+        "subject": {"reference": "Patient/anna"},
+        "result": [{"reference": "Observation/ihc-anna-a"}],
+    }
+    site.server.put(report)
+    site.settle()
+    before = site.categories()
+    assert before == {"anna": "low"}
+    site.server.change("DiagnosticReport/report", status=status)
+    assert site.run().actions["retract"] == 1
+    assert site.categories() == {}
+    site.server.put({**report, "id": "another"})
+    site.run()
+    assert site.categories() == before
+
+
 def test_a_changed_specimen_wakes_its_patient() -> None:
     site = settled_site()
     site.server.change("Specimen/s-anna-a", collection={"collectedDateTime": "2026-01-05"})
