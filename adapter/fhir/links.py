@@ -42,6 +42,27 @@ _NO_NUMBER: Final = frozenset(_MISSING.split())
 
 Source: HL7 v3 NullFlavor, FHIR R4 data-absent-reason, and what laboratory systems write for them.
 """
+_OF_A_PERSON: Final = frozenset(
+    {
+        *("MR", "MRT", "PI", "PT", "PN", "PNT", "PE", "SS", "SB", "NI", "NH", "HC", "JHN"),
+        *("MI", "MA", "MC", "MB", "AN", "ANON", "ANC", "ANT", "VN"),
+        *("BR", "DL", "PPN", "CZ", "PRC", "TAX"),
+    }
+)
+"""Types of an Identifier that are a patient's, an account's or a visit's number, and no sample's.
+
+Source: HL7 v2 table 0203, as in FHIR R4 v2-0203 (ACSN, FILL, PLAC, RI and others name the thing itself).
+"""
+_NUMBER_OF_PERSON: Final = frozenset(
+    {
+        "mrn",
+        "medical record number",
+        "patient id",
+        "patient identifier",
+        "patient number",
+        "visit number",
+    }
+)
 _PLAN: Final = "CarePlan"
 """What `basedOn` may name that orders many tests, for years."""
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d(?=T|\Z)")
@@ -187,7 +208,15 @@ def _identifiers(*values: object) -> frozenset[str]:
 def _is_number(value: JsonObject) -> bool:
     """Whether an Identifier's value tells one thing from another: "N/A", "unknown" and "000" do not."""
     said = "".join(sign for sign in string(value, "value").casefold() if sign.isalnum())
-    return bool(said.strip("0")) and said not in _NO_NUMBER
+    return bool(said.strip("0")) and said not in _NO_NUMBER and not _is_of_a_person(value)
+
+
+def _is_of_a_person(value: JsonObject) -> bool:
+    """Whether an Identifier is typed as a patient's, an account's or a visit's number: all samples of one share it."""
+    kind = value.get("type")
+    coded = {string(coding, "code").upper() for coding in codings(kind)}
+    worded = {" ".join(text.casefold().split()) for text in texts(kind)}
+    return bool(coded & _OF_A_PERSON or worded & _NUMBER_OF_PERSON)
 
 
 def _specimen_name(observation: JsonObject) -> str | None:

@@ -100,6 +100,46 @@ def test_a_number_that_only_resembles_a_missing_one_identifies(value: str) -> No
     assert [found.specimen_identifiers, found.accessions, found.orders] == [named] * 3
 
 
+V2_0203 = "http://terminology.hl7.org/CodeSystem/v2-0203"
+
+
+def _typed(kind: dict[str, Any]) -> SampleLinks:
+    number = {"system": "urn:lab", "value": "4711-26", "type": kind}
+    taken = specimen(identifier=[number], accessionIdentifier=number)
+    return links(taken, specimen=S1, identifier=[number])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(concept((V2_0203, code)) for code in ("MR", "PI", "PT", "PN", "SS", "VN", "AN")),
+        concept(("http://hl7.org/fhir/v2/0203", "MR")),
+        {"text": "MRN"},
+        {"text": "Medical Record Number"},
+    ],
+    ids=str,
+)
+def test_a_number_of_the_patient_or_the_visit_identifies_no_sample(kind: dict[str, Any]) -> None:
+    """All samples of a patient bear it, whichever tumour they are of."""
+    found = _typed(kind)
+    assert not found.specimen_identifiers | found.accessions | found.orders
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(concept((V2_0203, code)) for code in ("ACSN", "FILL", "PLAC", "RI")),
+        {"text": "Accession number"},
+        {},
+    ],
+    ids=str,
+)
+def test_a_number_of_the_sample_or_the_order_identifies(kind: dict[str, Any]) -> None:
+    found = _typed(kind)
+    named = {"urn:lab|4711-26"}
+    assert [found.specimen_identifiers, found.accessions, found.orders] == [named] * 3
+
+
 @pytest.mark.parametrize("plan", ["CarePlan/1", "https://other.example/fhir/CarePlan/1"])
 def test_a_care_plan_is_no_order_for_a_test(plan: str) -> None:
     based = [{"reference": plan}, {"reference": "ServiceRequest/q1"}]
