@@ -44,7 +44,7 @@ def position_in(said: Iterable[str], terms: Terms) -> Position:
     hours: set[str] = set()
     quadrants: set[str] = set()
     for text in said:
-        tokens = terms.tokens_of_position(text)
+        tokens = terms.tokens_of_sample(text)
         hours |= {hour for place in range(len(tokens)) for hour in _hours_at(tokens, place)}
         quadrants |= {token.meaning for token in tokens if token.is_word(WordKind.POSITION)}
     return Position(frozenset(hours), frozenset(quadrants - {_BEHIND_THE_HOUR, _BEFORE_THE_HOUR}))

@@ -88,6 +88,7 @@ SENTENCES: Final = {
     "sides-differ": "The result, its specimen, its panel and its diagnosis name different sides.",
     "samples-differ": "A primary or another sample and a metastasis are named for one result.",
     "specimen-not-of-tissue": "The sample is blood, serum or plasma; IHC and ISH are of tissue.",
+    "specimen-is-a-control": "The sample is a control, a cell line or a xenograft, and no tumour of the patient's.",
     "component-of-another-tumour": "A component's name is for a tumour other than invasive breast cancer.",
     "component-not-read": "A component for a HER2 test cannot be read beside the value.",
     "stated-twice-differently": "The same thing is stated twice, and differently.",

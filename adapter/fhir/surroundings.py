@@ -19,6 +19,7 @@ from adapter.fhir.meanings import ASSAY_OF_ROLE
 from adapter.fhir.other_tumour import is_of_another_tumour
 from adapter.fhir.question import question_of
 from adapter.fhir.references import Graph, panels_around, reference_to, with_parents
+from adapter.fhir.sample_words import display_of_specimen
 from adapter.fhir.shapes import child, is_filled, objects, string, texts
 from adapter.fhir.site import focus_conditions, names_other_tumour
 from adapter.fhir.stated import Conflict
@@ -73,6 +74,7 @@ def conflicts_around(
         *_of_another_sample(named),
         *_of_another_test(observation, taken, terms),
         *_in_doubt(taken, terms),
+        *_of_a_control(observation, taken, terms),
     ]
     return tuple(dict.fromkeys(found))
 
@@ -154,6 +156,17 @@ def _of_another_test(
         asked = question_of(part.get("code"), terms, part_of=TestRole.OVERALL)
         if asked.assay and names_other_tumour(texts(part.get("code")), terms):
             yield Conflict("component-of-another-tumour")
+
+
+def _of_a_control(
+    observation: JsonObject, taken: list[JsonObject], terms: Terms
+) -> Iterator[Conflict]:
+    """Name a sample that is called a control, a cell line or a xenograft: it holds no tumour of the patient's."""
+    said = [text for one in taken for text in texts(one.get("type"))]
+    said += display_of_specimen(observation)
+    named = (terms.tokens_of_sample(text) for text in said)
+    if any("control" in meanings(tokens, WordKind.CONTROL) for tokens in named):
+        yield Conflict("specimen-is-a-control")
 
 
 def _in_doubt(taken: list[JsonObject], terms: Terms) -> Iterator[Conflict]:

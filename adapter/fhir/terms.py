@@ -11,7 +11,8 @@ from adapter.fhir.text.tokens import Lexicon, Token
 from adapter.terminology.catalogue import Catalogue
 from adapter.terminology.vocabulary import WordKind
 
-NOT_OF_RESULTS: Final = (WordKind.DIAGNOSIS, WordKind.POSITION)
+_OF_SAMPLES: Final = (WordKind.POSITION, WordKind.CONTROL)
+NOT_OF_RESULTS: Final = (WordKind.DIAGNOSIS, *_OF_SAMPLES)
 """Words that no result and no test's name is read with."""
 _MAX_SCANNED: Final = 20_000
 """Characters of a note or a name that are looked at for single words."""
@@ -42,17 +43,15 @@ class Terms:
     @cached_property
     def _diagnoses(self) -> Lexicon:
         """Hold all words, those of diagnoses too, which no result and no test's name is read with."""
-        return Lexicon.of(
-            word for word in self.catalogue.words() if word.kind is not WordKind.POSITION
-        )
+        return Lexicon.of(word for word in self.catalogue.words() if word.kind not in _OF_SAMPLES)
 
-    def tokens_of_position(self, text: str) -> tuple[Token, ...]:
-        """Cut the name of a sample or a body site into tokens, of which only words for a position are known."""
-        return self._positions.tokens(text[:_MAX_SCANNED])
+    def tokens_of_sample(self, text: str) -> tuple[Token, ...]:
+        """Cut the name of a sample or a site into tokens; only words for positions and controls are known."""
+        return self._samples.tokens(text[:_MAX_SCANNED])
 
     @cached_property
-    def _positions(self) -> Lexicon:
-        return Lexicon.of(self.catalogue.words_of(WordKind.POSITION))
+    def _samples(self) -> Lexicon:
+        return Lexicon.of(word for word in self.catalogue.words() if word.kind in _OF_SAMPLES)
 
     def names_her2(self, text: str) -> bool:
         """Tell whether HER2 is named anywhere in a text, also inside a longer phrase or word ("Her2status")."""

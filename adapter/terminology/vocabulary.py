@@ -153,6 +153,11 @@ class WordKind(StrEnum):
     meaning: upper-outer, upper-inner, lower-outer, lower-inner, inner (upper or lower), hour (behind an hour:
     "o'clock"), at-hour (before one: "ore").
     """
+    CONTROL = "control"
+    """A control, a cell line or a xenograft, looked for in the name of a sample alone; nothing else is read with it.
+
+    meaning: control, beside (one that lies beside the patient's sample: "with positive control").
+    """
 
 
 @dataclass(frozen=True)

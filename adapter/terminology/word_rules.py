@@ -61,6 +61,7 @@ MEANINGS: Final[Mapping[WordKind, frozenset[str]]] = {
             *("hour", "at-hour"),
         }
     ),
+    WordKind.CONTROL: frozenset({"control", "beside"}),
 }
 """What each kind of word can mean. A kind that is not here means itself ("negation"), or, for
 another analyte, test or site, names which one in kebab-case.

@@ -166,7 +166,7 @@ def _phrases(terms: Terms) -> dict[str, tuple[str, str]]:
 
 
 def _words_of_results(terms: Terms) -> Iterator[Word]:
-    """Give the vocabulary's words but those of diagnoses and positions, which no result is read with."""
+    """Give the vocabulary's words but those of diagnoses and samples, which no result is read with."""
     return (word for word in terms.catalogue.words() if word.kind not in NOT_OF_RESULTS)
 
 

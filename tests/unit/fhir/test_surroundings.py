@@ -127,6 +127,66 @@ def test_ihc_and_ish_are_of_tissue(text: str) -> None:
     assert conflicts(found) == ["specimen-not-of-tissue"]
 
 
+CONTROLS = [
+    "Control tissue",
+    "HER2 control tissue, breast",
+    "Cell line control",
+    "cell-line control SK-BR-3",
+    "Positive control",
+    "Mouse xenograft",
+    "Patient-derived xenograft",
+    "PDX",
+    "Quality control specimen",
+    "Positivkontrolle",
+    "Kontrollgewebe Mamma",
+    "Tissu t\u00e9moin",
+    "Tejido control",
+]
+
+
+@pytest.mark.parametrize("text", CONTROLS)
+@pytest.mark.parametrize("place", ["type", "parent", "display"])
+def test_a_control_is_no_tumour_of_the_patient(text: str, place: str) -> None:
+    others = [specimen(type={"text": text})]
+    if place == "parent":
+        others = [
+            specimen(parent=[{"reference": "Specimen/s0"}]),
+            specimen(id="s0", type={"text": text}),
+        ]
+    named = {"specimen": {"display": text}} if place == "display" else ON_S1
+    found = evidence(observation(valueString="3+", **named), *others)
+    assert "specimen-is-a-control" in conflicts(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Left breast core biopsy",
+        "Breast core biopsy with positive control",
+        "Breast, internal control present",
+        "Cell block",
+        "Breast tissue, on-slide control",
+        "Mamma links mit Positivkontrolle",
+        "Breast",
+    ],
+)
+def test_a_control_beside_the_sample_changes_nothing(text: str) -> None:
+    found = evidence(observation(valueString="3+", **ON_S1), specimen(type={"text": text}))
+    assert conflicts(found) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["Internal control adequate.", "Positive control stained appropriately.", "Controls OK"]
+)
+def test_a_note_on_controls_changes_nothing(text: str) -> None:
+    note = [{"text": text}]
+    found = evidence(
+        observation(valueString="3+", note=note, **ON_S1),
+        specimen(type={"text": "Breast core biopsy"}, note=note),
+    )
+    assert conflicts(found) == []
+
+
 @pytest.mark.parametrize("text", ["Mislabeled", "DCIS only, no invasive carcinoma", "Do not use"])
 def test_a_specimen_said_to_be_anothers_or_of_another_tumour_puts_its_result_in_doubt(
     text: str,
