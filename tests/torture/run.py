@@ -137,6 +137,8 @@ class Run:
         elif self._killed_at(
             Death(point, schedule.time_for(point, self.dice)),
             refused=self._refused(schedule.misses(point)),
+            # Some points are come to by sweeps alone: after a miss they are not left to chance.
+            sweeps=schedule.misses(point) % 2 == 1,
         ):
             schedule.reached(point)
         else:
@@ -148,9 +150,11 @@ class Run:
             return self.dice.choice((_SOME_CASES, _EVERY_CASE))
         return _REFUSED_BY_MISSES[misses % len(_REFUSED_BY_MISSES)]
 
-    def _killed_at(self, death: Death, *, refused: str) -> bool:
+    def _killed_at(self, death: Death, *, refused: str, sweeps: bool) -> bool:
         """Let a process die at a point; False if it never came there."""
-        process = self._start(death=death, passes=PASSES_TO_REACH_A_POINT, refused=refused)
+        process = self._start(
+            death=death, passes=PASSES_TO_REACH_A_POINT, refused=refused, sweeps=sweeps
+        )
         process.wait_until_ready()
         self.edits.one()
         code = process.wait()
@@ -233,8 +237,12 @@ class Run:
         if "Traceback" in log:
             self._fail(f"an adapter logged a traceback: {self.log}")
 
-    def _start(self, state: int = 0, **told: Any) -> Process:
-        settings = {**self._settings(state), "poll.sweep_hours": self.dice.choice(_SWEEP_HOURS)}
+    def _start(self, state: int = 0, *, sweeps: bool = False, **told: Any) -> Process:
+        hours = self.dice.choice(_SWEEP_HOURS)
+        settings = {
+            **self._settings(state),
+            "poll.sweep_hours": min(_SWEEP_HOURS) if sweeps else hours,
+        }
         return Process(Life(settings, self.log, **told), live)
 
     def _started(self) -> int:
