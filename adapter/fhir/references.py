@@ -142,12 +142,10 @@ class Graph:
 
     def is_report_withdrawn(self, observation: str) -> bool:
         """Whether reports list an Observation, or the panel it is a member of, and all were withdrawn or cancelled."""
-        standing = (self.get(name) or {} for name in self.reports_of(observation))
-        if any(string(report, "status") not in _REPORT_TAKEN_BACK for report in standing):
-            return False
-        return bool(
-            self.reports_of(observation) or self._listing(observation, self._withdrawn_reports)
-        )
+        standing = [self.get(name) or {} for name in self.reports_of(observation)]
+        if standing:
+            return all(string(report, "status") in _REPORT_TAKEN_BACK for report in standing)
+        return bool(self._listing(observation, self._withdrawn_reports))
 
     def _listing(self, observation: str, reports: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
         listed = (observation, *self.panels_of(observation))

@@ -114,9 +114,8 @@ def _begin_sqlite(connection: Connection) -> None:
 def read_transaction(engine: Engine) -> Iterator[Connection]:
     """Open a transaction that only reads, waits for nobody, and sees one state however many statements it has."""
     options: dict[str, Any] = {"reading": True}
-    if (
-        engine.dialect.name == "postgresql"
-    ):  # its own default shows each statement what was committed by then
+    if engine.dialect.name == "postgresql":
+        # Its own default shows each statement what was committed by then.
         options["isolation_level"] = "REPEATABLE READ"
     with engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection
