@@ -17,6 +17,7 @@ from adapter.errors import (
     TemporaryServerError,
 )
 from adapter.fhir.identity import is_own
+from adapter.ports import JsonObject
 from adapter.sync.cycle import PassKind, PassOutcome, SyncOptions
 from adapter.sync.options import BrakeLimits
 from adapter.sync.reading.landmarks import remembered
@@ -36,6 +37,25 @@ def answers(site: Site) -> dict[str, str | None]:
             other.server.put(present)
     other.settle()
     return other.categories()
+
+
+def writing_to_another_server() -> Site:
+    site = Site()
+    site.target = FakeFhirServer(site.clock, base_url="https://results.test/fhir")
+    site.restart()
+    return site
+
+
+def amended_since_its_backup() -> tuple[Site, dict[str, list[JsonObject | None]]]:
+    """A site whose source said 1+ of Anna when it was backed up, and says 3+ now."""
+    site = writing_to_another_server()
+    source = site.laboratory.ihc("anna", "1+")
+    site.settle()
+    backup = site.server.snapshot()
+    site.clock.advance(hours=2)
+    site.laboratory.amend(source, "3+")
+    site.settle()
+    return site, backup
 
 
 def test_a_score_that_went_back_with_the_server_is_read_again() -> None:
@@ -70,9 +90,7 @@ def test_a_derived_result_that_the_restore_lost_is_written_again() -> None:
 
 
 def test_a_deleted_newest_result_costs_one_sweep_and_no_more() -> None:
-    site = Site()
-    site.target = FakeFhirServer(site.clock, base_url="https://results.test/fhir")
-    site.restart()
+    site = writing_to_another_server()
     site.laboratory.ihc("anna", "1+")
     site.settle()
     site.clock.advance(60)
@@ -84,15 +102,7 @@ def test_a_deleted_newest_result_costs_one_sweep_and_no_more() -> None:
 
 
 def test_a_restored_source_is_noticed_where_results_stand_on_another_server() -> None:
-    site = Site()
-    site.target = FakeFhirServer(site.clock, base_url="https://results.test/fhir")
-    site.restart()
-    source = site.laboratory.ihc("anna", "1+")
-    site.settle()
-    backup = site.server.snapshot()
-    site.clock.advance(hours=2)
-    site.laboratory.amend(source, "3+")
-    site.settle()
+    site, backup = amended_since_its_backup()
     site.server.restore(backup)
     site.clock.advance(hours=2)
     site.run()
@@ -100,15 +110,7 @@ def test_a_restored_source_is_noticed_where_results_stand_on_another_server() ->
 
 
 def test_a_restore_is_not_forgotten_with_the_pass_that_fails_on_it() -> None:
-    site = Site()
-    site.target = FakeFhirServer(site.clock, base_url="https://results.test/fhir")
-    site.restart()
-    source = site.laboratory.ihc("anna", "1+")
-    site.settle()
-    backup = site.server.snapshot()
-    site.clock.advance(hours=2)
-    site.laboratory.amend(source, "3+")
-    site.settle()
+    site, backup = amended_since_its_backup()
     site.clock.advance(hours=2)
     site.laboratory.ihc("berta", "3+")
     site.settle()
@@ -152,9 +154,7 @@ def test_a_newest_result_that_may_not_be_read_is_no_reason_to_read_nothing(statu
 
 
 def test_where_one_landmark_cannot_be_read_the_other_still_tells_of_a_restore() -> None:
-    site = Site()
-    site.target = FakeFhirServer(site.clock, base_url="https://results.test/fhir")
-    site.restart()
+    site = writing_to_another_server()
     source = site.laboratory.ihc("anna", "1+")
     backup = site.target.snapshot()
     site.settle()
