@@ -152,14 +152,26 @@ class Outbox:
 
     def _finish(self, bundle: FrozenBundle) -> None:
         """Finish a bundle and settle it; one case is sent once, because the next pass sends it again."""
+        self._write(bundle)
+        self.store.settle(bundle.key, list(self._found(bundle)))
+
+    def _write(self, bundle: FrozenBundle, *, after_others: bool = False) -> None:
+        """Write what does not stand yet, an Observation and its Provenance at once where the server can.
+
+        `after_others`: something of its bundle moved, so that another writer may have left this case half done.
+        """
         delivery = self.delivery
         if len(bundle.expected) == 1:
             attempts = delivery.attempts
             limits = replace(attempts.limits, attempts=1)
             delivery = replace(delivery, attempts=replace(attempts, limits=limits))
-        stands = delivery.look(bundle)
-        is_whole = self.ladder.manner.atomic and stands is not Stands.MOVED
-        if is_whole and stands is Stands.AS_BEFORE:
+        stands, is_atomic = delivery.look(bundle), self.ladder.manner.atomic
+        if is_atomic and stands is Stands.MOVED and len(bundle.expected) > 1:
+            for part in parts_of(bundle):
+                self._write(part, after_others=True)
+            return
+        is_whole = is_atomic and stands is Stands.AS_SENT and not after_others
+        if is_atomic and stands is Stands.AS_BEFORE:
             delivered = delivery.deliver(bundle)
             is_refused = delivered.refusal is not None and self.ladder.pairs_are_whole
             is_whole = (
@@ -167,7 +179,6 @@ class Outbox:
             )
         if not is_whole:
             OneByOne(delivery).deliver(bundle, looks_first=True)
-        self.store.settle(bundle.key, list(self._found(bundle)))
 
     def _found(self, bundle: FrozenBundle) -> Iterator[AuditEvent]:
         """Tell of what stands as it was sent: the process that sent it could not."""

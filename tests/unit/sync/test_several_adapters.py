@@ -13,6 +13,7 @@ from adapter.fhir.identity import category_of
 from adapter.her2.policy import BASIC
 from adapter.sync.cycle import SyncOptions
 from adapter.sync.options import SendLimits
+from tests.fakes.crash import CrashPoints, Killed
 from tests.fakes.server import FakeFhirServer
 from tests.fakes.site import Site
 
@@ -56,6 +57,41 @@ def test_two_adapters_interleaved_over_amendments_end_with_the_newest_answer() -
     one.settle()
     assert category_of(one.only()) == "positive"
     one.assert_sound()
+
+
+def test_what_another_adapter_finished_in_part_is_never_left_without_a_provenance() -> None:
+    """Killed at any step while it finishes a bundle of which one case is written by another adapter meanwhile."""
+
+    def left_under_way() -> Site:
+        site = Site(options=SyncOptions(send=SendLimits(batch_cases=3)))
+        for patient in ("anna", "berta", "clara"):
+            site.laboratory.ihc(patient, "1+")
+
+        def die() -> None:
+            raise Killed("with a bundle of three frozen and not sent")
+
+        site.server.before_transaction = die
+        with pytest.raises(Killed):
+            site.run()
+        site.server.before_transaction = lambda: None
+        site.restart()
+        assert len(site.store.outbox()) == 1
+        Site(server=site.server).run(patients=("Patient/berta",))
+        assert len(site.derived()) == 1
+        return site
+
+    clean, counting = left_under_way(), CrashPoints()
+    clean.run_with(counting)
+    assert len(clean.derived()) == 3
+    halves = {}
+    for step in range(1, counting.steps + 1):
+        site = left_under_way()
+        site.die_at(step)
+        bare = [one["id"] for one in site.derived() if not site.provenances(one)]
+        halves |= {step: bare} if bare else {}
+        site.settle()
+        site.assert_sound()
+    assert halves == {}
 
 
 def test_two_namespaces_keep_to_their_own_results() -> None:
