@@ -16,6 +16,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final
 
+from adapter.her2.model import Assay
 from adapter.terminology.vocabulary import Word, WordKind
 
 _MAX_DIGITS: Final = 12
@@ -41,6 +42,7 @@ _ATOM: Final = re.compile(
     r"|(?P<other>.)",
     re.DOTALL,
 )
+_SCORES: Final = tuple([grade, "+"] for grade in "0123")
 _CHINESE: Final = re.compile("[\u3400-\u9fff]")
 _SAME_SIGN: Final = str.maketrans(
     dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
@@ -148,9 +150,9 @@ class Lexicon:
                 if _LINE_BREAK in near and _is_broken(atoms, position, length, phrases):
                     return 1, Token(TokenKind.UNKNOWN, atom.text, glued=atom.glued)
                 continue
-            if not may_cut and _cuts_word(atoms, position + length):
-                continue
             word = phrases[near]
+            if not may_cut and _cuts_word(atoms, position + length, word):
+                continue
             kind = TokenKind.WORD if word else TokenKind.UNKNOWN
             return length, Token(kind, " ".join(near), word=word, glued=atom.glued)
         if atom.group == "number" and (value := _number(atom.text)) is not None:
@@ -169,8 +171,10 @@ def _is_broken(
     return word is not None and word.kind in _TURNS_MEANING
 
 
-def _cuts_word(atoms: list[_Atom], end: int) -> bool:
+def _cuts_word(atoms: list[_Atom], end: int, word: Word | None) -> bool:
     """Whether a phrase that ends here would cut a word such as "er2", or "+++", in two."""
+    if word is not None and word.meaning == Assay.IHC.value and _is_score(atoms, end):
+        return False
     if end >= len(atoms) or not atoms[end].glued:
         return False
     if atoms[end - 1].text == atoms[end].text == "+":
@@ -178,6 +182,12 @@ def _cuts_word(atoms: list[_Atom], end: int) -> bool:
     if any(_CHINESE.fullmatch(atoms[place].text) for place in (end - 1, end)):
         return False  # written without blanks: no word goes on here
     return {atoms[end - 1].group, atoms[end].group} == {"letters", "number"}
+
+
+def _is_score(atoms: list[_Atom], start: int) -> bool:
+    """Whether a score in one piece begins here: the "3+" of "IHC3+"; a block "IHC3" is none."""
+    near = [atom.text for atom in atoms[start : start + 2]]
+    return near in _SCORES and atoms[start + 1].glued
 
 
 def _atoms(text: str) -> list[_Atom]:

@@ -154,7 +154,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     listed("ish", known.ISH_MARKS),
     ("her2", rf"{HER2}(?P<sign>[-+](?=[ \n,;:.()\]/]|$))?(?![0-9+])"),
     listed("outside", known.OUTSIDE),
-    listed("label", known.LABELS),
+    ("label", rf"(?:{known.phrases(known.LABELS)})(?:(?![a-z0-9])|(?=[0-3]\+))"),
     listed("gene", known.GENE),
     (
         "stainword",
@@ -191,6 +191,9 @@ _IS_NOUN = re.compile(
 _AFTER_NOUN = re.compile(
     r"[ -]*(?:results?|status|resultat|ergebnis|befund|score|assay|stain\b|method|test\b)"
 )
+
+_NAMES_A_SCORE = "|".join((known.phrases(known.IHC_MARKS), known.phrases(known.LABELS)))
+_AFTER_METHOD = re.compile(rf"(?<![a-z])(?:{_NAMES_A_SCORE})$")  # "IHC3+", "score2+"
 
 
 @dataclass(frozen=True)
@@ -249,6 +252,8 @@ def _is_glued(text: str, place: int, found: re.Match[str]) -> bool:
     if not before or not (first.isascii() and first.isalnum()):
         return False
     if first.isdigit():
+        if found.lastgroup in ("score", "range") and _AFTER_METHOD.search(text[:place]):
+            return False
         is_cut = before in ".," and text[: place - 1][-1:] in ("", " ", "\n")
         return is_cut or (before.isascii() and before.isalnum()) or before in "+<>%~"
     return before.isascii() and before.isalpha()

@@ -23,6 +23,13 @@ from tests.unit.fhir.recognising import catalogue, reading
         ("   ", "text-empty"),
         ("see report", "text-not-understood"),
         ("3+?", "text-not-understood"),
+        ("IHC3", "text-not-understood"),  # a block, an order, a panel
+        ("IHC3 +", "text-not-understood"),
+        ("IHC4+", "text-not-understood"),
+        ("IHC3++", "text-not-understood"),
+        ("FISH3+", "text-not-understood"),
+        ("RIHC3+", "text-not-understood"),
+        ("HER23+", "text-not-understood"),
         ("not 3+", "text-not-understood"),
         ("no 3+", "text-not-understood"),
         ("No evidence of 3+", "text-not-understood"),
