@@ -8,9 +8,13 @@ from adapter.cli.lines import ASIDE_COLUMNS, CASE_COLUMNS, aside_line, told
 from adapter.cli.printing import Block, Output, counted, number_of, print_blocks, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from adapter.sync.report import CaseRow, PassReport
 
 _COLUMNS: Final = {**CASE_COLUMNS, "action": "Done"}
+_NAMED: Final = 20
+"""Patients who are named in one sentence at most."""
 NOTHING_TO_WRITE: Final = "nothing"
 _DONE: Final = {
     "create": "created",
@@ -101,6 +105,15 @@ def sentences(report: PassReport) -> list[str]:
         said.append(f"Queued for the next pass: {number_of(report.queue_left, 'patient')}{again}")
     said += report.warnings
     return said
+
+
+def without_results(report: PassReport, asked: Iterable[str]) -> list[str]:
+    """Say of which of the patients who were asked for no result was seen, so that a mistyped id is no silence."""
+    unseen = sorted(report.without_results(asked))
+    if not unseen:
+        return []
+    more = f" and {len(unseen) - _NAMED} more" if len(unseen) > _NAMED else ""
+    return [f"No HER2 result is shown of {', '.join(unseen[:_NAMED])}{more}: is the id right?"]
 
 
 def _actions(report: PassReport) -> dict[str, int]:

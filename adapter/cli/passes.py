@@ -84,7 +84,7 @@ def sync(  # noqa: PLR0913 - each parameter is an option of the command
     """
     from adapter.bootstrap import open_adapter
     from adapter.cli.discovery_text import discovery_sentence
-    from adapter.cli.pass_report import print_pass
+    from adapter.cli.pass_report import print_pass, without_results
     from adapter.cli.site_text import overlay_sentences
     from adapter.sync.cycle import Cycle, Interrupts, PassOptions
 
@@ -116,6 +116,7 @@ def sync(  # noqa: PLR0913 - each parameter is an option of the command
     print_pass(report, shared.form)
     if stop.is_set():
         return INTERRUPTED
+    say(*without_results(report, asked.patients or ()))
     return ended(report, conditions)
 
 

@@ -5,7 +5,7 @@ Rows hold logical ids, categories and reason codes, never what a laboratory wrot
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -131,6 +131,11 @@ class PassReport:
     def needs_operator(self) -> bool:
         """Whether a brake stopped it, so that somebody has to look before it goes on."""
         return self.brake.engaged
+
+    def without_results(self, asked: Iterable[str]) -> frozenset[str]:
+        """Name those of the patients asked for of whom the server showed no HER2 result, and who do not wait for it."""
+        shown = {row.patient for row in self.rows} | {one.subject for one in self.set_aside}
+        return frozenset(asked) - self.unfinished - shown
 
     def counts(self) -> dict[str, int]:
         """All counts under flat names, for the audit and for metrics."""

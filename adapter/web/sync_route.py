@@ -194,8 +194,9 @@ def answer(report: PassReport, patients: Sequence[str]) -> dict[str, Any]:
     """Tell what a pass did about some patients: every sample, what was set aside, what is refused.
 
     `changed` counts the samples whose derived result was written; the same request again changes nothing.
-    `unfinished` names the patients of whom something is left to do: they stay queued. Ids, categories and reason
-    codes only.
+    `unfinished` names the patients of whom something is left to do: they stay queued; `withoutResults` those of whom
+    the server shows no result, be it that there is none, that the index is late or that the id is wrong. Ids,
+    categories and reason codes only.
     """
     wanted = frozenset(patients)
     rows = [row for row in report.rows if row.patient in wanted]
@@ -207,6 +208,7 @@ def answer(report: PassReport, patients: Sequence[str]) -> dict[str, Any]:
         "notice": NOTICE,
         "changed": sum(_is_written(row, report, unfinished, parked) for row in rows),
         "unfinished": sorted(unfinished),
+        "withoutResults": sorted(report.without_results(patients)),
         "samples": [
             {
                 "patient": row.patient,
@@ -299,13 +301,15 @@ _ANSWER: Final = {
             "schema": {
                 "type": "object",
                 "required": [
-                    *("status", "notice", "changed", "unfinished", "samples", "setAside", "parked")
+                    *("status", "notice", "changed", "unfinished", "withoutResults"),
+                    *("samples", "setAside", "parked"),
                 ],
                 "properties": {
                     "status": {"enum": ["done", "observed", "braked"]},
                     "notice": {"type": "string"},
                     "changed": {"type": "integer", "minimum": 0},
                     "unfinished": {"type": "array", "items": {"type": "string"}},
+                    "withoutResults": {"type": "array", "items": {"type": "string"}},
                     "samples": {"type": "array", "items": {"type": "object"}},
                     "setAside": {"type": "array", "items": {"type": "object"}},
                     "parked": {"type": "object", "additionalProperties": {"type": "string"}},

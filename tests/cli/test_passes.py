@@ -70,12 +70,14 @@ def test_only_the_patients_asked_for_are_looked_at(
     run: Run, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     load(sandbox)
-    (tmp_path / "patients.txt").write_text("ihc-3-plus\n\nPatient/ihc-0\n")
+    (tmp_path / "patients.txt").write_text("ihc-3-plus\n\nPatient/ihc-0\nPatient/ihc-o\n")
     one = run("sync", "--patient", "ihc-1-plus", HER2_FHIR_URL=sandbox.base_url)
     two = run("sync", "--patients", "patients.txt")
 
     assert [line["subject"] for line in one.lines] == ["Patient/ihc-1-plus"]
     assert {line["subject"] for line in two.lines} == {"Patient/ihc-3-plus", "Patient/ihc-0"}
+    assert "No HER2 result is shown" not in one.err
+    assert "No HER2 result is shown of Patient/ihc-o: is the id right?" in two.err
 
 
 @pytest.mark.parametrize(

@@ -101,8 +101,22 @@ def test_a_result_that_cannot_be_read_is_told_with_its_reason(served: Running) -
     assert answer["setAside"][0]["reason"]
 
 
-def test_a_patient_without_results_is_answered_too(served: Running) -> None:
-    assert asked(served, {"patient": "nobody"})["samples"] == []
+def test_a_patient_without_results_is_named(served: Running) -> None:
+    """An engine that has just stored a result, or that spelt an id wrong, must not take silence for an answer."""
+    served.put_result("anna", "1+")
+    answer = asked(served, {"patients": ["nobody", "anna"]})
+    assert answer["withoutResults"] == ["Patient/nobody"]
+    assert {sample["patient"] for sample in answer["samples"]} == {"Patient/anna"}
+
+
+def test_a_patient_of_whom_results_are_only_set_aside_is_not_named_as_without(
+    served: Running,
+) -> None:
+    served.put_result("anna", "1+")
+    spoilt = result("ihc", "1+", of="anna", sample="s-anna")
+    put(served.sandbox, {**spoilt, "status": "entered-in-error"})
+    answer = asked(served, {"patient": "anna"})
+    assert (len(answer["setAside"]), answer["withoutResults"]) == (1, [])
 
 
 @pytest.mark.parametrize(
