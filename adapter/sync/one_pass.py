@@ -143,7 +143,7 @@ class OnePass:
 
     def run(self) -> PassReport:
         """Run it; raises as Cycle.run_pass."""
-        self.searches.heard.clear()
+        self.searches.begin_pass()
         if self.options.read.discovery is DiscoverBy.CHANGES:
             self.searches.prepare()
         if self.may_write:
@@ -310,7 +310,7 @@ class OnePass:
 
     def _prune_worklist(self, scope: Scope) -> None:
         """Forget what a sweep did not come across: results that are gone, or name another patient now."""
-        if scope.sweep is not None and not self.asked.dry_run:
+        if self._saw_everybody(scope) and not self.asked.dry_run:
             self.store.prune_worklist(self.started_at, keep=sorted(self.unread))
 
     def _is_over_first_contact(self) -> bool:
@@ -429,9 +429,11 @@ class OnePass:
         if scope.sweep is not None:
             for name, instant in scope.sweep.watermarks().items():
                 store.set_watermark(name, instant)
-        if scope.marks_sweep:
+        if not self.searches.is_settled:
+            store.set_setting(LAST_SWEEP, None)
+        elif scope.marks_sweep:
             store.set_setting(LAST_SWEEP, self.started_at.isoformat())
-        if scope.is_whole:
+        if scope.is_whole and self.searches.is_settled:
             store.set_setting(SWEPT_WITH, self.basis)
             store.set_setting(BACKFILL, None)
         for name, fact in scope.facts.items():
@@ -474,8 +476,12 @@ class OnePass:
 
     def _was_looked_at(self, patient: str, scope: Scope) -> bool:
         """Tell whether all that there is of a patient was decided on; a sweep sees everybody."""
-        seen = patient in self.looked_at or scope.sweep is not None
+        seen = patient in self.looked_at or self._saw_everybody(scope)
         return seen and patient not in self.unfinished
+
+    def _saw_everybody(self, scope: Scope) -> bool:
+        """Tell whether everything was read, and no page of it shifted for as long as it was asked for."""
+        return scope.sweep is not None and self.searches.is_settled
 
     def _standing_now(self) -> int:
         """How many derived results stand after this pass."""
@@ -501,6 +507,7 @@ class OnePass:
             parked=dict(tally.parked),
             warnings=(
                 *self.searches.warnings,
+                *self.searches.doubts,
                 *islice(self.searches.heard, MOST_HEARD),
                 *tally.warnings,
                 *self._manner(),

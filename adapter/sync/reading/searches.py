@@ -24,6 +24,7 @@ from adapter.sync.reading.pool import referenced
 from adapter.sync.reading.reads import Reads
 from adapter.sync.reading.search_params import Params, at_or_after, last_updated, within_budget
 from adapter.sync.reading.slices import WholeSearch
+from adapter.sync.reading.totals import Totals
 from adapter.sync.reading.trial import Trial
 from adapter.sync.reading.wanted import Wanted
 from adapter.sync.references import patient_of
@@ -65,7 +66,8 @@ class Searches:
     means that results cannot be asked by patient, so that every pass is a sweep. So does `may_poll`
     when it is False, whatever the proofs say. `patients_at_once`: so many one search may name, None for
     any number. `by_patient`: discovery does not ask the source, which may refuse a search of no patient;
-    `listed` then tells whom it may be asked for. `heard`: what the servers said beside their results, in a pass.
+    `listed` then tells whom it may be asked for. `heard`: what the servers said beside their results, in a pass;
+    `doubts`: why a result may have been passed over in it.
     """
 
     source: FhirServer
@@ -92,12 +94,27 @@ class Searches:
     includes: Params = field(default_factory=lambda: list(INCLUDES))
     warnings: list[str] = field(default_factory=list)
     heard: dict[str, None] = field(default_factory=dict)
+    doubts: dict[str, None] = field(default_factory=dict)
     proved: bool = False
 
     def __post_init__(self) -> None:
         """Read by id from the same source, and keep what searches show of ours."""
         self.reads = Reads(self.source)
         self.owners = Owners(self.source.base_url)
+        self._totals = Totals(self.doubts)
+        is_one = self.source.base_url == self.target.base_url
+        self._totals_of_own = self._totals if is_one else Totals(self.doubts)
+
+    def begin_pass(self) -> None:
+        """Forget what was heard, and which searches did not come to rest, in the pass before."""
+        self.heard.clear()
+        self.doubts.clear()
+        self._totals.unsettled = self._totals_of_own.unsettled = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every search of this pass came to rest, so that no result was passed over as far as can be told."""
+        return not (self._totals.unsettled or self._totals_of_own.unsettled)
 
     @classmethod
     def of(cls, parts: Parts, limits: ReadLimits) -> Searches:
@@ -310,7 +327,12 @@ class Searches:
         """Find derived Observations of this adapter, of any namespace and policy."""
         params = [*self.own_params, *restriction, self._count]
         search = WholeSearch(
-            self.target, "Observation", params, self.clock, has_times=self.own_incremental
+            self.target,
+            "Observation",
+            params,
+            self.clock,
+            has_times=self.own_incremental,
+            totals=self._totals_of_own,
         )
         pages = self._listening(search.pages())
         if self.own_by_source:
@@ -480,7 +502,9 @@ class Searches:
 
     def _whole(self, resource_type: str, params: Params) -> Iterator[SearchPage]:
         has_times = self.proved and self.incremental
-        search = WholeSearch(self.source, resource_type, params, self.clock, has_times)
+        search = WholeSearch(
+            self.source, resource_type, params, self.clock, has_times, self._totals
+        )
         return self._listening(search.pages())
 
     def _listening(self, pages: Iterator[SearchPage]) -> Iterator[SearchPage]:

@@ -5,13 +5,15 @@ server fails because it finds too much, is read in slices of time, the earlier f
 meanwhile moves into a later one. So pages may come twice; whoever takes them keeps one version of
 each resource. Nothing here reads what a resource means.
 
-Source: rows A7 and A2b of the failure modes (page tokens that expire; windows too large).
+One whose totals say that what it finds changed between its pages is read again (`totals`).
+
+Source: rows A7, A2b and A8 of the failure modes (page tokens that expire; windows too large; pages that shift).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -20,11 +22,14 @@ import structlog
 from adapter.errors import ServerError, TemporaryServerError
 from adapter.ports import Clock, FhirServer, SearchPage, SearchParams
 from adapter.sync.reading.search_params import at_or_after, before, last_updated
+from adapter.sync.reading.totals import Rows, Totals
 
 log = structlog.get_logger(__name__)
 
 RESTARTS: Final = 3
 """How often one search is begun again before it is cut in two."""
+REPEATS: Final = 3
+"""How often a search is read again because its pages shifted."""
 MAX_HALVINGS: Final = 40
 """From thirty years to a millisecond; what is still too much then is an error."""
 MAX_IN_THE_DARK: Final = 8
@@ -58,7 +63,7 @@ class WholeSearch:
     """One search of one server, to be read to its end.
 
     `has_times`: searching by `_lastUpdated` was proved. Elsewhere nothing is sliced: a server that
-    knows no such parameter may answer it with an empty page.
+    knows no such parameter may answer it with an empty page. `totals`: what those of this server are worth.
     """
 
     server: FhirServer
@@ -66,6 +71,7 @@ class WholeSearch:
     params: SearchParams
     clock: Clock
     has_times: bool
+    totals: Totals = field(default_factory=Totals)
 
     def pages(self) -> Iterator[SearchPage]:
         """Give the pages; some may come twice.
@@ -79,7 +85,7 @@ class WholeSearch:
         for begun in range(RESTARTS + 1):
             is_begun = False
             try:
-                for page in self.server.search(self.resource_type, self._asked(part)):
+                for page in self._settled(self._asked(part)):
                     is_begun = True
                     told.update(filter(None, map(last_updated, page.matches)))
                     yield page
@@ -98,6 +104,20 @@ class WholeSearch:
                 # The earlier half came through, so the server answers.
                 yield from self._of(replace(part, start=middle), halvings - 1, MAX_IN_THE_DARK)
             return
+
+    def _settled(self, asked: SearchParams) -> Iterator[SearchPage]:
+        """Read it, and again for as long as a row may have been passed over."""
+        rows = Rows(self.resource_type, self.clock)
+        for repeats in range(REPEATS + 1):
+            if repeats:
+                log.info("search_shifted", attempt=repeats)
+                rows.begin_again()
+            for page in self.server.search(self.resource_type, asked):
+                rows.note(page)
+                yield page
+            if self.totals.is_enough(rows, repeats):
+                return
+        self.totals.give_up()
 
     def _asked(self, part: Slice) -> SearchParams:
         return [*self.params, *part.params()]
