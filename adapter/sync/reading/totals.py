@@ -26,13 +26,15 @@ MISCOUNTED: Final = (
 )
 UNSETTLED: Final = (
     "what a search finds kept changing while its pages were read: "
-    "a result may have been passed over; this pass counts as no full sweep, and the next one reads everything again"
+    "a result may have been passed over; this counts as no full sweep, and one is due at once where this site makes any"
 )
 
 
 @dataclass
 class Rows:
-    """What one search showed, each time that it was read; nothing is noted where the first page says no total.
+    """What one search showed, each time that it was read; nothing is noted where its very first page says no total.
+
+    HAPI sends that page before it has counted, and its searches do not shift: a total of later pages calls for nothing.
 
     `is_whole` after a reading: no total fell, and as many rows were shown as matched when it began. Rows of readings
     before count too, unless a total fell since: who hides differs from one reading to the next.
@@ -42,12 +44,13 @@ class Rows:
     clock: Clock
     _held: set[str] = field(default_factory=set)
     """Shown since a total fell last."""
+    _before: set[str] = field(default_factory=set)
+    """Shown before a total fell."""
     _late: set[str] = field(default_factory=set)
     """Shown for the first time and changed since this reading began: where totals rise it may be new."""
-    _ever: set[str] = field(default_factory=set)
     _first: int | None = None
     _last: int | None = None
-    _is_counted: bool = True
+    _is_counted: bool | None = None
     _pages: int = 0
     _unnamed: int = 0
     _has_risen: bool = False
@@ -60,7 +63,7 @@ class Rows:
 
     def note(self, page: SearchPage) -> None:
         """Take in a page."""
-        if self._began is None:
+        if self._is_counted is None:
             self._is_counted = page.total is not None
         if not self._is_counted:
             return
@@ -70,6 +73,7 @@ class Rows:
         if page.total is not None:
             if self._last is not None and page.total < self._last:
                 self._has_fallen |= self._pages > 1
+                self._before |= self._held
                 self._held.clear()
             self._has_risen |= self._first is not None and page.total > self._first
             self._first = page.total if self._first is None else self._first
@@ -105,12 +109,11 @@ class Rows:
 
     def _note(self, resource: JsonObject) -> None:
         name, changed = reference_to(resource), last_updated(resource)
-        if changed is not None and name not in self._ever:
+        if changed is not None and name not in self._held and name not in self._before:
             self._has_fresh |= self._edge is not None and changed < self._edge
             if self._asked is not None and changed >= self._asked:
                 self._late.add(name)
         self._held.add(name)
-        self._ever.add(name)
         if changed is not None and (self._newest is None or changed > self._newest):
             self._newest = changed
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from adapter.errors import TemporaryServerError
 from adapter.ports import JsonObject, SearchPage, SearchParams
 from adapter.sync.cycle import PassKind
 from adapter.sync.reading.slices import REPEATS, WholeSearch
@@ -118,6 +119,27 @@ def test_what_stood_all_the_while_is_shown_whatever_else_happens(
     assert stood - shown == set()
 
 
+@pytest.mark.parametrize("status", [410, 503])
+def test_a_search_that_breaks_off_while_it_is_read_again_is_begun_anew(status: int) -> None:
+    server, totals, left = server_with(15), Totals(), ["o000"]
+    broken: list[int] = []
+
+    def delete(_: SearchParams, number: int) -> None:
+        if number == 1 and left:
+            server.delete(f"Observation/{left.pop()}")
+
+    def break_off(_: SearchParams, page: int, __: int) -> TemporaryServerError | None:
+        if left or broken or len(server.calls) < 30 or page != 1:
+            return None
+        broken.append(page)
+        return TemporaryServerError("the search expired", status=status)
+
+    server.between, server.break_off = delete, break_off
+    shown, _ = read(server, totals)
+    assert (shown, broken) == ({f"o{one:03}" for one in range(15)}, [1])
+    assert (totals.said, totals.unsettled, totals.in_vain) == ({}, 0, 0)
+
+
 def test_new_rows_alone_ask_for_nothing_again() -> None:
     server, totals = server_with(30), Totals()
 
@@ -153,6 +175,18 @@ class OfNone(Shifting):
         return replace(page, total=None)
 
 
+class OfFirst(Shifting):
+    def counted(self, page: SearchPage, number: int) -> SearchPage:
+        return replace(page, total=None if number else page.total)
+
+
+class KnownLate(Shifting):
+    """As HAPI: it sends the first page before it has counted, and the total with those after it."""
+
+    def counted(self, page: SearchPage, number: int) -> SearchPage:
+        return replace(page, total=page.total if number else None)
+
+
 class Fewer(Shifting):
     def counted(self, page: SearchPage, number: int) -> SearchPage:
         return replace(page, total=1)
@@ -171,7 +205,7 @@ def test_wrong_totals_cost_a_few_searches_and_are_believed_no_more(kind: type[Sh
     assert totals.unsettled == 0
 
 
-@pytest.mark.parametrize("kind", [Shifting, OfNone, Fewer])
+@pytest.mark.parametrize("kind", [Shifting, OfNone, OfFirst, KnownLate, Fewer])
 def test_a_search_that_shows_what_its_totals_say_is_read_once(kind: type[Shifting]) -> None:
     server, totals = server_with(10, kind), Totals()
     assert [read(server, totals)[1] for _ in range(5)] == [4] * 5
