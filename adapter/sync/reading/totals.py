@@ -21,7 +21,7 @@ from adapter.sync.reading.search_params import last_updated
 MOST_IN_VAIN: Final = 3
 """So many searches that were read again for nothing, one after the other, show that the totals are none."""
 MISCOUNTED: Final = (
-    "the server's totals are not the number of what it shows: "
+    "the server's totals were not the number of what it showed, time and again: "
     "whether pages shift while they are read cannot be told by them"
 )
 UNSETTLED: Final = (

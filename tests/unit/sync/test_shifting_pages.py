@@ -153,6 +153,34 @@ def test_new_rows_alone_ask_for_nothing_again() -> None:
     assert (len(shown), pages, totals) == (33, 11, Totals())
 
 
+class NewestFirst(Shifting):
+    def _stored(self, resource_type: str) -> list[JsonObject]:
+        stored = super()._stored(resource_type)
+        return sorted(stored, key=lambda one: one["meta"]["lastUpdated"], reverse=True)
+
+
+def test_a_busy_server_is_read_at_most_twice_and_its_totals_are_believed() -> None:
+    """Each search comes upon a new row, and one that moves to a page which was read before."""
+    server, totals = server_with(30, NewestFirst), Totals()
+
+    def happen(_: SearchParams, number: int) -> None:
+        server.clock.advance(1)
+        if number == 2:
+            server.put(result(f"p{len(server.calls)}"))
+        if number == 4:
+            oldest = server.all("Observation")[-1]
+            server.change(f"Observation/{oldest['id']}", note=[{"text": str(len(server.calls))}])
+
+    server.between = happen
+    for _ in range(20):
+        there = {str(one["id"]) for one in server.all("Observation")}
+        shown, pages = read(server, totals)
+        assert there <= shown
+        assert pages <= 2 * (len(shown) // 3 + 2)
+        server.clock.advance(3600)
+    assert totals == Totals()
+
+
 class AlwaysMore(Shifting):
     def counted(self, page: SearchPage, number: int) -> SearchPage:
         return replace(page, total=(page.total or 0) + 5)
