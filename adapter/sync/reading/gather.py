@@ -6,12 +6,12 @@ lag, or be narrowed by access rules. Nothing here reads what a result means.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from adapter.errors import PermanentServerError
+from adapter.errors import ServerError
 from adapter.fhir.identity import is_own
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import objects, string
@@ -21,11 +21,15 @@ from adapter.sync.reading.pool import Gathered, Pool, referenced
 from adapter.sync.reading.reads import hidden
 from adapter.sync.reading.search_params import within_budget
 from adapter.sync.reading.searches import OF_ONE, Searches
+from adapter.sync.reading.slices import FAILED
 from adapter.sync.references import patient_of
 
 MAX_ROUNDS: Final = 6
 """How far related resources are followed: specimen, its parent, that one's parent, …"""
 NOT_FOUND: Final = 404
+MOST_FAILING: Final = 50
+"""Of so many patients at most a server may fail to give the results; of more it is broken, and no pass goes on."""
+_OTHERS_TRIED: Final = 2
 _FOLLOWED: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "Observation": (("specimen", "Specimen"), ("focus", "Condition"), ("focus", "Specimen")),
     "Specimen": (("parent", "Specimen"),),
@@ -53,12 +57,19 @@ class Gatherer:
             self.searches.know_owners()
         while wanted:
             others: set[str] = set()
-            for together in within_budget(sorted(wanted), self._at_most):
-                for gathered in self._together(together.split(",")):
+            for together in self._lists(wanted):
+                for gathered in self._together(together):
                     yield gathered
                     others |= gathered.others
             wanted = others - seen
             seen |= wanted
+
+    def _lists(self, wanted: set[str]) -> Iterator[list[str]]:
+        """Part them; whom the server failed at before is asked for alone, so that nobody is searched for in vain."""
+        failing = wanted & self.searches.failing
+        for together in within_budget(sorted(wanted - failing), self._at_most):
+            yield together.split(",")
+        yield from ([one] for one in sorted(failing))
 
     def asked_for(self, patients: Iterable[str]) -> Iterator[Gathered]:
         """Gather patients whom somebody named; that all of them are refused fails only where nobody is answered.
@@ -81,24 +92,65 @@ class Gatherer:
         return wanted if limit is None else min(wanted, limit)
 
     def _together(self, patients: list[str]) -> Iterator[Gathered]:
-        """Gather some patients at once; where the server refuses that, find the one it refuses."""
+        """Gather some patients at once; where the server refuses that or fails at it, find whom it is about."""
         try:
             pool, others = self._searched(patients)
-        except PermanentServerError as error:
-            if error.status not in OF_ONE:
+        except ServerError as error:
+            if error.status not in {*OF_ONE, FAILED}:
                 raise
             if len(patients) == 1:
-                yield Gathered(frozenset(patients), unread=str(error))
+                yield self._without(patients[0], error)
                 return
             middle = len(patients) // 2
             yield from self._together(patients[:middle])
             yield from self._together(patients[middle:])
         else:
+            self._note_answered(patients, pool)
             asked = frozenset(patients) - pool.undecided
             first, *rest = self.completed(asked, self._only(asked, pool), pool)
             yield replace(first, others=others)
             yield from rest
             yield from pool.unread(frozenset(patients) - asked)
+
+    def _without(self, patient: str, error: ServerError) -> Gathered:
+        """Leave out a patient whom the server refuses, or at whose results it fails while it gives those of others.
+
+        Raises: the error where nobody else's results are given, or too many are not.
+        """
+        if error.status != FAILED:
+            return Gathered(frozenset({patient}), unread=str(error))
+        self.searches.failing.add(patient)
+        if len(self.searches.failing) > MOST_FAILING or not self._gives_others():
+            self.searches.failing.discard(patient)
+            raise error
+        return Gathered.fails(patient, hidden(patient, "", error.status))
+
+    def _note_answered(self, patients: Collection[str], pool: Pool) -> None:
+        self.searches.failing.difference_update(patients)
+        owners = (patient_of(one, self._base_url) for one in pool.results.values())
+        shown = next((one for one in owners if one in patients), None)
+        self.searches.shown = shown or self.searches.shown
+
+    def _gives_others(self) -> bool:
+        """Tell whether the server gives results of somebody else just now, of whom there are some.
+
+        Asked after each failure anew: the server may go away at any time.
+        """
+        failing, last = self.searches.failing, self.searches.shown
+        if last is not None and last not in failing and self._gives(last):
+            return True
+        owners = self.searches.some_owners()
+        others = [one for one in dict.fromkeys(owners) if one not in failing and one != last]
+        return any(map(self._gives, others[:_OTHERS_TRIED]))
+
+    def _gives(self, patient: str) -> bool:
+        try:
+            pool, _ = self._searched([patient])
+        except ServerError as error:
+            if error.status not in {*OF_ONE, FAILED}:
+                raise
+            return False
+        return bool(pool.results)
 
     def _searched(self, patients: list[str]) -> tuple[Pool, frozenset[str]]:
         """Search for all of some patients; gives who else has a derived result from one of theirs, too."""

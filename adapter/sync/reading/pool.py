@@ -51,6 +51,12 @@ class Gathered:
         return cls(frozenset(patients), unread=why)
 
     @classmethod
+    def fails(cls, patient: str, failing: RefusedResource) -> Gathered:
+        """Say of a patient that every search for their results fails, while those of others are given."""
+        why = f"the server fails at searches for their results ({failing.code}); {_WHAT_TO_DO}"
+        return cls(frozenset({patient}), unread=why, refused=(failing,))
+
+    @classmethod
     def held_back(cls, patient: str, refused: Iterable[RefusedResource]) -> Gathered:
         """Say of a patient that something which their results need cannot be had."""
         known = tuple(sorted(refused, key=lambda one: reference_to(one.known)))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from adapter.errors import ParameterDropped, PermanentServerError
+from adapter.errors import ParameterDropped, PermanentServerError, TemporaryServerError
 from adapter.fhir.identity import is_own, relative_reference
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, string
@@ -23,7 +23,7 @@ from adapter.sync.reading.owners import Owners
 from adapter.sync.reading.pool import referenced
 from adapter.sync.reading.reads import Reads
 from adapter.sync.reading.search_params import Params, at_or_after, last_updated, within_budget
-from adapter.sync.reading.slices import WholeSearch
+from adapter.sync.reading.slices import FAILED, WholeSearch
 from adapter.sync.reading.totals import Totals
 from adapter.sync.reading.trial import Trial
 from adapter.sync.reading.wanted import Wanted
@@ -54,6 +54,10 @@ named.
 """
 
 
+def _names_patients(params: SearchParams) -> bool:
+    return any(name in ("patient", "subject") for name, _ in params)
+
+
 def _unwatched(_page: SearchPage) -> None:
     """Take no notice of a page."""
 
@@ -67,7 +71,8 @@ class Searches:
     when it is False, whatever the proofs say. `patients_at_once`: so many one search may name, None for
     any number. `by_patient`: discovery does not ask the source, which may refuse a search of no patient;
     `listed` then tells whom it may be asked for. `heard`: what the servers said beside their results, in a pass;
-    `doubts`: why a result may have been passed over in it.
+    `doubts`: why a result may have been passed over in it. `shown`: a patient of whom results were shown last;
+    `failing`: whose the server failed to give when last asked.
     """
 
     source: FhirServer
@@ -95,6 +100,8 @@ class Searches:
     warnings: list[str] = field(default_factory=list)
     heard: dict[str, None] = field(default_factory=dict)
     doubts: dict[str, None] = field(default_factory=dict)
+    shown: str | None = None
+    failing: set[str] = field(default_factory=set)
     proved: bool = False
 
     def __post_init__(self) -> None:
@@ -333,11 +340,26 @@ class Searches:
             self.clock,
             has_times=self.own_incremental,
             totals=self._totals_of_own,
+            of_patients=_names_patients(restriction),
         )
         pages = self._listening(search.pages())
         if self.own_by_source:
             return pages
         return self.owners.watching(pages, of_all=not restriction)
+
+    def some_owners(self) -> Iterator[str]:
+        """Name patients of whom a result of ours stands; none where the target fails at that too.
+
+        Raises: ServerError as the port says, where it is another failure.
+        """
+        try:
+            page = next(Trial(self.target).some(self.own_params), ())
+        except TemporaryServerError as error:
+            if error.status != FAILED:
+                raise
+            return
+        owners = (patient_of(one, self.source.base_url) for one in page)
+        yield from (owner for owner in owners if owner is not None)
 
     def know_owners(self) -> None:
         """Look at all of ours once, where the target cannot be asked by source whose they are.
@@ -503,7 +525,13 @@ class Searches:
     def _whole(self, resource_type: str, params: Params) -> Iterator[SearchPage]:
         has_times = self.proved and self.incremental
         search = WholeSearch(
-            self.source, resource_type, params, self.clock, has_times, self._totals
+            self.source,
+            resource_type,
+            params,
+            self.clock,
+            has_times,
+            self._totals,
+            of_patients=_names_patients(params),
         )
         return self._listening(search.pages())
 

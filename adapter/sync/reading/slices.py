@@ -34,7 +34,9 @@ MAX_HALVINGS: Final = 40
 """From thirty years to a millisecond; what is still too much then is an error."""
 MAX_IN_THE_DARK: Final = 8
 """How often the earlier half is cut again without a page seen: a server that fails at everything is down."""
-TOO_MUCH: Final = frozenset({413, 500})
+FAILED: Final = 500
+"""Status of a server that fails at what it has found: at too much, or at one resource that it cannot give."""
+TOO_MUCH: Final = frozenset({413, FAILED})
 """Statuses of a first page by which servers fail at a search that finds too much."""
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)  # FHIR is younger; the first slice is open anyway
 _TICK: Final = timedelta(milliseconds=1)
@@ -62,6 +64,7 @@ class Slice:
 class WholeSearch:
     """One search of one server, to be read to its end.
 
+    `of_patients`: it names patients, so that what fails with 500 is parted by them (gather.py), and not by time.
     `has_times`: searching by `_lastUpdated` was proved. Elsewhere nothing is sliced: a server that
     knows no such parameter may answer it with an empty page. `totals`: what those of this server are worth.
     """
@@ -72,6 +75,7 @@ class WholeSearch:
     clock: Clock
     has_times: bool
     totals: Totals = field(default_factory=Totals)
+    of_patients: bool = False
 
     def pages(self) -> Iterator[SearchPage]:
         """Give the pages; some may come twice.
@@ -95,7 +99,9 @@ class WholeSearch:
                     log.info("search_begun_again", attempt=begun + 1, status=error.status)
                     continue
                 is_too_much = is_lost or (error.status in TOO_MUCH and in_the_dark > 0)
-                middle = self._middle(part, told) if is_too_much and halvings else None
+                is_theirs = self.of_patients and error.status == FAILED
+                is_cut = is_too_much and not is_theirs and halvings > 0
+                middle = self._middle(part, told) if is_cut else None
                 if middle is None or not self.has_times:
                     raise
                 log.info("search_sliced", status=error.status)
