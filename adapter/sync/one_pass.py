@@ -49,6 +49,7 @@ from adapter.sync.scope import (
     DERIVED_COUNT,
     LAST_SWEEP,
     SINCE,
+    SWEEP_FAILS,
     SWEPT_WITH,
     Scope,
     Scoping,
@@ -170,6 +171,7 @@ class OnePass:
             f"{one} is gone or older than it was: everything is read again" for one in scope.lost
         )
         self._warn(scope.warnings)
+        self.tally.signals[SWEEP_FAILS] = int(scope.sweep_fails)
         with Lanes(self.options.send.writers) as lanes:
             for gathered in scope.chunks:
                 if self.interrupts.stopped():

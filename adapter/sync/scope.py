@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from adapter.errors import ServerError
 from adapter.ports import Clock, HandedOut, StateStore
 from adapter.sync.facts import count_of, instant_in, instant_of
 from adapter.sync.options import PassOptions, ReadLimits
@@ -24,6 +25,7 @@ from adapter.sync.reading.landmarks import (
 )
 from adapter.sync.reading.pool import Gathered
 from adapter.sync.reading.searches import Searches
+from adapter.sync.reading.slices import FAILED
 from adapter.sync.reading.sweep import Sweep, read_everything
 from adapter.sync.references import patient_reference
 from adapter.sync.report import PassKind
@@ -44,6 +46,15 @@ _BEFORE_IT_BEGAN: Final = (
     "at the clock, or begin anew with `sync --since DAY` or `--backfill`"
 )
 
+SWEEP_AGAIN: Final = timedelta(hours=1)
+"""So long after a sweep that the server failed at no other one is tried, unless somebody asks for it."""
+SWEEP_FAILS: Final = "sweep-fails"
+"""Signal: the server fails at the searches of a sweep that is due, and what changed is looked at meanwhile."""
+_SWEEP_FAILS: Final = (
+    "the server fails (500) at a search of the full sweep that is due, most likely at a resource that it cannot give: "
+    "only what changed is looked at, and the sweep is tried again every hour; have the server mended"
+)
+
 SWEEP_FROM_PATIENTS: Final = 1000
 """Below this many patients a sweep is never worth it."""
 SWEEP_FROM_SHARE: Final = 0.7
@@ -59,6 +70,7 @@ class Scope:
     `is_whole`: it looks at everything that this site looks at, be it from the day it began with.
     `lost`: what was there before and is gone or older now, so that everything is read. `is_walk`: it looks at
     everybody on the list of patients. `facts`: settings to keep when it has ended well. `seen_up_to`: as PassReport.
+    `sweep_fails`: a sweep is due and the server fails at it.
     `queued`: whom the queue handed out before anything was read of them; only these are ever taken off it.
     """
 
@@ -71,6 +83,7 @@ class Scope:
     is_whole: bool = False
     lost: tuple[str, ...] = ()
     is_walk: bool = False
+    sweep_fails: bool = False
     warnings: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     seen_up_to: datetime | None = None
@@ -127,8 +140,10 @@ class Scoping:
             if is_due or found.lost:
                 since = None if asked.backfill else self._began()
                 if since is None:
-                    return replace(self._sweep(gatherer, queued), lost=found.lost)
-                if since > self.clock.now():
+                    swept = self._sweep_unless_it_fails(gatherer, queued, asked, found)
+                    if swept is not None:
+                        return swept
+                elif since > self.clock.now():
                     # Of what is older than that day nothing may be looked at: a clock that was put back asks for less.
                     since = None
                     warnings.append(_BEFORE_IT_BEGAN)
@@ -137,7 +152,25 @@ class Scoping:
             for one in found.untold
         ]
         changed = self._changed(gatherer, queued, recent, since)
-        return replace(changed, lost=found.lost, warnings=tuple(warnings))
+        fails = changed.sweep is None and self.searches.sweep_failed_at is not None
+        warnings += [_SWEEP_FAILS] if fails else []
+        return replace(changed, lost=found.lost, warnings=tuple(warnings), sweep_fails=fails)
+
+    def _sweep_unless_it_fails(
+        self, gatherer: Gatherer, queued: HandedOut, asked: PassOptions, found: GoneBack
+    ) -> Scope | None:
+        """Sweep; None where the server fails at that and what changed may be looked at instead.
+
+        Not where only a sweep tells what is right: the first one, with other rules, after a backup, or asked for.
+        """
+        is_needed = asked.full_sweep or asked.backfill or found.lost or not self.may_remember
+        try:
+            return replace(self._sweep(gatherer, queued), lost=found.lost)
+        except ServerError as error:
+            if error.status != FAILED or is_needed or self._needs_a_sweep():
+                raise
+        self.searches.sweep_failed_at = self.clock.now()
+        return None
 
     def _gone_back(self) -> GoneBack:
         """Look at what was newest on a server.
@@ -149,6 +182,7 @@ class Scoping:
 
     def _sweep(self, gatherer: Gatherer, queued: HandedOut) -> Scope:
         sweep = read_everything(gatherer)
+        self.searches.sweep_failed_at = None
         return Scope(
             PassKind.SWEEP,
             sweep.chunks(),
@@ -177,7 +211,8 @@ class Scoping:
                 self.store.set_watermark(name, instant)
             queued = self.store.queued()
         patients, began = {*queued, *found.patients}, self._began()
-        if since is None and began is None and self._is_worth_a_sweep(len(patients)):
+        may_sweep = since is None and began is None and self.searches.sweep_failed_at is None
+        if may_sweep and self._is_worth_a_sweep(len(patients)):
             return self._sweep(gatherer, queued)
         return Scope(
             PassKind.INCREMENTAL,
@@ -189,18 +224,22 @@ class Scoping:
         )
 
     def _sweep_is_due(self, asked: PassOptions) -> bool:
-        if asked.full_sweep or asked.backfill:
+        if asked.full_sweep or asked.backfill or self._needs_a_sweep():
             return True
+        now = self.clock.now()
+        failed = self.searches.sweep_failed_at
+        if failed is not None and failed <= now < failed + SWEEP_AGAIN:
+            return False
+        last = instant_of(self.store, LAST_SWEEP, until=now)
+        return last is None or now - last >= timedelta(hours=self.limits.sweep_hours)
+
+    def _needs_a_sweep(self) -> bool:
+        """Tell whether what changed cannot be asked for, or says too little."""
         if not self.searches.incremental or self.searches.patient_param is None:
             return True
         # Other rules or words may change every answer, and no server tells of that.
-        if self.store.setting(SWEPT_WITH) != self.basis:
-            return True
-        now = self.clock.now()
-        last = instant_of(self.store, LAST_SWEEP, until=now)
-        if last is None or self.store.watermark(RESULTS) is None:
-            return True
-        return now - last >= timedelta(hours=self.limits.sweep_hours)
+        is_first = self.store.setting(SWEPT_WITH) != self.basis
+        return is_first or self.store.watermark(RESULTS) is None
 
     def _began(self) -> datetime | None:
         """Tell from which day on this site looks at results; None for one that looks at everything."""

@@ -50,6 +50,7 @@ SIGNALS: Final = (
     "replanned",
     "reworded",
     "sees-less",
+    "sweep-fails",
     "unaccounted",
     "unexpected-update",
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 from adapter.errors import ParameterDropped, PermanentServerError, TemporaryServerError
@@ -73,6 +74,7 @@ class Searches:
     `listed` then tells whom it may be asked for. `heard`: what the servers said beside their results, in a pass;
     `doubts`: why a result may have been passed over in it. `shown`: a patient of whom results were shown last;
     `failing`: whose the server failed to give when last asked.
+    `sweep_failed_at`: when the server last failed at a full sweep, until one is read.
     """
 
     source: FhirServer
@@ -102,6 +104,7 @@ class Searches:
     doubts: dict[str, None] = field(default_factory=dict)
     shown: str | None = None
     failing: set[str] = field(default_factory=set)
+    sweep_failed_at: datetime | None = None
     proved: bool = False
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from adapter.errors import ServerError, TemporaryServerError
 from adapter.ports import ListedPatients, WorklistKind
-from adapter.sync.cycle import PassOutcome
+from adapter.sync.cycle import PassKind, PassOutcome
 from adapter.sync.options import DiscoverBy, ReadLimits, SyncOptions
 from adapter.sync.reading.gather import MOST_FAILING
 from tests.fakes.poison import Poison
@@ -171,3 +171,72 @@ def test_a_server_that_fails_at_very_many_fails_the_pass() -> None:
     wake(site, *names)
     with pytest.raises(TemporaryServerError):
         site.run()
+
+
+def after_a_day(*names: str) -> tuple[Site, Poison]:
+    """A site at which a sweep is due, and the first result of which is poisoned since long ago."""
+    site, poison = settled(*names)
+    poison.references = {result_of("anna")}
+    site.clock.advance(25 * HOUR)
+    site.laboratory.amend(result_of("berta"), "3+")
+    return site, poison
+
+
+def test_a_sweep_that_fails_stops_nobody_and_is_tried_again() -> None:
+    site, poison = after_a_day()
+    report = site.run()
+    assert (report.outcome, report.kind) == (PassOutcome.DONE, PassKind.INCREMENTAL)
+    assert (site.categories()["anna"], site.categories()["berta"]) == ("low", "positive")
+    assert report.signals["sweep-fails"] == 1
+    assert any(
+        "the server fails (500) at a search of the full sweep" in one for one in report.warnings
+    )
+    poison.asked.clear()
+    site.clock.advance(HOUR / 2)
+    assert site.run().signals["sweep-fails"] == 1
+    assert poison.asked == []
+    site.clock.advance(HOUR)
+    assert site.run().kind is PassKind.INCREMENTAL
+    assert poison.asked != []
+    poison.references = set()
+    site.clock.advance(HOUR)
+    report = site.run()
+    assert (report.kind, report.signals.get("sweep-fails", 0)) == (PassKind.SWEEP, 0)
+    assert site.settle().signals.get("sweep-fails", 0) == 0
+
+
+@pytest.mark.parametrize("asked", [{"full_sweep": True}, {"backfill": True}, {"dry_run": True}])
+def test_a_sweep_that_somebody_asks_for_fails(asked: dict[str, Any]) -> None:
+    site, _ = after_a_day()
+    with pytest.raises(TemporaryServerError):
+        site.run(**asked)
+    assert site.categories()["berta"] == "low"
+
+
+def test_a_sweep_with_other_rules_is_not_done_without() -> None:
+    site, _ = after_a_day()
+    site.store.set_setting("swept-with", "others")
+    with pytest.raises(TemporaryServerError):
+        site.run()
+    assert site.categories()["berta"] == "low"
+
+
+def test_a_server_that_fails_at_what_changed_too_fails_the_pass() -> None:
+    site, poison = after_a_day()
+    poison.references = {result_of(one) for one in (*NAMES, "zoe")}
+    with pytest.raises(TemporaryServerError):
+        site.run()
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503, None])
+def test_a_sweep_that_fails_otherwise_fails_the_pass(status: int | None) -> None:
+    site, _ = after_a_day()
+
+    def search(*_: Any) -> Any:
+        raise failure
+
+    failure = ServerError("an error of the server", status=status)
+    site.server.search = search  # type: ignore[method-assign]
+    with pytest.raises(ServerError) as failed:
+        site.run()
+    assert failed.value is failure
