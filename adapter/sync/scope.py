@@ -132,7 +132,7 @@ class Scoping:
             queued = self.store.queued(among=named)
             return Scope(PassKind.PATIENTS, gatherer.asked_for(named), queued=queued)
         queued = self.store.queued()
-        since = asked.since
+        since, failed_before = asked.since, self.searches.sweep_failed_at
         found, warnings = GoneBack(), list[str]()
         if since is None:
             is_due = observe or self._sweep_is_due(asked)
@@ -140,9 +140,10 @@ class Scoping:
             if is_due or found.lost:
                 since = None if asked.backfill else self._began()
                 if since is None:
-                    swept = self._sweep_unless_it_fails(gatherer, queued, asked, found)
+                    is_needed = asked.full_sweep or asked.backfill or bool(found.lost)
+                    swept = self._sweep_unless_it_fails(gatherer, queued, is_needed=is_needed)
                     if swept is not None:
-                        return swept
+                        return replace(swept, lost=found.lost)
                 elif since > self.clock.now():
                     # Of what is older than that day nothing may be looked at: a clock that was put back asks for less.
                     since = None
@@ -151,23 +152,29 @@ class Scoping:
             f"{one} cannot be read: whether the server was put back to a backup is not known before the next sweep"
             for one in found.untold
         ]
-        changed = self._changed(gatherer, queued, recent, since)
+        try:
+            changed = self._changed(gatherer, queued, recent, since)
+        except ServerError:
+            self.searches.sweep_failed_at = failed_before  # it was no sweep alone that failed
+            raise
         fails = changed.sweep is None and self.searches.sweep_failed_at is not None
         warnings += [_SWEEP_FAILS] if fails else []
         return replace(changed, lost=found.lost, warnings=tuple(warnings), sweep_fails=fails)
 
     def _sweep_unless_it_fails(
-        self, gatherer: Gatherer, queued: HandedOut, asked: PassOptions, found: GoneBack
+        self, gatherer: Gatherer, queued: HandedOut, *, is_needed: bool
     ) -> Scope | None:
         """Sweep; None where the server fails at that and what changed may be looked at instead.
 
         Not where only a sweep tells what is right: the first one, with other rules, after a backup, or asked for.
         """
-        is_needed = asked.full_sweep or asked.backfill or found.lost or not self.may_remember
+        is_needed = is_needed or not self.may_remember
         try:
-            return replace(self._sweep(gatherer, queued), lost=found.lost)
+            return self._sweep(gatherer, queued)
         except ServerError as error:
             if error.status != FAILED or is_needed or self._needs_a_sweep():
+                raise
+            if self._gone_back().lost:  # not looked at where a sweep was due anyway
                 raise
         self.searches.sweep_failed_at = self.clock.now()
         return None
@@ -213,7 +220,9 @@ class Scoping:
         patients, began = {*queued, *found.patients}, self._began()
         may_sweep = since is None and began is None and self.searches.sweep_failed_at is None
         if may_sweep and self._is_worth_a_sweep(len(patients)):
-            return self._sweep(gatherer, queued)
+            swept = self._sweep_unless_it_fails(gatherer, queued, is_needed=False)
+            if swept is not None:
+                return swept
         return Scope(
             PassKind.INCREMENTAL,
             _chunks(gatherer, sorted(patients), found),
@@ -228,8 +237,8 @@ class Scoping:
             return True
         now = self.clock.now()
         failed = self.searches.sweep_failed_at
-        if failed is not None and failed <= now < failed + SWEEP_AGAIN:
-            return False
+        if failed is not None:
+            return not failed <= now < failed + SWEEP_AGAIN
         last = instant_of(self.store, LAST_SWEEP, until=now)
         return last is None or now - last >= timedelta(hours=self.limits.sweep_hours)
 

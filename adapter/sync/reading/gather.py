@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from adapter.errors import ServerError
@@ -65,11 +66,16 @@ class Gatherer:
             seen |= wanted
 
     def _lists(self, wanted: set[str]) -> Iterator[list[str]]:
-        """Part them; whom the server failed at before is asked for alone, so that nobody is searched for in vain."""
+        """Part them; whom the server failed at before is asked for alone, so that nobody is searched for in vain.
+
+        Once as many fail as may, these come first: who is answered again makes room for another one.
+        """
         failing = wanted & self.searches.failing
-        for together in within_budget(sorted(wanted - failing), self._at_most):
-            yield together.split(",")
-        yield from ([one] for one in sorted(failing))
+        alone = [[one] for one in sorted(failing)]
+        others = within_budget(sorted(wanted - failing), self._at_most)
+        together = (one.split(",") for one in others)
+        is_full = len(self.searches.failing) >= MOST_FAILING
+        yield from chain(alone, together) if is_full else chain(together, alone)
 
     def asked_for(self, patients: Iterable[str]) -> Iterator[Gathered]:
         """Gather patients whom somebody named; that all of them are refused fails only where nobody is answered.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from adapter.errors import ParameterDropped, PermanentServerError, TemporaryServerError
+from adapter.errors import ParameterDropped, PermanentServerError, ServerError, TemporaryServerError
 from adapter.fhir.identity import is_own, relative_reference
 from adapter.fhir.references import reference_to
 from adapter.fhir.shapes import child, string
@@ -35,6 +35,8 @@ EVER: Final = "ge1970-01-01T00:00:00.000Z"
 """A `_lastUpdated` that leaves nothing out."""
 MOST_TRIED: Final = 10
 """Of so many patients of a list the results are looked for, to prove the searches on one of them."""
+MOST_FAILED_AT: Final = 2
+"""At so many of these a server may fail; at more it is the server, which is not asked for the others."""
 NOBODY: Final = "Patient/zz-no-such-patient"
 """A patient that no server has."""
 NO_RESULT: Final = "Observation/zz-no-such-result"
@@ -55,8 +57,9 @@ named.
 """
 
 
-def _names_patients(params: SearchParams) -> bool:
-    return any(name in ("patient", "subject") for name, _ in params)
+def _is_of_patients(params: SearchParams) -> bool:
+    """Tell whether a search is for the results of some patients, or for what was made from these."""
+    return any(name in ("patient", "subject", "derived-from") for name, _ in params)
 
 
 def _unwatched(_page: SearchPage) -> None:
@@ -191,13 +194,15 @@ class Searches:
             (patient, name) for patient in patients[:MOST_TRIED] for name in ("patient", "subject")
         )
         unproved: tuple[FormChoice, Forms] | None = None
+        failing: dict[str, ServerError] = {}
         for patient, name in tried:
             trial = Trial(self.source, ((name, patient),))
             choice = FormChoice(trial, self.wanted, known, self.laboratory, self._warn)
             try:
                 forms = choice.find_samples()
-            except PermanentServerError as error:
-                if error.status not in OF_ONE:
+            except ServerError as error:
+                failing.update({patient: error} if error.status == FAILED else {})
+                if error.status not in {*OF_ONE, FAILED} or len(failing) > MOST_FAILED_AT:
                     raise
                 continue  # another patient may show it
             unproved = unproved or (choice, forms)
@@ -209,6 +214,9 @@ class Searches:
                     self.patients_at_once = None
                 self.proved = True
                 return
+        if failing and unproved is None:
+            # Nobody has shown what the server searches by: results would be missed in silence.
+            raise next(iter(failing.values()))
         self.forms = Forms(tokens=self.wanted.tokens)
         if unproved is not None:
             choice, forms = unproved
@@ -343,7 +351,7 @@ class Searches:
             self.clock,
             has_times=self.own_incremental,
             totals=self._totals_of_own,
-            of_patients=_names_patients(restriction),
+            of_patients=_is_of_patients(restriction),
         )
         pages = self._listening(search.pages())
         if self.own_by_source:
@@ -534,7 +542,7 @@ class Searches:
             self.clock,
             has_times,
             self._totals,
-            of_patients=_names_patients(params),
+            of_patients=_is_of_patients(params),
         )
         return self._listening(search.pages())
 

@@ -64,7 +64,7 @@ class Slice:
 class WholeSearch:
     """One search of one server, to be read to its end.
 
-    `of_patients`: it names patients, so that what fails with 500 is parted by them (gather.py), and not by time.
+    `of_patients`: it is for some patients, so that what fails with 500 is parted by them (gather.py), not by time.
     `has_times`: searching by `_lastUpdated` was proved. Elsewhere nothing is sliced: a server that
     knows no such parameter may answer it with an empty page. `totals`: what those of this server are worth.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -98,12 +100,7 @@ def test_a_process_that_begins_anew_finds_somebody_who_is_answered() -> None:
 
 
 def test_a_walk_goes_on_without_one() -> None:
-    class Listed:
-        def read(self) -> ListedPatients:
-            return ListedPatients(tuple(f"Patient/{one}" for one in NAMES))
-
-    site = Site(options=SyncOptions(read=ReadLimits(discovery=DiscoverBy.PATIENTS)))
-    site.listed = Listed()
+    site = walking()
     for one in NAMES:
         site.laboratory.ihc(one, "1+")
     site.restart()
@@ -173,6 +170,92 @@ def test_a_server_that_fails_at_very_many_fails_the_pass() -> None:
         site.run()
 
 
+def test_one_who_is_answered_again_makes_room_for_another() -> None:
+    names = [f"p{number:03}" for number in range(MOST_FAILING + 5)]
+    site, poison = settled(*names)
+    poison.references = set(map(result_of, names[:MOST_FAILING]))
+    wake(site, *names)
+    site.run()
+    poison.references = set(map(result_of, names[1 : MOST_FAILING + 1]))
+    wake(site, *names)
+    assert site.run().signals["not-shown"] == MOST_FAILING
+
+
+def test_a_poisoned_result_of_ours_holds_back_to_whom_its_source_was_moved() -> None:
+    site, poison = settled()
+    (of_anna,) = [one for one in site.derived() if "anna" in one["subject"]["reference"]]
+    poison.references = {f"Observation/{of_anna['id']}"}
+    moved = site.server.read(result_of("anna")) or {}
+    site.server.put({**moved, "subject": {"reference": "Patient/berta"}})
+    site.laboratory.amend(result_of("carla"), "3+")
+    before = site.categories()
+    report = site.run()
+    assert report.outcome is PassOutcome.DONE
+    assert "Patient/berta" in report.unfinished
+    assert site.categories() == {**before, "carla": "positive"}
+    assert not [one for one in poison.asked if "_lastUpdated" in dict(one)]
+    poison.references = set()
+    site.settle()
+    assert "anna" not in site.categories()
+
+
+@dataclass
+class Listed:
+    names: Sequence[str] = NAMES
+
+    def read(self) -> ListedPatients:
+        return ListedPatients(tuple(f"Patient/{one}" for one in self.names))
+
+
+def walking(*names: str) -> Site:
+    site = Site(options=SyncOptions(read=ReadLimits(discovery=DiscoverBy.PATIENTS)))
+    site.listed = Listed(names or NAMES)
+    return site
+
+
+def begun_anew(*poisoned: str) -> tuple[Site, Poison]:
+    """A process that walks a list, begun while some are poisoned, and nothing is proved yet."""
+    site = walking()
+    for one in NAMES:
+        site.laboratory.ihc(one, "1+")
+    site.restart()
+    site.run()
+    site.restart()
+    for one in NAMES:
+        site.laboratory.amend(result_of(one), "3+")
+    return site, Poison(site.server, set(map(result_of, poisoned)))
+
+
+def test_searches_are_proved_on_somebody_whose_results_are_given() -> None:
+    site, _ = begun_anew("anna", "berta")
+    report = site.run(full_sweep=True)
+    assert report.unfinished == {"Patient/anna", "Patient/berta"}
+    left = dict.fromkeys(("anna", "berta"), "low")
+    assert site.categories() == {**dict.fromkeys(NAMES, "positive"), **left}
+
+
+def test_where_nothing_could_be_proved_nobody_is_decided_by_codes_alone() -> None:
+    site = walking("anna")
+    result = site.laboratory.result("anna", "85319-2", "1+")
+    site.server.put({**result, "id": "named", "code": {"text": "HER2 IHC"}})
+    site.restart()
+    site.run()
+    assert site.categories() == {"anna": "low"}
+    site.restart()
+    poison = Poison(site.server, {"Observation/named"})
+    with pytest.raises(TemporaryServerError):
+        site.run(full_sweep=True)
+    assert not site.cycle.searches.failing
+    assert poison.asked
+
+
+def test_a_server_that_fails_at_every_proof_fails_the_walk() -> None:
+    site, poison = begun_anew(*NAMES)
+    with pytest.raises(TemporaryServerError):
+        site.run(full_sweep=True)
+    assert len(poison.asked) <= 6
+
+
 def after_a_day(*names: str) -> tuple[Site, Poison]:
     """A site at which a sweep is due, and the first result of which is poisoned since long ago."""
     site, poison = settled(*names)
@@ -226,6 +309,39 @@ def test_a_server_that_fails_at_what_changed_too_fails_the_pass() -> None:
     poison.references = {result_of(one) for one in (*NAMES, "zoe")}
     with pytest.raises(TemporaryServerError):
         site.run()
+    poison.references = set()
+    assert site.run().kind is PassKind.SWEEP
+
+
+def test_a_server_put_back_to_a_backup_is_not_looked_at_without_a_sweep() -> None:
+    site, poison = settled()
+    backup = site.server.snapshot()
+    site.laboratory.amend(result_of("zoe"), "3+")
+    site.settle()
+    site.server.restore(backup)
+    poison.references = {result_of("anna")}
+    site.clock.advance(25 * HOUR)
+    site.laboratory.amend(result_of("berta"), "3+")
+    with pytest.raises(TemporaryServerError):
+        site.run()
+    assert site.categories()["berta"] == "low"
+
+
+def test_a_sweep_that_so_many_changes_are_worth_is_done_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("adapter.sync.scope.SWEEP_FROM_PATIENTS", 2)
+    monkeypatch.setattr("adapter.sync.scope.SWEEP_FROM_SHARE", 0.0)
+    site, poison = settled()
+    poison.references = {result_of("anna")}
+    for one in NAMES[1:]:
+        site.laboratory.amend(result_of(one), "3+")
+    report = site.run()
+    assert (report.kind, report.signals["sweep-fails"]) == (PassKind.INCREMENTAL, 1)
+    assert (site.categories()["anna"], site.categories()["heidi"]) == ("low", "positive")
+    poison.references = set()
+    site.clock.advance(HOUR)
+    assert site.run().kind is PassKind.SWEEP
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 503, None])
