@@ -40,6 +40,7 @@ from adapter.sync.reading.discover import RESULTS, Recent
 from adapter.sync.reading.landmarks import remember, remembered
 from adapter.sync.reading.pool import Gathered
 from adapter.sync.reading.searches import Searches
+from adapter.sync.reading.unread import CHANGES_UNREAD
 from adapter.sync.references import mark_of, patient_reference
 from adapter.sync.refusals import Refusals
 from adapter.sync.releasing import BrakeBook
@@ -172,6 +173,7 @@ class OnePass:
         )
         self._warn(scope.warnings)
         self.tally.signals[SWEEP_FAILS] = int(scope.sweep_fails)
+        self.tally.signals[CHANGES_UNREAD] = self.searches.changes_unread
         with Lanes(self.options.send.writers) as lanes:
             for gathered in scope.chunks:
                 if self.interrupts.stopped():

@@ -214,6 +214,8 @@ class Scoping:
         found = discovery.changed(since)
         if self.may_remember:
             self.store.enqueue(sorted(found.patients), reason="changed")
+            if not self.searches.is_settled:  # before it is asked from later on
+                self.store.set_setting(LAST_SWEEP, None)
             for name, instant in found.watermarks.items():
                 self.store.set_watermark(name, instant)
             queued = self.store.queued()

@@ -36,6 +36,7 @@ INTERACTIONS: Final = (
 )
 SIGNALS: Final = (
     "absence-unconfirmed",
+    "changes-unread",
     "conditional-create-met",
     "duplicate-made",
     "foreign-edit",

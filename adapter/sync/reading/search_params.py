@@ -74,6 +74,12 @@ def before(instant: datetime) -> str:
     return f"lt{_to_the_millisecond(instant)}"
 
 
+def begins_at(params: Iterable[tuple[str, str]]) -> datetime | None:
+    """Read from when on a search asks for what changed, as `at_or_after` writes it; None where it asks for all."""
+    values = (value for name, value in params if name == "_lastUpdated" and value.startswith("ge"))
+    return max((datetime.fromisoformat(value[2:]) for value in values), default=None)
+
+
 def _to_the_millisecond(instant: datetime) -> str:
     in_utc = instant.astimezone(UTC)
     return f"{in_utc.strftime('%Y-%m-%dT%H:%M:%S')}.{in_utc.microsecond // 1000:03d}Z"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from adapter.errors import ParameterDropped, PermanentServerError, ServerError, TemporaryServerError
@@ -23,10 +24,17 @@ from adapter.sync.reading.forms import LABORATORY, FormChoice, Forms
 from adapter.sync.reading.owners import Owners
 from adapter.sync.reading.pool import referenced
 from adapter.sync.reading.reads import Reads
-from adapter.sync.reading.search_params import Params, at_or_after, last_updated, within_budget
+from adapter.sync.reading.search_params import (
+    Params,
+    at_or_after,
+    begins_at,
+    last_updated,
+    within_budget,
+)
 from adapter.sync.reading.slices import FAILED, WholeSearch
 from adapter.sync.reading.totals import Totals
 from adapter.sync.reading.trial import Trial
+from adapter.sync.reading.unread import Unread
 from adapter.sync.reading.wanted import Wanted
 from adapter.sync.references import patient_of
 from adapter.terminology.systems import ADAPTER_SYSTEM, CASE_IDENTIFIER_SYSTEM
@@ -117,17 +125,27 @@ class Searches:
         self._totals = Totals(self.doubts)
         is_one = self.source.base_url == self.target.base_url
         self._totals_of_own = self._totals if is_one else Totals(self.doubts)
+        self._unread = Unread(self._gives_somebody, self.doubts)
+        of_target = Unread(lambda: any(self.some_owners()), self.doubts)
+        self._unread_of_own = self._unread if is_one else of_target
 
     def begin_pass(self) -> None:
-        """Forget what was heard, and which searches did not come to rest, in the pass before."""
+        """Forget what was heard, which searches did not come to rest and what was left out, in the pass before."""
         self.heard.clear()
         self.doubts.clear()
         self._totals.unsettled = self._totals_of_own.unsettled = 0
+        self._unread.begin_pass()
+        self._unread_of_own.begin_pass()
 
     @property
     def is_settled(self) -> bool:
         """Whether every search of this pass came to rest, so that no result was passed over as far as can be told."""
-        return not (self._totals.unsettled or self._totals_of_own.unsettled)
+        return not (self._totals.unsettled or self._totals_of_own.unsettled or self.changes_unread)
+
+    @property
+    def changes_unread(self) -> int:
+        """Of how many slices of time the servers failed to give what changed, in this pass."""
+        return len(self._unread.in_pass | self._unread_of_own.in_pass)
 
     @classmethod
     def of(cls, parts: Parts, limits: ReadLimits) -> Searches:
@@ -352,6 +370,7 @@ class Searches:
             has_times=self.own_incremental,
             totals=self._totals_of_own,
             of_patients=_is_of_patients(restriction),
+            unread=self._unread_of_own if begins_at(params) else None,
         )
         pages = self._listening(search.pages())
         if self.own_by_source:
@@ -371,6 +390,22 @@ class Searches:
             return
         owners = (patient_of(one, self.source.base_url) for one in page)
         yield from (owner for owner in owners if owner is not None)
+
+    def _gives_somebody(self) -> bool:
+        """Tell whether the source gives the results of anybody just now, of whom there are some."""
+        known = [] if self.shown is None else [self.shown]
+        owners = dict.fromkeys(one for one in chain(known, self.some_owners()))
+        whom = [one for one in owners if one not in self.failing][:MOST_FAILED_AT]
+        return any(map(self._gives, whom))
+
+    def _gives(self, patient: str) -> bool:
+        try:
+            by_patient = [(self.patient_param or "patient", patient)]
+            return any(page.matches for page in self.results(by_patient, alone=True))
+        except ServerError as error:
+            if error.status not in {*OF_ONE, FAILED}:
+                raise
+            return False
 
     def know_owners(self) -> None:
         """Look at all of ours once, where the target cannot be asked by source whose they are.
@@ -543,6 +578,7 @@ class Searches:
             has_times,
             self._totals,
             of_patients=_is_of_patients(params),
+            unread=self._unread if begins_at(params) else None,
         )
         return self._listening(search.pages())
 

@@ -5,14 +5,16 @@ server fails because it finds too much, is read in slices of time, the earlier f
 meanwhile moves into a later one. So pages may come twice; whoever takes them keeps one version of
 each resource. Nothing here reads what a resource means.
 
-One whose totals say that what it finds changed between its pages is read again (`totals`).
+One whose totals say that what it finds changed between its pages is read again (`totals`). What a server cannot give
+of what changed is left out and said (`unread`).
 
-Source: rows A7, A2b and A8 of the failure modes (page tokens that expire; windows too large; pages that shift).
+Source: rows A7, A2b, A8 and C7 of the failure modes (page tokens that expire; windows too large; pages that shift;
+a poison resource).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -21,8 +23,9 @@ import structlog
 
 from adapter.errors import ServerError, TemporaryServerError
 from adapter.ports import Clock, FhirServer, SearchPage, SearchParams
-from adapter.sync.reading.search_params import at_or_after, before, last_updated
+from adapter.sync.reading.search_params import begins_at, last_updated
 from adapter.sync.reading.totals import Rows, Totals
+from adapter.sync.reading.unread import Slice, Unread, to_the_tick
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +33,8 @@ RESTARTS: Final = 3
 """How often one search is begun again before it is cut in two."""
 REPEATS: Final = 3
 """How often a search is read again because its pages shifted."""
-MAX_HALVINGS: Final = 40
-"""From thirty years to a millisecond; what is still too much then is an error."""
+MAX_HALVINGS: Final = 70
+"""From thirty years to a millisecond, and from a day ahead of our clock to one; what is still too much is an error."""
 MAX_IN_THE_DARK: Final = 8
 """How often the earlier half is cut again without a page seen: a server that fails at everything is down."""
 FAILED: Final = 500
@@ -39,25 +42,8 @@ FAILED: Final = 500
 TOO_MUCH: Final = frozenset({413, FAILED})
 """Statuses of a first page by which servers fail at a search that finds too much."""
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)  # FHIR is younger; the first slice is open anyway
-_TICK: Final = timedelta(milliseconds=1)
-
-
-@dataclass(frozen=True)
-class Slice:
-    """What was last changed from `start` on and before `end`; None where a side is open."""
-
-    start: datetime | None = None
-    end: datetime | None = None
-
-    def params(self) -> SearchParams:
-        """Write it down as `_lastUpdated`, once for each side."""
-        since = [("_lastUpdated", at_or_after(self.start))] if self.start else []
-        return [*since, *([("_lastUpdated", before(self.end))] if self.end else [])]
-
-    def holds(self, instant: datetime) -> bool:
-        """Tell whether a cut there leaves something on both sides."""
-        after = self.start is None or instant >= self.start + _TICK
-        return after and (self.end is None or instant <= self.end - _TICK)
+_AHEAD: Final = timedelta(days=1)
+"""No server's clock is so far ahead of ours that it shows what changed later."""
 
 
 @dataclass
@@ -66,7 +52,8 @@ class WholeSearch:
 
     `of_patients`: it is for some patients, so that what fails with 500 is parted by them (gather.py), not by time.
     `has_times`: searching by `_lastUpdated` was proved. Elsewhere nothing is sliced: a server that
-    knows no such parameter may answer it with an empty page. `totals`: what those of this server are worth.
+    knows no such parameter may answer it with an empty page. `totals`: what those of this server are worth. `unread`:
+    it asks what changed since an instant, and may leave out what the server fails at; None where nothing may be.
     """
 
     server: FhirServer
@@ -76,13 +63,20 @@ class WholeSearch:
     has_times: bool
     totals: Totals = field(default_factory=Totals)
     of_patients: bool = False
+    unread: Unread | None = None
 
     def pages(self) -> Iterator[SearchPage]:
         """Give the pages; some may come twice.
 
         Raises: ServerError as the port says, when the server fails in spite of all.
         """
-        return self._of(Slice(), MAX_HALVINGS, MAX_IN_THE_DARK)
+        begin = begins_at(self.params)
+        if self.unread is None or begin is None or not self.has_times:
+            parts: Iterable[Slice] = (Slice(),)
+        else:
+            parts = self.unread.parts(self.resource_type, begin)
+        for part in parts:
+            yield from self._of(part, MAX_HALVINGS, MAX_IN_THE_DARK)
 
     def _of(self, part: Slice, halvings: int, in_the_dark: int) -> Iterator[SearchPage]:
         told: set[datetime] = set()
@@ -98,18 +92,41 @@ class WholeSearch:
                 if is_lost and begun < RESTARTS:
                     log.info("search_begun_again", attempt=begun + 1, status=error.status)
                     continue
-                is_too_much = is_lost or (error.status in TOO_MUCH and in_the_dark > 0)
+                may_cut = in_the_dark > 0 or self._fails_at_one(error)
+                is_too_much = is_lost or (error.status in TOO_MUCH and may_cut)
                 is_theirs = self.of_patients and error.status == FAILED
                 is_cut = is_too_much and not is_theirs and halvings > 0
                 middle = self._middle(part, told) if is_cut else None
                 if middle is None or not self.has_times:
+                    if self._leaves_out(part, error):
+                        return
                     raise
                 log.info("search_sliced", status=error.status)
-                left = MAX_IN_THE_DARK if is_lost else in_the_dark - 1
+                is_lit = is_lost or in_the_dark <= 0  # other pages come, or other searches do
+                left = MAX_IN_THE_DARK if is_lit else in_the_dark - 1
                 yield from self._of(replace(part, end=middle), halvings - 1, left)
                 # The earlier half came through, so the server answers.
                 yield from self._of(replace(part, start=middle), halvings - 1, MAX_IN_THE_DARK)
             return
+
+    def _leaves_out(self, part: Slice, error: ServerError) -> bool:
+        """Leave out a slice that cannot be cut, where the server fails at it and at few others."""
+        return (
+            self.unread is not None
+            and self._fails_at_one(error)
+            and self.unread.leave_out(self.resource_type, part)
+        )
+
+    def _fails_at_one(self, error: ServerError) -> bool:
+        """Tell whether what changed may be left out: the server searches just so, and gives what others are about."""
+        if self.unread is None or error.status != FAILED or not self.has_times:
+            return False
+        later = self._asked(Slice(self.clock.now() + _AHEAD))  # where nothing is found
+        try:
+            next(self.server.search(self.resource_type, later), None)
+        except ServerError:
+            return False
+        return self.unread.gives_others()
 
     def _settled(self, asked: SearchParams) -> Iterator[SearchPage]:
         """Read it, and again for as long as a row may have been passed over."""
@@ -130,9 +147,13 @@ class WholeSearch:
 
     def _middle(self, part: Slice, told: set[datetime]) -> datetime | None:
         """Choose where to cut: in the middle of what was seen, else of the time."""
-        seen = sorted(instant for instant in told if part.holds(instant))
+        seen = sorted(instant for instant in map(to_the_tick, told) if part.holds(instant))
         if seen:
             return seen[len(seen) // 2]
-        start, end = part.start or _FIRST, part.end or self.clock.now()
-        middle = start + (end - start) / 2
-        return middle if part.holds(middle) else None
+        start, now = part.start or begins_at(self.params) or _FIRST, self.clock.now()
+        # Of a server whose clock is ahead of ours something changed later than now.
+        for end in (part.end or now, now + _AHEAD):
+            middle = to_the_tick(start + (end - start) / 2)
+            if part.holds(middle):
+                return middle
+        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,9 @@ from adapter.ports import ListedPatients, WorklistKind
 from adapter.sync.cycle import PassKind, PassOutcome
 from adapter.sync.options import DiscoverBy, ReadLimits, SyncOptions
 from adapter.sync.reading.gather import MOST_FAILING
+from adapter.sync.reading.slices import MAX_IN_THE_DARK
+from adapter.sync.reading.unread import MOST_UNREAD
+from tests.fakes.crash import CrashPoints
 from tests.fakes.poison import Poison
 from tests.fakes.site import Site
 
@@ -356,3 +360,105 @@ def test_a_sweep_that_fails_otherwise_fails_the_pass(status: int | None) -> None
     with pytest.raises(ServerError) as failed:
         site.run()
     assert failed.value is failure
+
+
+def changed_now(*poisoned: str, **options: Any) -> tuple[Site, Poison]:
+    """A site where everybody's result was amended since the last pass, each at a time of its own, and some poisoned."""
+    site, poison = settled(**options)
+    for one in NAMES:
+        site.clock.advance(7)
+        site.laboratory.amend(result_of(one), "3+")
+    poison.references = set(map(result_of, poisoned))
+    return site, poison
+
+
+@pytest.mark.parametrize("poisoned", NAMES)
+def test_what_changed_is_read_but_for_the_moment_that_the_server_cannot_give(poisoned: str) -> None:
+    site, poison = changed_now(poisoned)
+    report = site.run()
+    assert (report.outcome, report.kind) == (PassOutcome.DONE, PassKind.INCREMENTAL)
+    left = {poisoned: "low", "zoe": "negative"}
+    assert site.categories() == {**dict.fromkeys(NAMES, "positive"), **left}
+    assert report.signals["changes-unread"] == 1
+    (said,) = [one for one in report.warnings if "the server fails (500) at Observation" in one]
+    assert (site.server.get(result_of(poisoned)) or {})["meta"]["lastUpdated"][:19] in said
+    assert site.store.setting("last-sweep") is None
+    poison.references = set()
+    site.clock.advance(HOUR)
+    report = site.run()
+    assert (report.kind, report.signals.get("changes-unread", 0)) == (PassKind.SWEEP, 0)
+    assert site.categories()[poisoned] == "positive"
+    site.assert_sound()
+
+
+def test_where_it_is_was_found_out_once() -> None:
+    site, poison = changed_now("dora")
+    site.run()
+    first = len(poison.asked)
+    site.run()  # the sweep that is due fails, and is tried again in an hour
+    site.laboratory.amend(result_of("eva"), "2+")
+    poison.asked.clear()
+    report = site.run()
+    assert (site.categories()["eva"], report.signals["changes-unread"]) == ("equivocal", 1)
+    assert len(poison.asked) < first / 4
+
+
+def test_one_that_changed_by_a_clock_ahead_of_ours_is_left_out_too() -> None:
+    site, poison = settled()
+    changed = site.server.get(result_of("anna")) or {}
+    site.server.put(changed, last_updated=site.clock.now() + timedelta(minutes=3))
+    site.laboratory.amend(result_of("berta"), "3+")
+    poison.references = {result_of("anna")}
+    report = site.run()
+    assert (report.signals["changes-unread"], site.categories()["berta"]) == (1, "positive")
+
+
+def test_a_poisoned_specimen_or_result_of_ours_hides_no_change() -> None:
+    site, poison = settled()
+    (of_anna,) = [one for one in site.derived() if "anna" in one["subject"]["reference"]]
+    for reference in ("Specimen/s-carla-a", f"Observation/{of_anna['id']}"):
+        site.clock.advance(5)
+        site.server.put(site.server.get(reference) or {})
+        poison.references.add(reference)
+    site.clock.advance(5)
+    site.laboratory.amend(result_of("berta"), "3+")
+    report = site.run()
+    assert (report.signals["changes-unread"], site.categories()["berta"]) == (2, "positive")
+
+
+def test_a_server_that_fails_at_many_changes_fails_the_pass() -> None:
+    site, poison = changed_now(*NAMES[: MOST_UNREAD + 1])
+    with pytest.raises(TemporaryServerError):
+        site.run()
+    assert site.categories()["heidi"] == "low"
+    poison.references = set()
+    site.settle()
+    assert site.categories()["anna"] == "positive"
+
+
+def test_a_server_that_fails_at_every_search_is_not_asked_for_less_and_less() -> None:
+    site, _ = changed_now()
+    failure, asked = TemporaryServerError("down", status=500), []
+
+    def search(_: str, params: Any) -> Any:
+        asked.append(params)
+        raise failure
+
+    site.server.search = search  # type: ignore[method-assign]
+    with pytest.raises(ServerError) as failed:
+        site.run()
+    assert failed.value is failure
+    assert len(asked) < 2 * MAX_IN_THE_DARK
+
+
+def test_a_sweep_is_due_although_the_process_is_killed_after_a_change_was_left_out() -> None:
+    site, _ = changed_now("dora")
+    site.store.set_setting("last-sweep", site.clock.now().isoformat())
+    steps = CrashPoints()
+    site.run_with(steps)
+    for step in range(1, steps.steps + 1):
+        site, _ = changed_now("dora")
+        before = site.store.watermark("Observation")
+        site.die_at(step)
+        if site.store.watermark("Observation") != before:
+            assert site.store.setting("last-sweep") is None, step

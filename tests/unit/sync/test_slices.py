@@ -13,8 +13,11 @@ import pytest
 
 from adapter.errors import NotAuthorised, SearchExpired, ServerError, TemporaryServerError
 from adapter.ports import JsonObject, SearchParams
+from adapter.sync.reading.search_params import at_or_after
 from adapter.sync.reading.slices import MAX_IN_THE_DARK, RESTARTS, WholeSearch
+from adapter.sync.reading.unread import TICK, Slice, Unread
 from tests.fakes.clock import FakeClock
+from tests.fakes.poison import Poison
 from tests.fakes.server import FakeFhirServer
 from tests.fakes.site import Site
 
@@ -171,3 +174,73 @@ def test_a_sweep_of_a_server_with_short_lived_pages_decides_everybody() -> None:
     site.server.break_off = lambda *_: None
     assert site.settle().writes == 0
     site.assert_sound()
+
+
+@pytest.mark.parametrize(
+    "after",
+    [0, 1, 2, 999, 1000, 300_000, 599_999, 600_000, 600_001, 660_000, 50_000_000],
+    ids=lambda after: f"{after} ms after the window begins",
+)
+def test_what_a_server_cannot_give_is_left_out_to_the_millisecond(after: int) -> None:
+    server = server_with(0)
+    begin = server.clock.now() - timedelta(minutes=10)
+    moment = begin + timedelta(milliseconds=after)
+    for name, instant in (
+        ("before", moment - timedelta(milliseconds=1)),
+        ("poison", moment),
+        ("beside", moment),
+        ("after", moment + timedelta(milliseconds=1)),
+    ):
+        server.put({"resourceType": "Observation", "id": name}, last_updated=instant)
+    poison, unread = Poison(server, {"Observation/poison"}), Unread(lambda: True)
+    window = [("_lastUpdated", at_or_after(begin))]
+
+    def read() -> set[str]:
+        search = WholeSearch(
+            server, "Observation", window, server.clock, has_times=True, unread=unread
+        )
+        return {str(one["id"]) for page in search.pages() for one in page.matches}
+
+    assert read() == {"before", "after"} - ({"before"} if after == 0 else set())
+    assert unread.in_pass == {("Observation", Slice(moment, moment + TICK))}
+    poison.asked.clear()
+    unread.begin_pass()
+    assert read() == {"before", "after"} - ({"before"} if after == 0 else set())
+    assert len(poison.asked) == len(unread.in_pass) == 1
+    poison.references.clear()
+    unread.begin_pass()
+    assert {"poison", "beside"} <= read()
+    assert not unread.in_pass
+
+
+@pytest.mark.parametrize(
+    ("gives_others", "params"),
+    [(False, [("_lastUpdated", "ge2020-01-01T00:00:00.000Z")]), (True, [])],
+)
+def test_nothing_is_left_out_of_a_server_that_gives_nothing_nor_of_a_full_search(
+    gives_others: bool, params: SearchParams
+) -> None:
+    server = server_with(3)
+    Poison(server, {"Observation/o1"})
+    unread = Unread(lambda: gives_others)
+    search = WholeSearch(
+        server, "Observation", params, server.clock, True, unread=unread if params else None
+    )
+    with pytest.raises(TemporaryServerError):
+        list(search.pages())
+
+
+def test_a_part_that_could_still_be_cut_is_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapter.sync.reading.slices.MAX_HALVINGS", 3)
+    server = server_with(0)
+    begin = server.clock.now() - timedelta(minutes=10)
+    server.put(
+        {"resourceType": "Observation", "id": "o0"}, last_updated=begin + timedelta(minutes=3)
+    )
+    Poison(server, {"Observation/o0"})
+    window = [("_lastUpdated", at_or_after(begin))]
+    unread = Unread(lambda: True)
+    search = WholeSearch(server, "Observation", window, server.clock, True, unread=unread)
+    with pytest.raises(TemporaryServerError):
+        list(search.pages())
+    assert not unread.in_pass
