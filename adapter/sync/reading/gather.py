@@ -30,7 +30,6 @@ MAX_ROUNDS: Final = 6
 NOT_FOUND: Final = 404
 MOST_FAILING: Final = 50
 """Of so many patients at most a server may fail to give the results; of more it is broken, and no pass goes on."""
-_OTHERS_TRIED: Final = 2
 _FOLLOWED: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "Observation": (("specimen", "Specimen"), ("focus", "Condition"), ("focus", "Specimen")),
     "Specimen": (("parent", "Specimen"),),
@@ -142,12 +141,7 @@ class Gatherer:
 
         Asked after each failure anew: the server may go away at any time.
         """
-        failing, last = self.searches.failing, self.searches.shown
-        if last is not None and last not in failing and self._gives(last):
-            return True
-        owners = self.searches.some_owners()
-        others = [one for one in dict.fromkeys(owners) if one not in failing and one != last]
-        return any(map(self._gives, others[:_OTHERS_TRIED]))
+        return any(map(self._gives, self.searches.others_to_try()))
 
     def _gives(self, patient: str) -> bool:
         try:

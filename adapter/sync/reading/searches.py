@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import chain
+from itertools import islice
 from typing import Final
 
 from adapter.errors import ParameterDropped, PermanentServerError, ServerError, TemporaryServerError
@@ -45,6 +45,8 @@ MOST_TRIED: Final = 10
 """Of so many patients of a list the results are looked for, to prove the searches on one of them."""
 MOST_FAILED_AT: Final = 2
 """At so many of these a server may fail; at more it is the server, which is not asked for the others."""
+OTHERS_TRIED: Final = 2
+"""So many patients, besides the last one shown, by whom it is seen whether results are given."""
 NOBODY: Final = "Patient/zz-no-such-patient"
 """A patient that no server has."""
 NO_RESULT: Final = "Observation/zz-no-such-result"
@@ -391,12 +393,17 @@ class Searches:
         owners = (patient_of(one, self.source.base_url) for one in page)
         yield from (owner for owner in owners if owner is not None)
 
+    def others_to_try(self) -> Iterator[str]:
+        """Name a few by whom it is seen whether results are given: not those at whose results the server fails."""
+        last = self.shown
+        if last is not None and last not in self.failing:
+            yield last
+        owners = dict.fromkeys(self.some_owners())
+        yield from islice((one for one in owners if one not in {last, *self.failing}), OTHERS_TRIED)
+
     def _gives_somebody(self) -> bool:
         """Tell whether the source gives the results of anybody just now, of whom there are some."""
-        known = [] if self.shown is None else [self.shown]
-        owners = dict.fromkeys(one for one in chain(known, self.some_owners()))
-        whom = [one for one in owners if one not in self.failing][:MOST_FAILED_AT]
-        return any(map(self._gives, whom))
+        return any(map(self._gives, self.others_to_try()))
 
     def _gives(self, patient: str) -> bool:
         try:
