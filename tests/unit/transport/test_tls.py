@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from structlog.testing import capture_logs
 
 from adapter.errors import ConfigError, TemporaryServerError
 from adapter.fhir.strict_json import read_json
@@ -347,20 +348,19 @@ def test_spoilt_files_change_nothing_and_are_told(
     authority: trustme.CA,
     make_server: MakeServer,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     context = asks_for_ours(context_of(authority.issue_cert("localhost")), authority)
     given = pair(authority.issue_cert("adapter.example.org"), tmp_path)
     given["ca_file"] = str(tmp_path / "ca.pem")
     authority.cert_pem.write_to_path(given["ca_file"])
-    with serving_tls(context) as served:
+    with serving_tls(context) as served, capture_logs() as told:
         server = make_server(served.base, attempts=1, **given)
         assert server.read("Patient/a") is not None
         other = authority.issue_cert("adapter.example.org").cert_chain_pems[0].bytes()
         renewed(given[name], other if content is None else content)
         assert server.read("Patient/a") is not None
         assert server.read("Patient/a") is not None
-    assert capsys.readouterr().out.count("files_not_renewed") == 1
+    assert [one["event"] for one in told].count("files_not_renewed") == 1
 
 
 def test_a_renewed_key_that_others_can_read_is_not_taken_up(
