@@ -21,7 +21,7 @@ from adapter.sync.options import ReadLimits
 from adapter.sync.reading.pool import Gathered, Pool, referenced
 from adapter.sync.reading.reads import hidden
 from adapter.sync.reading.search_params import within_budget
-from adapter.sync.reading.searches import OF_ONE, Searches
+from adapter.sync.reading.searches import ABOUT_ONE, Searches
 from adapter.sync.reading.slices import FAILED
 from adapter.sync.references import patient_of
 
@@ -101,7 +101,7 @@ class Gatherer:
         try:
             pool, others = self._searched(patients)
         except ServerError as error:
-            if error.status not in {*OF_ONE, FAILED}:
+            if error.status not in ABOUT_ONE:
                 raise
             if len(patients) == 1:
                 yield self._without(patients[0], error)
@@ -147,7 +147,7 @@ class Gatherer:
         try:
             pool, _ = self._searched([patient])
         except ServerError as error:
-            if error.status not in {*OF_ONE, FAILED}:
+            if error.status not in ABOUT_ONE:
                 raise
             return False
         return bool(pool.results)

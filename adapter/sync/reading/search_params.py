@@ -80,6 +80,11 @@ def begins_at(params: Iterable[tuple[str, str]]) -> datetime | None:
     return max((datetime.fromisoformat(value[2:]) for value in values), default=None)
 
 
+def names_patients(params: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether a search is for the results of some patients, or for what was made from these."""
+    return any(name in ("patient", "subject", "derived-from") for name, _ in params)
+
+
 def _to_the_millisecond(instant: datetime) -> str:
     in_utc = instant.astimezone(UTC)
     return f"{in_utc.strftime('%Y-%m-%dT%H:%M:%S')}.{in_utc.microsecond // 1000:03d}Z"

@@ -24,13 +24,7 @@ from adapter.sync.reading.forms import LABORATORY, FormChoice, Forms
 from adapter.sync.reading.owners import Owners
 from adapter.sync.reading.pool import referenced
 from adapter.sync.reading.reads import Reads
-from adapter.sync.reading.search_params import (
-    Params,
-    at_or_after,
-    begins_at,
-    last_updated,
-    within_budget,
-)
+from adapter.sync.reading.search_params import Params, at_or_after, last_updated, within_budget
 from adapter.sync.reading.slices import FAILED, WholeSearch
 from adapter.sync.reading.totals import Totals
 from adapter.sync.reading.trial import Trial
@@ -54,6 +48,8 @@ NO_RESULT: Final = "Observation/zz-no-such-result"
 FORBIDDEN: Final = 403
 OF_ONE: Final = frozenset({400, FORBIDDEN, 404, 410, 422})
 """Statuses by which a server refuses one patient and not who asks: a protected record, an id that it does not know."""
+ABOUT_ONE: Final = OF_ONE | {FAILED}
+"""Statuses that may be about one patient: refused, or at whose results a server fails."""
 _NOT_OFFERED: Final = frozenset({400, FORBIDDEN, 404, 405, 422, 501})
 """How servers say that they do not search a type in this way; scopes may allow reads and no search."""
 REPORTS: Final = "DiagnosticReport:result"
@@ -65,11 +61,6 @@ INCLUDES: Final[Params] = [
 """What is asked along with results; what a server does not bring is read by id where it is
 named.
 """
-
-
-def _is_of_patients(params: SearchParams) -> bool:
-    """Tell whether a search is for the results of some patients, or for what was made from these."""
-    return any(name in ("patient", "subject", "derived-from") for name, _ in params)
 
 
 def _unwatched(_page: SearchPage) -> None:
@@ -222,7 +213,7 @@ class Searches:
                 forms = choice.find_samples()
             except ServerError as error:
                 failing.update({patient: error} if error.status == FAILED else {})
-                if error.status not in {*OF_ONE, FAILED} or len(failing) > MOST_FAILED_AT:
+                if error.status not in ABOUT_ONE or len(failing) > MOST_FAILED_AT:
                     raise
                 continue  # another patient may show it
             unproved = unproved or (choice, forms)
@@ -371,8 +362,7 @@ class Searches:
             self.clock,
             has_times=self.own_incremental,
             totals=self._totals_of_own,
-            of_patients=_is_of_patients(restriction),
-            unread=self._unread_of_own if begins_at(params) else None,
+            unread=self._unread_of_own,
         )
         pages = self._listening(search.pages())
         if self.own_by_source:
@@ -410,7 +400,7 @@ class Searches:
             by_patient = [(self.patient_param or "patient", patient)]
             return any(page.matches for page in self.results(by_patient, alone=True))
         except ServerError as error:
-            if error.status not in {*OF_ONE, FAILED}:
+            if error.status not in ABOUT_ONE:
                 raise
             return False
 
@@ -584,8 +574,7 @@ class Searches:
             self.clock,
             has_times,
             self._totals,
-            of_patients=_is_of_patients(params),
-            unread=self._unread if begins_at(params) else None,
+            self._unread,
         )
         return self._listening(search.pages())
 

@@ -23,7 +23,7 @@ import structlog
 
 from adapter.errors import ServerError, TemporaryServerError
 from adapter.ports import Clock, FhirServer, SearchPage, SearchParams
-from adapter.sync.reading.search_params import begins_at, last_updated
+from adapter.sync.reading.search_params import begins_at, last_updated, names_patients
 from adapter.sync.reading.totals import Rows, Totals
 from adapter.sync.reading.unread import Slice, Unread, to_the_tick
 
@@ -50,10 +50,9 @@ _AHEAD: Final = timedelta(days=1)
 class WholeSearch:
     """One search of one server, to be read to its end.
 
-    `of_patients`: it is for some patients, so that what fails with 500 is parted by them (gather.py), not by time.
     `has_times`: searching by `_lastUpdated` was proved. Elsewhere nothing is sliced: a server that
     knows no such parameter may answer it with an empty page. `totals`: what those of this server are worth. `unread`:
-    it asks what changed since an instant, and may leave out what the server fails at; None where nothing may be.
+    what is left out of what changed, where this server fails at it; None where nothing is.
     """
 
     server: FhirServer
@@ -62,7 +61,6 @@ class WholeSearch:
     clock: Clock
     has_times: bool
     totals: Totals = field(default_factory=Totals)
-    of_patients: bool = False
     unread: Unread | None = None
 
     def pages(self) -> Iterator[SearchPage]:
@@ -70,13 +68,16 @@ class WholeSearch:
 
         Raises: ServerError as the port says, when the server fails in spite of all.
         """
-        begin = begins_at(self.params)
-        if self.unread is None or begin is None or not self.has_times:
-            parts: Iterable[Slice] = (Slice(),)
-        else:
-            parts = self.unread.parts(self.resource_type, begin)
+        parts: Iterable[Slice] = (Slice(),)
+        if self.unread is not None and self._begin is not None:
+            parts = self.unread.parts(self.resource_type, self._begin)
         for part in parts:
             yield from self._of(part, MAX_HALVINGS, MAX_IN_THE_DARK)
+
+    @property
+    def _begin(self) -> datetime | None:
+        """From when on it asks for what changed; None where it asks for all, or may not be asked by time."""
+        return begins_at(self.params) if self.has_times else None
 
     def _of(self, part: Slice, halvings: int, in_the_dark: int) -> Iterator[SearchPage]:
         told: set[datetime] = set()
@@ -92,9 +93,11 @@ class WholeSearch:
                 if is_lost and begun < RESTARTS:
                     log.info("search_begun_again", attempt=begun + 1, status=error.status)
                     continue
-                may_cut = in_the_dark > 0 or self._fails_at_one(error)
-                is_too_much = is_lost or (error.status in TOO_MUCH and may_cut)
-                is_theirs = self.of_patients and error.status == FAILED
+                is_too_much = is_lost or (
+                    error.status in TOO_MUCH and (in_the_dark > 0 or self._fails_at_one(error))
+                )
+                # What fails so for some patients is parted by these, and not by time (gather.py).
+                is_theirs = error.status == FAILED and names_patients(self.params)
                 is_cut = is_too_much and not is_theirs and halvings > 0
                 middle = self._middle(part, told) if is_cut else None
                 if middle is None or not self.has_times:
@@ -119,7 +122,7 @@ class WholeSearch:
 
     def _fails_at_one(self, error: ServerError) -> bool:
         """Tell whether what changed may be left out: the server searches just so, and gives what others are about."""
-        if self.unread is None or error.status != FAILED or not self.has_times:
+        if self.unread is None or self._begin is None or error.status != FAILED:
             return False
         later = self._asked(Slice(self.clock.now() + _AHEAD))  # where nothing is found
         try:

@@ -46,26 +46,20 @@ def writing_to_another_server() -> Site:
     return site
 
 
-def amended_since_its_backup() -> tuple[Site, dict[str, list[JsonObject | None]]]:
-    """A site whose source said 1+ of Anna when it was backed up, and says 3+ now."""
-    site = writing_to_another_server()
+def amended_since_its_backup(site: Site) -> dict[str, list[JsonObject | None]]:
+    """Let the source of a site say 3+ of Anna; gives its backup, in which it said 1+."""
     source = site.laboratory.ihc("anna", "1+")
     site.settle()
     backup = site.server.snapshot()
     site.clock.advance(hours=2)
     site.laboratory.amend(source, "3+")
     site.settle()
-    return site, backup
+    return backup
 
 
 def test_a_score_that_went_back_with_the_server_is_read_again() -> None:
     site = Site()
-    source = site.laboratory.ihc("anna", "1+")
-    site.settle()
-    backup = site.server.snapshot()
-    site.clock.advance(hours=2)
-    site.laboratory.amend(source, "3+")
-    site.settle()
+    backup = amended_since_its_backup(site)
     site.clock.advance(hours=2)
     site.run()
     site.server.restore(backup)
@@ -102,7 +96,8 @@ def test_a_deleted_newest_result_costs_one_sweep_and_no_more() -> None:
 
 
 def test_a_restored_source_is_noticed_where_results_stand_on_another_server() -> None:
-    site, backup = amended_since_its_backup()
+    site = writing_to_another_server()
+    backup = amended_since_its_backup(site)
     site.server.restore(backup)
     site.clock.advance(hours=2)
     site.run()
@@ -110,7 +105,8 @@ def test_a_restored_source_is_noticed_where_results_stand_on_another_server() ->
 
 
 def test_a_restore_is_not_forgotten_with_the_pass_that_fails_on_it() -> None:
-    site, backup = amended_since_its_backup()
+    site = writing_to_another_server()
+    backup = amended_since_its_backup(site)
     site.clock.advance(hours=2)
     site.laboratory.ihc("berta", "3+")
     site.settle()

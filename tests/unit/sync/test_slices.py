@@ -223,9 +223,7 @@ def test_nothing_is_left_out_of_a_server_that_gives_nothing_nor_of_a_full_search
     server = server_with(3)
     Poison(server, {"Observation/o1"})
     unread = Unread(lambda: gives_others)
-    search = WholeSearch(
-        server, "Observation", params, server.clock, True, unread=unread if params else None
-    )
+    search = WholeSearch(server, "Observation", params, server.clock, True, unread=unread)
     with pytest.raises(TemporaryServerError):
         list(search.pages())
 
