@@ -59,6 +59,7 @@ def _checked(settings: Settings) -> Iterator[str]:
     from adapter.cli.discovery_text import discovery_sentence
     from adapter.cli.granted_text import granted_sentences
     from adapter.cli.site_text import overlay_sentences
+    from adapter.sync.reading.proving import Proving
     from adapter.sync.reading.searches import Searches
     from adapter.sync.reading.sweep import results_of_everybody
 
@@ -76,7 +77,7 @@ def _checked(settings: Settings) -> Iterator[str]:
             listed = parts.listed.read()
             yield f"The list names {number_of(len(listed.patients), 'patient')}"
             yield from listed.warnings
-        searches.prepare()
+        Proving(searches).prepare()
         yield from searches.warnings
         if not searches.by_patient:
             next(results_of_everybody(searches, alone=True), None)  # raises where no pass could run

@@ -89,13 +89,14 @@ def create(  # noqa: PLR0913 - each parameter is an option of the command
     """
     from adapter.audit import AuditAction
     from adapter.subscriptions.hook import ACTIVE, criteria_of
+    from adapter.sync.reading.proving import Proving
     from adapter.sync.reading.searches import Searches
 
     settings = shared.settings(quiet=True)
     hook = _hook(settings, signing, payload, instant(end) if end else None)
     with _opened(settings) as (adapter, keeper):
         searches = Searches.of(adapter.parts, adapter.options.read)
-        searches.prepare()
+        Proving(searches).prepare()
         done = keeper.establish(hook, criteria_of(searches.forms, with_own=with_own))
         _record(adapter, AuditAction.SUBSCRIBED, done)
         found = keeper.settled(done, wait)

@@ -12,6 +12,7 @@ from adapter.errors import NotAuthorised, ParameterDropped, PermanentServerError
 from adapter.fhir.references import reference_to
 from adapter.ports import JsonObject
 from adapter.sync.permissions import needed
+from adapter.sync.reading.proving import Proving
 from adapter.sync.reading.search_params import at_or_after, last_updated
 from adapter.sync.reading.searches import Searches
 from adapter.sync.reading.sweep import results_of_everybody
@@ -58,7 +59,7 @@ def _is_denied(bench: Bench, kind: str, letter: str) -> bool:
 
 def forms(searches: Searches) -> Iterator[Finding]:
     """Prove the searches in use as a pass does, and tell whether changes can be asked for."""
-    searches.prepare()
+    Proving(searches).prepare()
     said = "; ".join(searches.warnings)
     if not searches.by_patient and _refuses_everybody(searches):
         says = "a search that names no patient is refused: no pass by what changed can run"

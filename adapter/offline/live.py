@@ -13,6 +13,7 @@ from adapter.sync.cycle import Parts
 from adapter.sync.options import ReadLimits
 from adapter.sync.reading.gather import Gatherer
 from adapter.sync.reading.pool import Gathered
+from adapter.sync.reading.proving import Proving
 from adapter.sync.reading.searches import Searches
 from adapter.sync.reading.wanted import Wanted
 from adapter.sync.references import patient_of
@@ -39,7 +40,7 @@ def answers_around(parts: Parts, reference: str, limits: ReadLimits) -> Answers:
     if patient is None:
         raise InputError(f"{reference} names no patient of this server", code="no-patient")
     searches = Searches.of(parts, limits)
-    searches.prepare([patient])
+    Proving(searches).prepare([patient])
     gatherer = Gatherer(searches, parts.store, parts.clock, limits)
     documents = [found]
     for gathered in gatherer.patients([patient]):
@@ -73,7 +74,7 @@ def gathered_patients(
 
     """
     searches = replace(Searches.of(parts, limits), wanted=wanted)
-    searches.prepare()
+    Proving(searches).prepare()
     found: dict[str, None] = {}
     if searches.by_patient:
         found.update(dict.fromkeys(parts.listed.read().patients if parts.listed else ()))

@@ -33,6 +33,7 @@ from adapter.sync.planning.plan import WITHDRAWN, Desired
 from adapter.sync.planning.reconcile import reconcile
 from adapter.sync.reading.gather import Gatherer
 from adapter.sync.reading.pool import Gathered, Pool
+from adapter.sync.reading.proving import Proving
 from adapter.sync.reading.search_params import last_updated
 from adapter.sync.reading.searches import Searches
 from adapter.sync.references import made_relative, patient_of, version_of
@@ -63,7 +64,7 @@ class Replayer:
 
         Raises: ServerError as the port says.
         """
-        self.searches.prove_own()
+        Proving(self.searches).prove_own()
         seen: set[str] = set()
         for page in self.searches.own():
             # No strict JSON: whether it is of this policy and stands cannot be told, but it is not left out.
@@ -191,7 +192,7 @@ class _Attempt:
         parts = self.of.parts
         base_url = parts.source.base_url
         patient = patient_of(self.stored, base_url)
-        self.of.searches.prepare([patient] if patient else [])
+        Proving(self.of.searches).prepare([patient] if patient else [])
         gatherer = Gatherer(self.of.searches, parts.store, parts.clock, self.of.limits)
         found = gatherer.patients([patient] if patient else [])
         now = next((one for one in found if patient in one.patients), None)

@@ -39,6 +39,7 @@ from adapter.sync.planning.worklist import worklist_entries
 from adapter.sync.reading.discover import RESULTS, Recent
 from adapter.sync.reading.landmarks import remember, remembered
 from adapter.sync.reading.pool import Gathered
+from adapter.sync.reading.proving import Proving
 from adapter.sync.reading.searches import Searches
 from adapter.sync.reading.unread import CHANGES_UNREAD
 from adapter.sync.references import mark_of, patient_reference
@@ -147,7 +148,7 @@ class OnePass:
         """Run it; raises as Cycle.run_pass."""
         self.searches.begin_pass()
         if self.options.read.discovery is DiscoverBy.CHANGES:
-            self.searches.prepare()
+            Proving(self.searches).prepare()
         if self.may_write:
             self._note_what_was_asked()
             self.interrupts.guard()

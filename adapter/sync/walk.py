@@ -24,6 +24,7 @@ from adapter.sync.options import PassOptions, ReadLimits
 from adapter.sync.reading.discover import Recent
 from adapter.sync.reading.gather import Gatherer
 from adapter.sync.reading.pool import Gathered
+from adapter.sync.reading.proving import Proving
 from adapter.sync.reading.searches import FORBIDDEN, Searches
 from adapter.sync.references import patient_reference
 from adapter.sync.report import PassKind
@@ -82,7 +83,7 @@ class Walking:
 
     def _scope(self, kind: PassKind, patients: Sequence[str], queued: HandedOut) -> Scope:
         if patients:
-            self.searches.prepare(patients)
+            Proving(self.searches).prepare(patients)
         gatherer = Gatherer(self.searches, self.store, self.clock, self.limits)
         if kind is PassKind.WALK:
             chunks = _unless_all_are_denied(gatherer.patients(patients))

@@ -25,6 +25,7 @@ from adapter.sync.options import SyncOptions
 from adapter.sync.parts import Interrupts, Parts
 from adapter.sync.planning.ownership import is_ours, marked
 from adapter.sync.planning.plan import WITHDRAWN, Action, Planned
+from adapter.sync.reading.proving import Proving
 from adapter.sync.reading.search_params import last_updated, within_budget
 from adapter.sync.reading.searches import Searches
 from adapter.sync.references import made_relative, version_of
@@ -160,7 +161,7 @@ def _planned(
     tally: Tally,
 ) -> list[Planned]:
     searches = Searches(parts.source, parts.target, parts.clock, page_size=options.read.page_size)
-    searches.prove_own()
+    Proving(searches).prove_own()
     chosen = list(_chosen(searches, selection, context, tally))
     named = sorted({source for one in chosen for source in _sources(one)})
     found = searches.reads.read_all(named) if named else {}

@@ -19,6 +19,7 @@ from adapter.fhir.shapes import objects, string
 from adapter.ports import Clock, JsonObject, RefusedResource, StateStore
 from adapter.sync.options import ReadLimits
 from adapter.sync.reading.pool import Gathered, Pool, referenced
+from adapter.sync.reading.proving import Proving
 from adapter.sync.reading.reads import hidden
 from adapter.sync.reading.search_params import within_budget
 from adapter.sync.reading.searches import ABOUT_ONE, Searches
@@ -54,7 +55,7 @@ class Gatherer:
         """
         wanted, seen = set(patients), set(patients)
         if wanted:
-            self.searches.know_owners()
+            Proving(self.searches).know_owners()
         while wanted:
             others: set[str] = set()
             for together in self._lists(wanted):

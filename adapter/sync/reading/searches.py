@@ -1,8 +1,6 @@
-"""The searches in use: which ones this server is trusted with, and how they are asked.
+"""The searches in use: which ones this server is trusted with (`proving`), and how they are asked.
 
-A search is proved on a resource known to match, because HAPI answers an unknown modifier, and
-Medplum an unknown parameter, with an empty 200. One that fails is not used, and `warnings` says so
-in words. Nothing here decides what a result means.
+Nothing here decides what a result means.
 """
 
 from __future__ import annotations
@@ -14,37 +12,25 @@ from itertools import islice
 from typing import Final
 
 from adapter.errors import ParameterDropped, PermanentServerError, ServerError, TemporaryServerError
-from adapter.fhir.identity import is_own, relative_reference
+from adapter.fhir.identity import is_own
 from adapter.fhir.references import reference_to
-from adapter.fhir.shapes import child, string
 from adapter.ports import Clock, FhirServer, JsonObject, PatientList, SearchPage, SearchParams
 from adapter.sync.options import DiscoverBy, LaboratorySweep, ReadLimits
 from adapter.sync.parts import Parts
-from adapter.sync.reading.forms import LABORATORY, FormChoice, Forms
+from adapter.sync.reading.forms import LABORATORY, Forms
 from adapter.sync.reading.owners import Owners
-from adapter.sync.reading.pool import referenced
 from adapter.sync.reading.reads import Reads
-from adapter.sync.reading.search_params import Params, at_or_after, last_updated, within_budget
+from adapter.sync.reading.search_params import Params, within_budget
 from adapter.sync.reading.slices import FAILED, WholeSearch
 from adapter.sync.reading.totals import Totals
 from adapter.sync.reading.trial import Trial
 from adapter.sync.reading.unread import Unread
 from adapter.sync.reading.wanted import Wanted
 from adapter.sync.references import patient_of
-from adapter.terminology.systems import ADAPTER_SYSTEM, CASE_IDENTIFIER_SYSTEM
+from adapter.terminology.systems import CASE_IDENTIFIER_SYSTEM
 
-EVER: Final = "ge1970-01-01T00:00:00.000Z"
-"""A `_lastUpdated` that leaves nothing out."""
-MOST_TRIED: Final = 10
-"""Of so many patients of a list the results are looked for, to prove the searches on one of them."""
-MOST_FAILED_AT: Final = 2
-"""At so many of these a server may fail; at more it is the server, which is not asked for the others."""
 OTHERS_TRIED: Final = 2
 """So many patients, besides the last one shown, by whom it is seen whether results are given."""
-NOBODY: Final = "Patient/zz-no-such-patient"
-"""A patient that no server has."""
-NO_RESULT: Final = "Observation/zz-no-such-result"
-"""A result that no server has."""
 FORBIDDEN: Final = 403
 OF_ONE: Final = frozenset({400, FORBIDDEN, 404, 410, 422})
 """Statuses by which a server refuses one patient and not who asks: a protected record, an id that it does not know."""
@@ -156,99 +142,6 @@ class Searches:
             listed=parts.listed,
         )
 
-    def prepare(self, patients: Sequence[str] = ()) -> None:
-        """Choose the forms by what the server says it has, then prove them once.
-
-        Nothing can be proved on a server without a HER2 result: it is tried again at the next pass. So is how ours are
-        found, for as long as none of them stands.
-
-        Args:
-            patients: whom the searches are for, where one that names no patient may be refused: they are proved
-                on results of theirs; none for those on the list.
-
-        Raises: ServerError as the port says, ListUnusable.
-
-        """
-        if self.proved:
-            if not self.own_proved:
-                self.prove_own()
-            return
-        if self.by_patient:
-            self._prepare_for(patients or (self.listed.read().patients if self.listed else ()))
-            return
-        self.warnings.clear()
-        self.incremental = self.may_poll
-        known = self._ask_capability()
-        self.prove_own()
-        choice = FormChoice(Trial(self.source), self.wanted, known, self.laboratory, self._warn)
-        unproved = choice.find_samples()
-        if not choice.samples and Trial(self.source).refuses([("_lastUpdated", EVER)]):
-            self._sweep_only("the server does not search by _lastUpdated")
-        of_patient = self._prove_results(choice.samples[0]) if choice.samples else []
-        if of_patient:
-            self._prove_lists(choice.samples, *of_patient[0])
-        self.forms = choice.choose(unproved, of_patient)
-        self.proved = bool(choice.samples)
-
-    def _prepare_for(self, patients: Sequence[str]) -> None:
-        """Prove the searches on a result of one of these patients.
-
-        Where none of the first few has one the searches are used unproved, one patient at a time, and others
-        are tried at the next pass.
-        """
-        self.warnings.clear()
-        self.incremental = False
-        self.patients_at_once = 1
-        known = self._ask_capability()
-        self.prove_own()
-        tried = (
-            (patient, name) for patient in patients[:MOST_TRIED] for name in ("patient", "subject")
-        )
-        unproved: tuple[FormChoice, Forms] | None = None
-        failing: dict[str, ServerError] = {}
-        for patient, name in tried:
-            trial = Trial(self.source, ((name, patient),))
-            choice = FormChoice(trial, self.wanted, known, self.laboratory, self._warn)
-            try:
-                forms = choice.find_samples()
-            except ServerError as error:
-                failing.update({patient: error} if error.status == FAILED else {})
-                if error.status not in ABOUT_ONE or len(failing) > MOST_FAILED_AT:
-                    raise
-                continue  # another patient may show it
-            unproved = unproved or (choice, forms)
-            # A server that leaves the parameter out in silence shows somebody else's result.
-            if any(patient_of(one, self.source.base_url) == patient for one in choice.samples):
-                self.patient_param = name
-                self.forms = choice.choose(forms, [(name, patient)])
-                if self._takes_several(choice.samples[0], name, patient, patients):
-                    self.patients_at_once = None
-                self.proved = True
-                return
-        if failing and unproved is None:
-            # Nobody has shown what the server searches by: results would be missed in silence.
-            raise next(iter(failing.values()))
-        self.forms = Forms(tokens=self.wanted.tokens)
-        if unproved is not None:
-            choice, forms = unproved
-            self.forms = choice.choose(forms, [])
-
-    def _takes_several(
-        self, sample: JsonObject, name: str, patient: str, patients: Sequence[str]
-    ) -> bool:
-        """Tell whether a search that names two patients finds the results of either, in any order."""
-        other = next((one for one in patients if one != patient), None)
-        by_id, trial = ("_id", str(sample["id"])), Trial(self.source)
-        try:
-            return other is not None and all(
-                trial.finds([by_id, (name, together)])
-                for together in (f"{patient},{other}", f"{other},{patient}")
-            )
-        except PermanentServerError as error:
-            if error.status not in OF_ONE:
-                raise
-            return False  # the other's record may be protected, or gone
-
     def see_that_they_answer(self) -> None:
         """Ask both servers for a result of ours, anybody's, where they refuse every patient who was asked for.
 
@@ -257,18 +150,6 @@ class Searches:
         is_one = self.source.base_url == self.target.base_url
         for server in (self.source,) if is_one else (self.source, self.target):
             Trial(server).first(self.own_params)
-
-    def _prove_lists(self, samples: Sequence[JsonObject], name: str, patient: str) -> None:
-        """Prove that a search may name several patients; else each is asked for alone."""
-        owners = (patient_of(one, self.source.base_url) for one in samples)
-        others = [one for one in owners if one is not None and one != patient]
-        if self._takes_several(samples[0], name, patient, others or [NOBODY]):
-            self.patients_at_once = None
-            return
-        self.patients_at_once = 1
-        self._warn(
-            "the server does not search results of several patients: each is asked for alone"
-        )
 
     def results(
         self,
@@ -323,7 +204,7 @@ class Searches:
         except PermanentServerError as error:
             if error.status not in _NOT_OFFERED:
                 raise
-            self._warn("reports that list panels of other tests cannot be asked for")
+            self.warn("reports that list panels of other tests cannot be asked for")
 
     def narratives(
         self,
@@ -350,7 +231,7 @@ class Searches:
         except PermanentServerError as error:
             if error.status not in (400, 404):
                 raise
-            self._warn(f"{kind} cannot be searched by code: its narratives are not looked at")
+            self.warn(f"{kind} cannot be searched by code: its narratives are not looked at")
 
     def own(self, restriction: SearchParams = ()) -> Iterator[SearchPage]:
         """Find derived Observations of this adapter, of any namespace and policy."""
@@ -404,30 +285,6 @@ class Searches:
                 raise
             return False
 
-    def know_owners(self) -> None:
-        """Look at all of ours once, where the target cannot be asked by source whose they are.
-
-        From then on every search shows what changes of it. Where discovery is by patient it is known of whom the walk
-        has come to. Raises: ServerError as the port says.
-        """
-        if self.own_by_source and not self.own_by_source_proved:
-            self._prove_by_source()
-        if not (self.own_by_source or self.owners.is_whole or self.by_patient):
-            for _ in self.own():
-                pass
-
-    def _prove_by_source(self) -> None:
-        """Prove on one of ours that the target finds it by its source, and not by another."""
-        trial = Trial(self.target)
-        sample = trial.first(self.own_params) or {}
-        source = next(referenced(sample, "derivedFrom", self.source.base_url), None)
-        if source is None:
-            return  # nothing of ours stands, so that nobody has what was another's before
-        by_id = ("_id", str(sample["id"]))
-        self.own_by_source = trial.finds([by_id, ("derived-from", self.on_target(source))])
-        self.own_by_source &= not trial.finds([by_id, ("derived-from", self.on_target(NO_RESULT))])
-        self.own_by_source_proved = True
-
     def on_target(self, reference: str) -> str:
         """Name a resource of the source as the target knows it: absolute where servers differ."""
         if self.target.base_url == self.source.base_url:
@@ -449,7 +306,7 @@ class Searches:
             is_dropped = isinstance(error, ParameterDropped)
             if has_answered or not (is_dropped or error.status in _NOT_OFFERED):
                 raise
-            self._warn(
+            self.warn(
                 f"changes of {resource_type} cannot be asked for: they are noticed by full sweeps only"
             )
 
@@ -486,69 +343,6 @@ class Searches:
     def _count(self) -> tuple[str, str]:
         return "_count", str(self.page_size)
 
-    def _ask_capability(self) -> frozenset[str]:
-        """Take from the server's own statement what it searches Observations by."""
-        known = self.source.capability().search_params
-        is_one = self.source.base_url == self.target.base_url
-        of_target = known if is_one else self.target.capability().search_params
-        self.own_by_source = "derived-from" in of_target.get("Observation", frozenset())
-        self.own_by_source_proved = False
-        observation = known.get("Observation", frozenset())
-        if known and "result" not in known.get("DiagnosticReport", frozenset()):
-            self._drop_include(REPORTS)
-        if "has-member" not in observation:
-            self._drop_include("Observation:has-member")
-        return observation
-
-    def _prove_results(self, sample: JsonObject) -> Params:
-        """Prove what every search is narrowed by; gives the one that narrows to the patient."""
-        by_id = ("_id", str(sample["id"]))
-        changed = last_updated(sample)
-        if changed is None:
-            self._sweep_only("the server does not say when a result was changed")
-        elif not Trial(self.source).finds([by_id, ("_lastUpdated", at_or_after(changed))]):
-            self._sweep_only("the server does not search by _lastUpdated")
-        reference = string(child(sample, "subject"), "reference")
-        subject = relative_reference(reference, (self.source.base_url,))
-        if subject is None:
-            return []
-        for name in ("patient", "subject"):
-            if Trial(self.source).finds([by_id, (name, subject)]):
-                self.patient_param = name
-                return [(name, subject)]
-        self.patient_param = None
-        self._warn("the server does not search results by patient: every pass is a full sweep")
-        return []
-
-    def prove_own(self) -> None:
-        """Prove how our own results are found, on one of them; else find them by their tag.
-
-        Raises: ServerError as the port says.
-        """
-        trial = Trial(self.target)
-        tag: Params = [("_tag", f"{ADAPTER_SYSTEM}|derived")]
-        sample = trial.first(self.own_params) or trial.first(tag)
-        if sample is None:
-            return
-        self.own_proved = True
-        by_id = ("_id", str(sample["id"]))
-        if not trial.finds([*self.own_params, by_id]):
-            self.own_params = tag
-            self._warn(
-                "the server does not search identifiers by system: our own results are found by tag"
-            )
-        changed = last_updated(sample)
-        self.own_incremental = (
-            not self.by_patient
-            and changed is not None
-            and trial.finds([*self.own_params, by_id, ("_lastUpdated", at_or_after(changed))])
-        )
-
-    def _sweep_only(self, why: str) -> None:
-        """Claim no incremental reading: only reading everything notices what was changed."""
-        self.incremental = False
-        self._warn(f"{why}: every pass is a full sweep")
-
     def _plainly(self, params: Params) -> Iterator[SearchPage]:
         return self._whole("Observation", params)
 
@@ -560,7 +354,7 @@ class Searches:
                 # Pages already given are given again: gathering keeps one version of each resource.
                 if error.status != 400 or not self.includes:
                     raise
-                self._warn(f"the server refuses {self.includes[-1][1]}: not asked for")
+                self.warn(f"the server refuses {self.includes[-1][1]}: not asked for")
                 self.includes = self.includes[:-1]
             else:
                 return
@@ -584,9 +378,7 @@ class Searches:
             self.heard.update(dict.fromkeys(page.warnings))
             yield page
 
-    def _drop_include(self, value: str) -> None:
-        self.includes = [include for include in self.includes if include[1] != value]
-
-    def _warn(self, words: str) -> None:
+    def warn(self, words: str) -> None:
+        """Say in words what these searches do not do, once."""
         if words not in self.warnings:
             self.warnings.append(words)
