@@ -201,7 +201,9 @@ class FakeFhirServer:
         if self.refuse_search(params):
             raise PermanentServerError("HAPI-0524: the search is refused", status=400)
         asked = [
-            (name, value) for name, value in params if name not in self.ignored and name != "_total"
+            (name, value)
+            for name, value in params
+            if name not in {*self.ignored, "_total", "_summary"}
         ]
         found = [
             resource
@@ -209,6 +211,10 @@ class FakeFhirServer:
             if f"{resource_type}/{resource['id']}" not in self.hidden
             and matches(resource, asked, unsupported=self.unsupported)
         ]
+        if ("_summary", "count") in params:
+            self._call(f"search {resource_type} for their number")
+            yield SearchPage((), (), (), self.clock.now(), self._total(len(found)))
+            return
         counts = [int(value) for name, value in params if name == "_count"]
         size = min([self.page_size, *counts])
         for start in range(0, max(len(found), 1), size):

@@ -270,6 +270,7 @@ class Gatherer:
         needed = self._sources(part).union(*map(self._followed, around))
         met = needed & whole.refused.keys()
         listed = (*part.results, *filter(_is_observation, related))
+        met.update(whole.refused.keys() & related.keys())
         met.update(*(whole.mentioned_by.get(one, ()) for one in listed))
         met.update(*(whole.waiting.get(one, ()) for one in patients))
         return tuple(whole.refused[name] for name in sorted(met))
@@ -340,7 +341,16 @@ class Gatherer:
         whole.looked_around.update(panels)
         of_patients = (self.searches.patient_param or "patient", ",".join(sorted(patients)))
         restriction = [of_patients] if self.searches.by_patient else []
-        for page in self.searches.around(fresh, restriction):
+        self.searches.failing.difference_update(map(reference_to, fresh))
+
+        def hide(panel: str, error: ServerError) -> None:
+            """Take a panel of which it is not known what lists it for one that is not shown."""
+            self.searches.failing.add(panel)
+            if len(self.searches.failing) > MOST_FAILING:
+                raise error
+            whole.refused[panel] = hidden(panel, "", error.status)
+
+        for page in self.searches.around(fresh, restriction, failed=hide):
             whole.add_results(page, self._base_url)
 
     def _held_or_read(self, wanted: list[str], whole: Pool) -> list[JsonObject]:

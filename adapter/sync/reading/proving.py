@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from adapter.errors import PermanentServerError, ServerError
+from adapter.errors import PermanentServerError, ServerError, TemporaryServerError
 from adapter.fhir.identity import relative_reference
 from adapter.fhir.shapes import child, string
 from adapter.ports import JsonObject
@@ -69,14 +69,14 @@ class Proving:
         known = self._ask_capability()
         self.prove_own()
         choice = FormChoice(
-            Trial(self.of.source),
+            self._trial(),
             self.of.wanted,
             known,
             self.of.laboratory,
             self.of.warn,
         )
         unproved = choice.find_samples()
-        if not choice.samples and Trial(self.of.source).refuses([("_lastUpdated", EVER)]):
+        if not choice.samples and self._trial().refuses([("_lastUpdated", EVER)]):
             self._sweep_only("the server does not search by _lastUpdated")
         of_patient = self._prove_results(choice.samples[0]) if choice.samples else []
         if of_patient:
@@ -132,7 +132,7 @@ class Proving:
     ) -> bool:
         """Tell whether a search that names two patients finds the results of either, in any order."""
         other = next((one for one in patients if one != patient), None)
-        by_id, trial = ("_id", str(sample["id"])), Trial(self.of.source)
+        by_id, trial = ("_id", str(sample["id"])), self._trial()
         try:
             return other is not None and all(
                 trial.finds([by_id, (name, together)])
@@ -164,13 +164,24 @@ class Proving:
         if self.of.own_by_source and not self.of.own_by_source_proved:
             self._prove_by_source()
         if not (self.of.own_by_source or self.of.owners.is_whole or self.of.by_patient):
+            self._look_at_all_of_ours()
+
+    def _look_at_all_of_ours(self) -> None:
+        try:
             for _ in self.of.own():
+                pass
+        except TemporaryServerError as error:
+            if error.status != FAILED or not self.of.own_incremental:
+                raise
+            # What cannot be given of it is left out by the time at which it was changed (unread.py).
+            for _ in self.of.own([("_lastUpdated", EVER)], is_all=True):
                 pass
 
     def _prove_by_source(self) -> None:
         """Prove on one of ours that the target finds it by its source, and not by another."""
-        trial = Trial(self.of.target)
-        sample = trial.first(self.of.own_params) or {}
+        trial = self.of.trial_of_target()
+        found = next(trial.some(self.of.own_params), ())
+        sample = found[0] if found else {}
         source = next(referenced(sample, "derivedFrom", self.of.source.base_url), None)
         if source is None:
             return  # nothing of ours stands, so that nobody has what was another's before
@@ -201,14 +212,14 @@ class Proving:
         changed = last_updated(sample)
         if changed is None:
             self._sweep_only("the server does not say when a result was changed")
-        elif not Trial(self.of.source).finds([by_id, ("_lastUpdated", at_or_after(changed))]):
+        elif not self._trial().finds([by_id, ("_lastUpdated", at_or_after(changed))]):
             self._sweep_only("the server does not search by _lastUpdated")
         reference = string(child(sample, "subject"), "reference")
         subject = relative_reference(reference, (self.of.source.base_url,))
         if subject is None:
             return []
         for name in ("patient", "subject"):
-            if Trial(self.of.source).finds([by_id, (name, subject)]):
+            if self._trial().finds([by_id, (name, subject)]):
                 self.of.patient_param = name
                 return [(name, subject)]
         self.of.patient_param = None
@@ -220,11 +231,12 @@ class Proving:
 
         Raises: ServerError as the port says.
         """
-        trial = Trial(self.of.target)
+        trial = self.of.trial_of_target()
         tag: Params = [("_tag", f"{ADAPTER_SYSTEM}|derived")]
-        sample = trial.first(self.of.own_params) or trial.first(tag)
-        if sample is None:
+        found = next(trial.some(self.of.own_params), ()) or next(trial.some(tag), ())
+        if not found:
             return
+        sample = found[0]
         self.of.own_proved = True
         by_id = ("_id", str(sample["id"]))
         if not trial.finds([*self.of.own_params, by_id]):
@@ -238,6 +250,9 @@ class Proving:
             and changed is not None
             and trial.finds([*self.of.own_params, by_id, ("_lastUpdated", at_or_after(changed))])
         )
+
+    def _trial(self) -> Trial:
+        return Trial(self.of.source, clock=self.of.clock)
 
     def _sweep_only(self, why: str) -> None:
         """Claim no incremental reading: only reading everything notices what was changed."""

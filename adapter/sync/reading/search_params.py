@@ -80,9 +80,9 @@ def begins_at(params: Iterable[tuple[str, str]]) -> datetime | None:
     return max((datetime.fromisoformat(value[2:]) for value in values), default=None)
 
 
-def names_patients(params: Iterable[tuple[str, str]]) -> bool:
-    """Tell whether a search is for the results of some patients, or for what was made from these."""
-    return any(name in ("patient", "subject", "derived-from") for name, _ in params)
+def names_some(params: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether a search is for some results: those of some patients, by id, or what was made from some."""
+    return any(name in ("patient", "subject", "derived-from", "_id") for name, _ in params)
 
 
 def _to_the_millisecond(instant: datetime) -> str:

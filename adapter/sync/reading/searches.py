@@ -20,7 +20,7 @@ from adapter.sync.parts import Parts
 from adapter.sync.reading.forms import LABORATORY, Forms
 from adapter.sync.reading.owners import Owners
 from adapter.sync.reading.reads import Reads
-from adapter.sync.reading.search_params import Params, within_budget
+from adapter.sync.reading.search_params import Params, names_some, within_budget
 from adapter.sync.reading.slices import FAILED, WholeSearch
 from adapter.sync.reading.totals import Totals
 from adapter.sync.reading.trial import Trial
@@ -51,6 +51,10 @@ named.
 
 def _unwatched(_page: SearchPage) -> None:
     """Take no notice of a page."""
+
+
+def _raised(_reference: str, error: ServerError) -> None:
+    raise error
 
 
 @dataclass
@@ -149,7 +153,11 @@ class Searches:
         """
         is_one = self.source.base_url == self.target.base_url
         for server in (self.source,) if is_one else (self.source, self.target):
-            Trial(server).first(self.own_params)
+            next(Trial(server, clock=self.clock).some(self.own_params), None)
+
+    def trial_of_target(self) -> Trial:
+        """Try searches on the target."""
+        return Trial(self.target, clock=self.clock)
 
     def results(
         self,
@@ -193,13 +201,21 @@ class Searches:
                     yield from () if alone else self._around(fresh, restriction)
 
     def around(
-        self, panels: Sequence[JsonObject], restriction: SearchParams = ()
+        self,
+        panels: Sequence[JsonObject],
+        restriction: SearchParams = (),
+        *,
+        failed: Callable[[str, ServerError], None],
     ) -> Iterator[SearchPage]:
-        """Find the reports that list panels, given as what comes along; where they cannot be asked for, warn."""
+        """Find the reports that list panels, given as what comes along; where they cannot be asked for, warn.
+
+        `failed`: told of each panel whose reports the server fails (500) to give.
+        """
         if not any(value == REPORTS for _, value in self.includes):
             return
         try:
-            for page in self._around({reference_to(one): one for one in panels}, restriction):
+            fresh = {reference_to(one): one for one in panels}
+            for page in self._around(fresh, restriction, failed):
                 yield replace(page, matches=(), unusable=())
         except PermanentServerError as error:
             if error.status not in _NOT_OFFERED:
@@ -233,8 +249,11 @@ class Searches:
                 raise
             self.warn(f"{kind} cannot be searched by code: its narratives are not looked at")
 
-    def own(self, restriction: SearchParams = ()) -> Iterator[SearchPage]:
-        """Find derived Observations of this adapter, of any namespace and policy."""
+    def own(self, restriction: SearchParams = (), *, is_all: bool = False) -> Iterator[SearchPage]:
+        """Find derived Observations of this adapter, of any namespace and policy.
+
+        `is_all`: the restriction leaves none out that the target can give.
+        """
         params = [*self.own_params, *restriction, self._count]
         search = WholeSearch(
             self.target,
@@ -248,7 +267,7 @@ class Searches:
         pages = self._listening(search.pages())
         if self.own_by_source:
             return pages
-        return self.owners.watching(pages, of_all=not restriction)
+        return self.owners.watching(pages, of_all=is_all or not restriction)
 
     def some_owners(self) -> Iterator[str]:
         """Name patients of whom a result of ours stands; none where the target fails at that too.
@@ -256,7 +275,7 @@ class Searches:
         Raises: ServerError as the port says, where it is another failure.
         """
         try:
-            page = next(Trial(self.target).some(self.own_params), ())
+            page = next(self.trial_of_target().some(self.own_params), ())
         except TemporaryServerError as error:
             if error.status != FAILED:
                 raise
@@ -324,14 +343,36 @@ class Searches:
             yield [LABORATORY, *restriction, self._count]
 
     def _around(
-        self, fresh: dict[str, JsonObject], restriction: SearchParams
+        self,
+        fresh: dict[str, JsonObject],
+        restriction: SearchParams,
+        failed: Callable[[str, ServerError], None] = _raised,
     ) -> Iterator[SearchPage]:
         """Ask for what is around some results; they themselves are at hand already."""
         for ids in within_budget(str(one["id"]) for one in fresh.values()):
-            for page in self._with_includes([("_id", ids), *restriction, self._count]):
+            for page in self._around_these(ids.split(","), restriction, failed):
                 yield replace(
                     page, matches=tuple(one for one in page.matches if reference_to(one) in fresh)
                 )
+
+    def _around_these(
+        self, ids: list[str], restriction: SearchParams, failed: Callable[[str, ServerError], None]
+    ) -> Iterator[SearchPage]:
+        """Ask for what is around these; where the server fails at that, for half of them, down to one.
+
+        Where they are those of some patients, these are asked for in halves (gather.py).
+        """
+        try:
+            yield from self._with_includes([("_id", ",".join(ids)), *restriction, self._count])
+        except TemporaryServerError as error:
+            if error.status != FAILED or (failed is _raised and names_some(restriction)):
+                raise
+            if len(ids) == 1:
+                failed(f"Observation/{ids[0]}", error)
+                return
+            middle = len(ids) // 2
+            yield from self._around_these(ids[:middle], restriction, failed)
+            yield from self._around_these(ids[middle:], restriction, failed)
 
     def _spoiled(self, page: SearchPage) -> tuple[JsonObject, ...]:
         return tuple(filter(self._is_wanted, page.unusable))

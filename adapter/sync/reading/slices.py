@@ -23,7 +23,7 @@ import structlog
 
 from adapter.errors import ServerError, TemporaryServerError
 from adapter.ports import Clock, FhirServer, SearchPage, SearchParams
-from adapter.sync.reading.search_params import begins_at, last_updated, names_patients
+from adapter.sync.reading.search_params import begins_at, last_updated, names_some
 from adapter.sync.reading.totals import Rows, Totals
 from adapter.sync.reading.unread import Slice, Unread, to_the_tick
 
@@ -41,8 +41,9 @@ FAILED: Final = 500
 """Status of a server that fails at what it has found: at too much, or at one resource that it cannot give."""
 TOO_MUCH: Final = frozenset({413, FAILED})
 """Statuses of a first page by which servers fail at a search that finds too much."""
-_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)  # FHIR is younger; the first slice is open anyway
-_AHEAD: Final = timedelta(days=1)
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""FHIR is younger; the first slice is open anyway."""
+AHEAD: Final = timedelta(days=1)
 """No server's clock is so far ahead of ours that it shows what changed later."""
 
 
@@ -96,8 +97,8 @@ class WholeSearch:
                 is_too_much = is_lost or (
                     error.status in TOO_MUCH and (in_the_dark > 0 or self._fails_at_one(error))
                 )
-                # What fails so for some patients is parted by these, and not by time (gather.py).
-                is_theirs = error.status == FAILED and names_patients(self.params)
+                # What fails so for some is parted by these, and not by time (gather.py, searches.py).
+                is_theirs = error.status == FAILED and names_some(self.params)
                 is_cut = is_too_much and not is_theirs and halvings > 0
                 middle = self._middle(part, told) if is_cut else None
                 if middle is None or not self.has_times:
@@ -124,7 +125,7 @@ class WholeSearch:
         """Tell whether what changed may be left out: the server searches just so, and gives what others are about."""
         if self.unread is None or self._begin is None or error.status != FAILED:
             return False
-        later = self._asked(Slice(self.clock.now() + _AHEAD))  # where nothing is found
+        later = self._asked(Slice(self.clock.now() + AHEAD))  # where nothing is found
         try:
             next(self.server.search(self.resource_type, later), None)
         except ServerError:
@@ -153,9 +154,9 @@ class WholeSearch:
         seen = sorted(instant for instant in map(to_the_tick, told) if part.holds(instant))
         if seen:
             return seen[len(seen) // 2]
-        start, now = part.start or begins_at(self.params) or _FIRST, self.clock.now()
+        start, now = part.start or begins_at(self.params) or EARLIEST, self.clock.now()
         # Of a server whose clock is ahead of ours something changed later than now.
-        for end in (part.end or now, now + _AHEAD):
+        for end in (part.end or now, now + AHEAD):
             middle = to_the_tick(start + (end - start) / 2)
             if part.holds(middle):
                 return middle
