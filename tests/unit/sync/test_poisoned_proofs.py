@@ -8,7 +8,7 @@ from adapter.errors import TemporaryServerError
 from adapter.ports import WorklistKind
 from adapter.sync.cycle import PassOutcome
 from adapter.sync.reading.gather import MOST_FAILING
-from adapter.sync.reading.trial import MOST_CUTS
+from adapter.sync.reading.trial import MOST_CUTS, Trial
 from tests.fakes.poison import Poison
 from tests.fakes.site import Site
 from tests.unit.sync.test_gathering import markers, report_of
@@ -194,6 +194,16 @@ def test_a_server_that_fails_at_the_reports_of_very_many_panels_fails_the_pass()
     poison.references.clear()
     site.settle()
     assert not site.cycle.searches.failing
+
+
+def test_what_was_changed_at_another_time_is_not_taken_for_all_there_is() -> None:
+    site, poison = settled_days_ago()
+    poison.references = {result_of("anna")}
+    codes = ",".join(site.cycle.searches.wanted.tokens)
+    shown = Trial(site.server, clock=site.clock).some([("code", codes)])
+    assert next(shown)
+    with pytest.raises(TemporaryServerError):
+        list(shown)
 
 
 def test_a_process_to_which_only_ours_are_shown_has_proved_nothing() -> None:
