@@ -149,7 +149,7 @@ class FormChoice:
         sample = self._called(self.samples)
         if sample is None and self.samples and of_patient:
             # Any test of the patient will do: it is the search that is tried, not the name.
-            tests = next(self.trial.some(of_patient), ())
+            tests = self.trial.a_page(of_patient)
             sample = self._called([one for one in tests if not is_own(one)])
         wanted = [name for name in names if name.removesuffix(":text") in codes]
         wanted.sort(key=lambda name: name != "combo-code:text")

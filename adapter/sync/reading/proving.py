@@ -180,7 +180,7 @@ class Proving:
     def _prove_by_source(self) -> None:
         """Prove on one of ours that the target finds it by its source, and not by another."""
         trial = self.of.trial_of_target()
-        found = next(trial.some(self.of.own_params), ())
+        found = trial.a_page(self.of.own_params)
         sample = found[0] if found else {}
         source = next(referenced(sample, "derivedFrom", self.of.source.base_url), None)
         if source is None:
@@ -233,7 +233,7 @@ class Proving:
         """
         trial = self.of.trial_of_target()
         tag: Params = [("_tag", f"{ADAPTER_SYSTEM}|derived")]
-        found = next(trial.some(self.of.own_params), ()) or next(trial.some(tag), ())
+        found = trial.a_page(self.of.own_params) or trial.a_page(tag)
         if not found:
             return
         sample = found[0]

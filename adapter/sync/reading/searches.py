@@ -153,7 +153,7 @@ class Searches:
         """
         is_one = self.source.base_url == self.target.base_url
         for server in (self.source,) if is_one else (self.source, self.target):
-            next(Trial(server, clock=self.clock).some(self.own_params), None)
+            Trial(server, clock=self.clock).a_page(self.own_params)
 
     def trial_of_target(self) -> Trial:
         """Try searches on the target."""
@@ -275,7 +275,7 @@ class Searches:
         Raises: ServerError as the port says, where it is another failure.
         """
         try:
-            page = next(self.trial_of_target().some(self.own_params), ())
+            page = self.trial_of_target().a_page(self.own_params)
         except TemporaryServerError as error:
             if error.status != FAILED:
                 raise

@@ -56,6 +56,10 @@ class Trial:
             yield from self._of_another_time(params, self.clock)
             raise
 
+    def a_page(self, params: SearchParams) -> tuple[JsonObject, ...]:
+        """Give the first of these pages that has matches; servers give empty ones with more behind them."""
+        return next(filter(None, self.some(params)), ())
+
     def _of_another_time(
         self, params: SearchParams, clock: Clock
     ) -> Iterator[tuple[JsonObject, ...]]:
@@ -72,16 +76,17 @@ class Trial:
             failing = []
             for half in (replace(part, start=middle), replace(part, end=middle)):
                 pages = self._pages([*params, *half.params()], MANY)
+                shown = (page.matches for page in pages if page.matches)
                 try:
-                    page = next(pages, None)
+                    first = next(shown, None)
                 except TemporaryServerError as error:
                     if error.status != FAILED:
                         raise
                     failing.append(half)
                     continue
-                if page is not None and page.matches:
-                    yield page.matches
-                    yield from (later.matches for later in pages)
+                if first is not None:
+                    yield first
+                    yield from shown
                     return
             failed_at_both += len(failing) > 1
             if not failing or failed_at_both > 1:

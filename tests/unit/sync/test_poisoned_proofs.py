@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from adapter.errors import TemporaryServerError
-from adapter.ports import WorklistKind
+from adapter.ports import SearchPage, SearchParams, WorklistKind
 from adapter.sync.cycle import PassOutcome
 from adapter.sync.reading.gather import MOST_FAILING
 from adapter.sync.reading.trial import MOST_CUTS, Trial
@@ -97,6 +99,24 @@ def test_whose_a_moved_result_was_is_known_although_one_of_ours_is_not_given() -
     poison.references = {ours_of(site, "anna")}
     site.run()
     assert "berta" not in site.categories()
+
+
+@pytest.mark.parametrize("poisoned", [True, False])
+def test_empty_pages_before_them_hide_none_of_ours(poisoned: bool) -> None:
+    site, poison = settled_days_ago()
+    begun_anew(site)
+    search = site.server.search
+
+    def hesitant(resource_type: str, params: SearchParams) -> Iterator[SearchPage]:
+        yield SearchPage((), (), (), site.clock.now(), None)
+        yield from search(resource_type, params)
+
+    site.server.search = hesitant  # type: ignore[method-assign]
+    poison.references = {ours_of(site, "anna")} if poisoned else set()
+    site.run(patients=NAMES)
+    assert site.cycle.searches.own_proved
+    assert site.cycle.searches.own_by_source_proved
+    assert site.categories() == all_but(*(["anna"] if poisoned else []))
 
 
 def test_a_server_that_gives_nothing_of_ours_fails_the_pass() -> None:
