@@ -68,10 +68,11 @@ class Trial:
         Gives nothing where it fails at both, and then at both again: it is not one resource; where neither shows any:
         then it does not search by `_lastUpdated`; and where all were changed at about the same time.
         """
-        start, end = EARLIEST, clock.now() + AHEAD
+        latest = clock.now() + AHEAD
         failed_at_both = 0
         part = Slice()
         for _ in range(MOST_CUTS):
+            start, end = part.start or EARLIEST, part.end or latest
             middle = to_the_tick(start + (end - start) / 2)
             failing = []
             for half in (replace(part, start=middle), replace(part, end=middle)):
@@ -92,7 +93,6 @@ class Trial:
             if not failing or failed_at_both > 1:
                 return
             part = failing[0]
-            start, end = part.start or start, part.end or end
 
     def number(self, params: SearchParams) -> int | None:
         """Ask how many matches there are; None where the server does not say."""
