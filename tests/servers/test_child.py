@@ -13,10 +13,12 @@ import pytest
 from tests.servers.child import Child
 
 ROOT = Path(__file__).resolve().parents[2]
+# Begun beside other work, a shell's background job is deaf to SIGINT, and so is whatever it starts.
 STARTER = """
-import sys, time
+import signal, time
 from pathlib import Path
 from tests.servers.child import Child
+signal.signal(signal.SIGINT, signal.default_int_handler)
 Child(["sh", "-c", "echo $$ > pid; exec sleep 600"], log=Path("log"))
 time.sleep(600)
 """
