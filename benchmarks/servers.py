@@ -69,7 +69,7 @@ def own_hapi() -> Iterator[Server]:
             database = cleanup.enter_context(postgres.running()).new_database()
         except MissingPartError:
             database = None
-        server = cleanup.enter_context(hapi.running(database=database))
+        server = cleanup.enter_context(hapi.running(database=database, is_brief=False))
         kind = H2 if database is None else f"PostgreSQL {_version_of(database)}"
         yield Server(server.base_url, _software(server.base_url), kind, server.empty)
 
