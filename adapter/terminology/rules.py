@@ -219,9 +219,11 @@ def _site_words(layers: Layers) -> Iterator[str]:
 
     Nor may it write words that the reader does not ask for.
     """
+    if len(layers) < 2:
+        return
     denied = {
         spelling(p.text): p
-        for file in (layers[0] if layers else ())
+        for file in layers[0]
         for p in (phrases(file) if is_word_file(file) else ())
         if p.kind in _KEEPING_OUT
     }

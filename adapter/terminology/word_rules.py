@@ -67,6 +67,7 @@ MEANINGS: Final[Mapping[WordKind, frozenset[str]]] = {
 another analyte, test or site, names which one in kebab-case.
 """
 
+_KINDS = frozenset(WordKind)
 _NAMES_ONE = frozenset({WordKind.OTHER_ANALYTE, WordKind.OTHER_TEST, WordKind.SITE_OTHER})
 _LANGUAGE = re.compile(r"[a-z]{2}|\*")
 _KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -103,7 +104,7 @@ def _problems(phrase: Phrase) -> Iterator[str]:
         yield f"language {phrase.language!r} is no two letters; leave it out for any language"
     if not phrase.source.strip():
         yield "no source: add the extension row-source"
-    if phrase.kind not in set(WordKind):
+    if phrase.kind not in _KINDS:
         yield f"kind {phrase.kind!r} is none of {', '.join(WordKind)}"
     elif not _fits(WordKind(phrase.kind), phrase.meaning):
         yield f"meaning {phrase.meaning!r} is none that {phrase.kind} can have"

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from adapter.her2.model import Assay
@@ -115,10 +116,8 @@ class Lexicon:
         """
         meanings: dict[Phrase, list[Word]] = {}
         for word in words:
-            parts = _atoms(word.phrase)
-            groups = {atom.group for atom in parts}
-            if parts and ("number" not in groups or "letters" in groups):
-                meanings.setdefault(tuple(atom.text for atom in parts), []).append(word)
+            if parts := _parts(word.phrase):
+                meanings.setdefault(parts, []).append(word)
         by_first: dict[str, dict[int, dict[Phrase, Word | None]]] = {}
         for phrase, listed in meanings.items():
             one = len({(word.kind, word.meaning) for word in listed}) == 1
@@ -188,6 +187,16 @@ def _is_score(atoms: list[_Atom], start: int) -> bool:
     """Whether a score in one piece begins here: the "3+" of "IHC3+"; a block "IHC3" is none."""
     near = [atom.text for atom in atoms[start : start + 2]]
     return near in _SCORES and atoms[start + 1].glued
+
+
+@lru_cache(maxsize=16_384)
+def _parts(phrase: str) -> Phrase:
+    """Cut a phrase of the vocabulary; empty when it is left to the grammar. Several lexicons hold the same phrase."""
+    atoms = _atoms(phrase)
+    groups = {atom.group for atom in atoms}
+    if "number" in groups and "letters" not in groups:
+        return ()
+    return tuple([atom.text for atom in atoms])
 
 
 def _atoms(text: str) -> list[_Atom]:
