@@ -6,6 +6,7 @@ the tests cannot even be collected proves nothing, and is told as such.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,6 +22,7 @@ from queue import SimpleQueue
 from tests.guards.listed import ROOT, Guard
 
 AT_ONCE = 2
+_FORKS = Path(__file__).with_name("forks.py")
 LONGEST_SECONDS = 300
 EVERY_GUARD_SECONDS = 3600  # the tests of all guards in one run, before any is removed
 WHOLE_SUITE_SECONDS = 3 * 3600
@@ -54,11 +57,24 @@ class Verdict:
 
 
 class Checkout:
-    """A copy of the checkout, to be spoilt."""
+    """A copy of the checkout, to be spoilt, and a process that runs its tests."""
 
     def __init__(self, place: Path) -> None:
         shutil.copytree(ROOT, place, ignore=shutil.ignore_patterns(*_NOT_COPIED), symlinks=True)
         self._place = place
+        self._forks = subprocess.Popen(
+            # -P: the copy's own folders alone are looked in, not the script's.
+            [sys.executable, "-P", str(place / _FORKS.relative_to(ROOT))],
+            cwd=place,
+            env={**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def close(self) -> None:
+        """End its process; the copy stays."""
+        self._forks.communicate()
 
     def run(
         self, tests: Sequence[str], *options: str, seconds: float = LONGEST_SECONDS
@@ -66,32 +82,28 @@ class Checkout:
         """Run tests here; give pytest's exit code, None for a hang, and the ids of those that failed."""
         junit = self._place / "guard.xml"
         junit.unlink(missing_ok=True)
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
+        arguments = [
             "-q",
-            "-p",
-            "no:cacheprovider",
+            *("-p", "no:cacheprovider"),
             *(word for plugin in _NOT_LOADED for word in ("-p", f"no:{plugin}")),
             f"--junitxml={junit}",
             "--override-ini=junit_family=xunit1",  # the family that knows record_property
+            *options,
+            *tests,
         ]
-        environment = {**os.environ, "PYTHONPATH": str(self._place), "PYTHONDONTWRITEBYTECODE": "1"}
-        try:
-            ran = subprocess.run(
-                [*command, *options, *tests],
-                cwd=self._place,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
+        asked, answers = self._forks.stdin, self._forks.stdout
+        assert asked is not None
+        assert answers is not None
+        asked.write(json.dumps({"arguments": arguments, "seconds": seconds}) + "\n")
+        asked.flush()
+        answer = answers.readline()
+        if not answer:
+            raise RuntimeError(f"the process that runs tests ended: {self._forks.wait()}")
+        code: int | None = json.loads(answer)
+        if code is None:
             return None, set()
         failed = set(_failed(junit.read_text("utf-8"))) if junit.exists() else set()
-        return ran.returncode, failed
+        return code, failed
 
     def without(self, guard: Guard, *, whole_suite: bool) -> Verdict:
         """Remove a guard, run what has to notice, and put the guard back."""
@@ -114,7 +126,7 @@ class Checkout:
 
 
 def remove_each(
-    chosen: Iterable[Guard], folder: Path, *, whole_suite: bool = False
+    chosen: Iterable[Guard], folder: Path, *, whole_suite: bool = False, are_green: bool = False
 ) -> Iterator[Verdict]:
     """Remove guards, two at a time, and give a verdict for each, in order.
 
@@ -123,20 +135,13 @@ def remove_each(
         folder: where the copies are made; empty.
         whole_suite: let the whole suite notice, instead of the tests that each guard names; that it is green as
             the code stands is what CI shows.
+        are_green: the tests that guards name are run as the code stands by somebody else; else they are run here first.
 
     Raises: NotTheSourceError; RuntimeError when the tests fail as the code stands.
 
     """
     wanted = list(chosen)
     free: SimpleQueue[Checkout] = SimpleQueue()
-    for number in range(AT_ONCE):
-        free.put(Checkout(folder / f"checkout{number}"))
-    first = free.get()
-    named = sorted({test for one in wanted for test in one.tests})
-    code, failed = first.run(named, seconds=EVERY_GUARD_SECONDS)
-    if code != 0:
-        raise RuntimeError(f"not green with every guard in place ({code}): {sorted(failed)}")
-    free.put(first)
 
     def remove(guard: Guard) -> Verdict:
         checkout = free.get()
@@ -145,7 +150,21 @@ def remove_each(
         finally:
             free.put(checkout)
 
-    with ThreadPoolExecutor(AT_ONCE) as workers:
+    with ExitStack() as running:
+        copies = [
+            running.enter_context(closing(Checkout(folder / f"checkout{number}")))
+            for number in range(AT_ONCE)
+        ]
+        if not are_green:
+            named = sorted({test for one in wanted for test in one.tests})
+            code, failed = copies[0].run(named, seconds=EVERY_GUARD_SECONDS)
+            if code != 0:
+                raise RuntimeError(
+                    f"not green with every guard in place ({code}): {sorted(failed)}"
+                )
+        for copy in copies:
+            free.put(copy)
+        workers = running.enter_context(ThreadPoolExecutor(AT_ONCE))
         yield from workers.map(remove, wanted)
 
 
