@@ -30,7 +30,7 @@ class Terms:
     @classmethod
     def of(cls, catalogue: Catalogue) -> Terms:
         """Make, or find again, the terms of a catalogue."""
-        return _terms(_Same(catalogue))
+        return _terms(catalogue)
 
     def tokens(self, text: str) -> tuple[Token, ...]:
         """Cut a text into tokens, for looking at single words."""
@@ -77,25 +77,12 @@ def holds(tokens: Iterable[Token], *kinds: WordKind) -> bool:
     return any(token.is_word(*kinds) for token in tokens)
 
 
-class _Same:
-    """A catalogue as a key: only the very same object is equal, so that nothing large is hashed."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
-
-    def __hash__(self) -> int:
-        return id(self.catalogue)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.catalogue is self.catalogue
-
-
 @lru_cache(maxsize=4)
-def _terms(key: _Same) -> Terms:
-    words = key.catalogue.words()
+def _terms(catalogue: Catalogue) -> Terms:
+    words = catalogue.words()
     names = (word for word in words if word.kind is WordKind.HER2)
     read = (word for word in words if word.kind not in NOT_OF_RESULTS)
-    return Terms(key.catalogue, Lexicon.of(read), Lexicon.of(names))
+    return Terms(catalogue, Lexicon.of(read), Lexicon.of(names))
 
 
 @lru_cache(maxsize=1024)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,7 @@ from adapter.terminology.mapping_files import (
     LINKS_TABLE,
     SITE_TABLE,
     MappingFile,
-    content_hash,
+    content_digest,
     read_folder,
     read_tables,
     shipped_folder,
@@ -27,6 +28,7 @@ from adapter.terminology.site import Site, read_site
 
 SHIPPED: Final = "shipped"
 """The name of the layer that came with the adapter."""
+_VERSION_DIGITS: Final = 8
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,12 @@ class Layer:
         The version is that of site.toml, else of the maps; "0.0.0" where nothing states one.
         """
         stated = self.site.version or (self.files[0].metadata("version") if self.files else "")
-        return f"{stated or '0.0.0'}+{content_hash(self.files, self.tables)}"
+        return f"{stated or '0.0.0'}+{self.digest[:_VERSION_DIGITS]}"
+
+    @cached_property
+    def digest(self) -> str:
+        """Give the SHA-256 of all that it says."""
+        return content_digest(self.files, self.tables)
 
 
 def read_layers(

@@ -132,17 +132,17 @@ def read_table(path: Path) -> tuple[JsonObject, list[str]]:
         return {}, [f"{path.name}: $: cannot be read as TOML: {error}"]
 
 
-def content_hash(
+def content_digest(
     files: Iterable[MappingFile], tables: Mapping[str, JsonObject] | None = None
 ) -> str:
-    """Give eight digits of the SHA-256 of what the files say, whatever their layout and order."""
+    """Give the SHA-256 of what the files say, in hex, whatever their layout and order."""
     said = [json.dumps(file.resource, sort_keys=True) for file in files]
     for name, table in (tables or {}).items():
         said.append(json.dumps({name: table}, sort_keys=True, default=str))  # TOML knows dates
     digest = hashlib.sha256()
     for text in sorted(said):
         digest.update(text.encode())
-    return digest.hexdigest()[:8]
+    return digest.hexdigest()
 
 
 def objects(value: object) -> Iterator[dict[str, Any]]:

@@ -26,7 +26,7 @@ from adapter.offline.signatures import (
     read_signatures,
     standing,
 )
-from adapter.terminology.mapping_files import content_hash, read_folder
+from adapter.terminology.mapping_files import content_digest, read_folder
 from tests.unit.terminology.mapping_sets import overlay, site_map
 
 MONDAY = datetime(2026, 2, 2, 9, 30, tzinfo=UTC)
@@ -203,8 +203,8 @@ def test_blanks_of_a_name_are_single() -> None:
 
 def test_signing_does_not_change_the_vocabulary_it_signs(tmp_path: Path) -> None:
     folder = overlay(tmp_path / "site", site_map("ihc-answers", ("urn:x", "a", "0")))
-    before = content_hash(read_folder(folder)[0])
+    before = content_digest(read_folder(folder)[0])
     add_signature(folder / signatures.FILE_NAME, signature())
     files, defects = read_folder(folder)
 
-    assert (content_hash(files), defects) == (before, [])
+    assert (content_digest(files), defects) == (before, [])

@@ -59,6 +59,18 @@ def test_the_version_follows_the_content(tmp_path: Path) -> None:
     assert load_catalogue(folder).version != before
 
 
+def test_files_that_say_the_same_give_the_same_catalogue(tmp_path: Path) -> None:
+    folder = copy_of_shipped(tmp_path)
+    first = load_catalogue(folder)
+    assert load_catalogue(folder) is first is load_catalogue()
+
+    change(folder, "conceptmap-genes.json", lambda r: r.update(description="Another sentence."))
+    changed = load_catalogue(folder)
+    assert changed is not first
+    local = overlay(tmp_path / "site", site_map("ihc-answers", (LOCAL, "zwei", "2+")))
+    assert load_catalogue(folder, [local]) is not changed
+
+
 def test_an_invalid_set_is_refused_with_every_defect(tmp_path: Path) -> None:
     folder = copy_of_shipped(tmp_path)
     change(folder, "conceptmap-genes.json", lambda r: r.pop("version"))
