@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from adapter.fhir.meanings import ASSAY_OF_ROLE
@@ -60,6 +62,11 @@ _IN_NAMES: Final = (
 _SHARE_OF_STAINED: Final = ("percent", "staining")
 """What a name may ask for in words that no text is read with: a share of the cells, that stained."""
 _CELLS: Final = "cells"
+_MAX_KEPT: Final = 1000
+"""Characters of a code with its names; what is longer is judged each time, and not kept in memory."""
+
+_Pairs = tuple[tuple[str, str], ...]
+"""(system, code) of codings."""
 
 
 class Asks(Enum):
@@ -113,6 +120,8 @@ class Question:
 def question_of(code: object, terms: Terms, *, part_of: TestRole | None = None) -> Question:
     """Find out which test a code element names.
 
+    Kept from call to call where it is short, since a laboratory has few tests; no name of one is a patient's.
+
     Args:
         code: Observation.code or component.code, of any shape.
         terms: the vocabulary.
@@ -124,8 +133,20 @@ def question_of(code: object, terms: Terms, *, part_of: TestRole | None = None) 
         merged = {"coding": [c for concept in objects(code) for c in codings(concept)]}
         question = question_of(merged, terms, part_of=part_of)
         return Question(question.role, "test-not-r4", rows=question.rows)
-    known, unknown = _look_up(code, terms)
-    names = _Names(texts(code), _methods(code, terms), terms, is_part=part_of is not None)
+    pairs = tuple([(string(one, "system"), string(one, "code")) for one in codings(code)])
+    said = tuple(texts(code))
+    is_short = sum(map(len, said)) + sum(map(len, chain(*pairs))) <= _MAX_KEPT
+    judge = _question if is_short else _question.__wrapped__
+    return judge(pairs, said, terms, part_of)
+
+
+@lru_cache(maxsize=1024)
+def _question(
+    pairs: _Pairs, said: tuple[str, ...], terms: Terms, part_of: TestRole | None
+) -> Question:
+    """Judge the (system, code) of its codings, its text and their displays."""
+    known, unknown = _look_up(pairs, terms)
+    names = _Names(said, _methods(pairs, terms), terms, is_part=part_of is not None)
     rows = tuple(found.row for found in known)
     roles = {found.role for found in known}
     own = [role for role in _MOST_SPECIFIC if role in roles]
@@ -152,25 +173,15 @@ def question_of(code: object, terms: Terms, *, part_of: TestRole | None = None) 
     return _named(names, Question(None, rows=rows, unknown=unknown), TestRole.GENERIC in roles)
 
 
-def _look_up(code: object, terms: Terms) -> tuple[list[TestCode], tuple[tuple[str, str], ...]]:
-    known: list[TestCode] = []
-    unknown: list[tuple[str, str]] = []
-    for coding in codings(code):
-        pair = (string(coding, "system"), string(coding, "code"))
-        found = terms.catalogue.test_code(*pair)
-        if found is not None:
-            known.append(found)
-        elif pair[1]:
-            unknown.append(pair)
-    return known, tuple(unknown)
+def _look_up(pairs: _Pairs, terms: Terms) -> tuple[list[TestCode], _Pairs]:
+    found = [(pair, terms.catalogue.test_code(*pair)) for pair in pairs]
+    known = [test for _, test in found if test is not None]
+    return known, tuple([pair for pair, test in found if test is None and pair[1]])
 
 
-def _methods(code: object, terms: Terms) -> set[Assay]:
+def _methods(pairs: _Pairs, terms: Terms) -> set[Assay]:
     """Find the assays of method codes that stand beside a test code."""
-    methods = (
-        terms.catalogue.method(string(coding, "system"), string(coding, "code"))
-        for coding in codings(code)
-    )
+    methods = (terms.catalogue.method(*pair) for pair in pairs)
     return {ASSAY_OF_ROLE[role] for role in methods if role is not None}
 
 
@@ -237,7 +248,7 @@ class _Names:
     """What the text and the displays of a code name."""
 
     def __init__(
-        self, said: list[str], methods: set[Assay], terms: Terms, *, is_part: bool
+        self, said: Sequence[str], methods: set[Assay], terms: Terms, *, is_part: bool
     ) -> None:
         names = [terms.test_name(text) for text in said]
         every = [token for tokens, _ in names for token in tokens]

@@ -16,6 +16,8 @@ NOT_OF_RESULTS: Final = (WordKind.DIAGNOSIS, *_OF_SAMPLES)
 """Words that no result and no test's name is read with."""
 _MAX_SCANNED: Final = 20_000
 """Characters of a note or a name that are looked at for single words."""
+_MAX_KEPT: Final = 1000
+"""Characters of a name that is kept in memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +63,11 @@ class Terms:
     def test_name(self, text: str) -> tuple[tuple[Token, ...], bool]:
         """Cut the name of a test into tokens, and tell whether it names HER2.
 
-        Kept from call to call, since a laboratory has few names; for names of tests only, which are
-        no patient's.
+        Kept from call to call where it is short, since a laboratory has few names; for names of tests only,
+        which are no patient's.
         """
-        return _test_name(self, text)
+        judge = _test_name if len(text) <= _MAX_KEPT else _test_name.__wrapped__
+        return judge(self, text)
 
 
 def meanings(tokens: Iterable[Token], kind: WordKind) -> set[str]:
