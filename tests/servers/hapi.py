@@ -28,8 +28,8 @@ _PROJECT = Path(__file__).with_name("hapi")
 _GET_JAVA = "apt install openjdk-17-jdk-headless"
 _GET_MAVEN = "apt install maven"
 _OLDEST_JAVA = 17
-# Half of a short life's processor time went into compiling what is never hot.
-_SOON_READY = ("-XX:TieredStopAtLevel=1",)
+BRIEF = ("-XX:TieredStopAtLevel=1",)
+"""For a short life of Java: half of its processor time went into compiling what is never hot."""
 _START_SECONDS = 240.0
 _REQUEST_SECONDS = 60.0
 _NOT_DOWNLOADED = re.compile(
@@ -164,7 +164,7 @@ def running(
         }
         child = Child(
             [
-                *(java, "-Xmx2g", "-XX:+UseSerialGC", *(_SOON_READY if is_brief else ())),
+                *(java, "-Xmx2g", "-XX:+UseSerialGC", *(BRIEF if is_brief else ())),
                 *(f"-D{name}={value}" for name, value in settings.items()),
                 *("-jar", str(jar)),
             ],

@@ -16,6 +16,7 @@ from typing import Any
 import requests
 
 from tests.servers.cache import CACHE, download, made_once
+from tests.servers.hapi import BRIEF
 from tests.servers.required import executable
 
 _PROJECT = Path(__file__).with_name("synthea")
@@ -91,7 +92,7 @@ def _generate_into(folder: Path) -> None:
     output = folder / "output"
     subprocess.run(
         [
-            *(java, "-cp", f"{libraries}/*", "App", *_ARGUMENTS),
+            *(java, *BRIEF, "-cp", f"{libraries}/*", "App", *_ARGUMENTS),
             f"--exporter.baseDirectory={output}",
         ],
         cwd=folder,
