@@ -22,14 +22,11 @@ import requests
 from tests.servers import postgres
 from tests.servers.cache import CACHE, made_once
 from tests.servers.child import Child
+from tests.servers.java import BRIEF, java
 from tests.servers.required import MissingPartError, executable
 
 _PROJECT = Path(__file__).with_name("hapi")
-_GET_JAVA = "apt install openjdk-17-jdk-headless"
 _GET_MAVEN = "apt install maven"
-_OLDEST_JAVA = 17
-BRIEF = ("-XX:TieredStopAtLevel=1",)
-"""For a short life of Java: half of its processor time went into compiling what is never hot."""
 _START_SECONDS = 240.0
 _REQUEST_SECONDS = 60.0
 _NOT_DOWNLOADED = re.compile(
@@ -145,7 +142,7 @@ def running(
         MissingPartError: without Java 17, or when it has to be built and cannot be.
         RuntimeError: when the build or the start fails.
     """
-    java = _java()
+    program = java()
     jar = build()
     with ExitStack() as cleanup:
         if folder is None:
@@ -164,7 +161,7 @@ def running(
         }
         child = Child(
             [
-                *(java, "-Xmx2g", "-XX:+UseSerialGC", *(BRIEF if is_brief else ())),
+                *(program, "-Xmx2g", "-XX:+UseSerialGC", *(BRIEF if is_brief else ())),
                 *(f"-D{name}={value}" for name, value in settings.items()),
                 *("-jar", str(jar)),
             ],
@@ -203,15 +200,6 @@ def _build_into(folder: Path) -> None:
                 "HAPI FHIR", f"a connection to Maven Central ({unreachable[0][:200]})"
             )
         raise RuntimeError(f"Maven could not build HAPI:\n{ran.stdout}{ran.stderr}")
-
-
-def _java() -> str:
-    java = executable("java", _GET_JAVA)
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=True).stderr
-    version = re.search(r'version "(\d+)', said)
-    if version is None or int(version[1]) < _OLDEST_JAVA:
-        raise MissingPartError(f"Java {_OLDEST_JAVA} or later", _GET_JAVA)
-    return java
 
 
 def _database_settings(database: postgres.Database | None) -> dict[str, str]:

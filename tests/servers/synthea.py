@@ -16,7 +16,7 @@ from typing import Any
 import requests
 
 from tests.servers.cache import CACHE, download, made_once
-from tests.servers.hapi import BRIEF
+from tests.servers.java import BRIEF, java
 from tests.servers.required import executable
 
 _PROJECT = Path(__file__).with_name("synthea")
@@ -88,11 +88,10 @@ def _generate_into(folder: Path) -> None:
     pom = _PROJECT / "pom.xml"
     digest = hashlib.sha256(pom.read_bytes()).hexdigest()[:16]
     libraries = made_once(CACHE / "synthea" / f"lib-{digest}", _fetch_into)
-    java = executable("java", "apt install openjdk-17-jdk-headless")
     output = folder / "output"
     subprocess.run(
         [
-            *(java, *BRIEF, "-cp", f"{libraries}/*", "App", *_ARGUMENTS),
+            *(java(), *BRIEF, "-cp", f"{libraries}/*", "App", *_ARGUMENTS),
             f"--exporter.baseDirectory={output}",
         ],
         cwd=folder,
