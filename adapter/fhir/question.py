@@ -20,7 +20,7 @@ from typing import Final
 from adapter.fhir.meanings import ASSAY_OF_ROLE
 from adapter.fhir.shapes import codings, objects, string, texts
 from adapter.fhir.stated import Conflict
-from adapter.fhir.terms import Terms, holds, meanings
+from adapter.fhir.terms import MAX_KEPT, Terms, holds, meanings
 from adapter.fhir.text.quantities import CEP17_COPIES, PERCENT
 from adapter.fhir.text.tokens import Token, TokenKind
 from adapter.her2.model import Assay, ResultWord
@@ -62,9 +62,6 @@ _IN_NAMES: Final = (
 _SHARE_OF_STAINED: Final = ("percent", "staining")
 """What a name may ask for in words that no text is read with: a share of the cells, that stained."""
 _CELLS: Final = "cells"
-_MAX_KEPT: Final = 1000
-"""Characters of a code with its names; what is longer is judged each time, and not kept in memory."""
-
 _Pairs = tuple[tuple[str, str], ...]
 """(system, code) of codings."""
 
@@ -135,7 +132,7 @@ def question_of(code: object, terms: Terms, *, part_of: TestRole | None = None) 
         return Question(question.role, "test-not-r4", rows=question.rows)
     pairs = tuple([(string(one, "system"), string(one, "code")) for one in codings(code)])
     said = tuple(texts(code))
-    is_short = sum(map(len, said)) + sum(map(len, chain(*pairs))) <= _MAX_KEPT
+    is_short = sum(map(len, said)) + sum(map(len, chain(*pairs))) <= MAX_KEPT
     judge = _question if is_short else _question.__wrapped__
     return judge(pairs, said, terms, part_of)
 

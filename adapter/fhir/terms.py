@@ -16,8 +16,8 @@ NOT_OF_RESULTS: Final = (WordKind.DIAGNOSIS, *_OF_SAMPLES)
 """Words that no result and no test's name is read with."""
 _MAX_SCANNED: Final = 20_000
 """Characters of a note or a name that are looked at for single words."""
-_MAX_KEPT: Final = 1000
-"""Characters of a name that is kept in memory."""
+MAX_KEPT: Final = 1000
+"""Characters of a test's code and names that are kept in memory; what is longer is looked at each time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +30,13 @@ class Terms:
     """Only the names of HER2: "HER2 copies" is one word of the vocabulary, and holds one."""
 
     @classmethod
+    @lru_cache(maxsize=4)
     def of(cls, catalogue: Catalogue) -> Terms:
         """Make, or find again, the terms of a catalogue."""
-        return _terms(catalogue)
+        words = catalogue.words()
+        names = (word for word in words if word.kind is WordKind.HER2)
+        read = (word for word in words if word.kind not in NOT_OF_RESULTS)
+        return cls(catalogue, Lexicon.of(read), Lexicon.of(names))
 
     def tokens(self, text: str) -> tuple[Token, ...]:
         """Cut a text into tokens, for looking at single words."""
@@ -66,7 +70,7 @@ class Terms:
         Kept from call to call where it is short, since a laboratory has few names; for names of tests only,
         which are no patient's.
         """
-        judge = _test_name if len(text) <= _MAX_KEPT else _test_name.__wrapped__
+        judge = _test_name if len(text) <= MAX_KEPT else _test_name.__wrapped__
         return judge(self, text)
 
 
@@ -78,14 +82,6 @@ def meanings(tokens: Iterable[Token], kind: WordKind) -> set[str]:
 def holds(tokens: Iterable[Token], *kinds: WordKind) -> bool:
     """Tell whether a word of one of these kinds is among the tokens."""
     return any(token.is_word(*kinds) for token in tokens)
-
-
-@lru_cache(maxsize=4)
-def _terms(catalogue: Catalogue) -> Terms:
-    words = catalogue.words()
-    names = (word for word in words if word.kind is WordKind.HER2)
-    read = (word for word in words if word.kind not in NOT_OF_RESULTS)
-    return Terms(catalogue, Lexicon.of(read), Lexicon.of(names))
 
 
 @lru_cache(maxsize=1024)

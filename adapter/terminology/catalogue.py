@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+from weakref import WeakValueDictionary
 
 from adapter.errors import MappingError
 from adapter.her2.model import TumourSite
@@ -214,10 +214,15 @@ class Catalogue:
         return None
 
 
+_in_use: WeakValueDictionary[tuple[tuple[str, ...], ...], Catalogue] = WeakValueDictionary()
+"""By what the layers are called and what their files say."""
+
+
 def load_catalogue(folder: Path | None = None, overlays: Sequence[Path] = ()) -> Catalogue:
     """Read the mappings and refuse them whole if anything is wrong with them.
 
-    What the files say is read each time; files that say the same give the same object.
+    The files are read each time; while a catalogue is in use, files that say the same give that one. To check and
+    index them takes four times as long.
 
     Args:
         folder: the mappings; None for those that came with the adapter.
@@ -228,36 +233,17 @@ def load_catalogue(folder: Path | None = None, overlays: Sequence[Path] = ()) ->
         MappingError: with every defect, as "file: JSON path: what is wrong".
 
     """
-    layers, unreadable = read_layers(folder, overlays)
-    if unreadable:
-        raise MappingError([*unreadable, *defects_of(layers)])
-    return _sound(_Content(layers))
-
-
-class _Content:
-    """Layers as a key: equal where every file says the same under the same name."""
-
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        self.layers = layers
-        self._said = tuple(
-            (layer.name, layer.digest, *(file.name for file in layer.files), *layer.tables)
-            for layer in layers
-        )
-
-    def __hash__(self) -> int:
-        return hash(self._said)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Content) and other._said == self._said
-
-
-@lru_cache(maxsize=4)
-def _sound(content: _Content) -> Catalogue:
-    """Check and index, which takes four times as long as reading."""
-    defects = defects_of(content.layers)
+    layers, defects = read_layers(folder, overlays)
+    said = tuple(
+        (layer.name, layer.digest, *(file.name for file in layer.files), *layer.tables)
+        for layer in layers
+    )
+    if not defects and (in_use := _in_use.get(said)):
+        return in_use
+    defects += defects_of(layers)
     if defects:
         raise MappingError(defects)
-    return _catalogue(content.layers)
+    return _in_use.setdefault(said, _catalogue(layers))
 
 
 def _catalogue(layers: Sequence[Layer]) -> Catalogue:

@@ -154,10 +154,9 @@ def objects(value: object) -> Iterator[dict[str, Any]]:
 
 def extension(element: JsonObject, url: str) -> object:
     """Give the value of an element's extension, None when it has none."""
-    if "extension" in element:
-        for candidate in objects(element["extension"]):
-            if candidate.get("url") == url:
-                return next((v for k, v in candidate.items() if k.startswith("value")), None)
+    for candidate in objects(element.get("extension")):
+        if candidate.get("url") == url:
+            return next((v for k, v in candidate.items() if k.startswith("value")), None)
     return None
 
 

@@ -34,38 +34,36 @@ class Wanted:
     tells_of_her2: Callable[[JsonObject], bool] = lambda _: False
 
     @classmethod
+    @lru_cache(maxsize=4)
     def of(cls, *catalogues: Catalogue) -> Wanted:
         """Take everything from a vocabulary, or from several at once; kept for the next who asks."""
-        return _wanted(catalogues)
-
-
-@lru_cache(maxsize=4)
-def _wanted(catalogues: tuple[Catalogue, ...]) -> Wanted:
-    terms = [Terms.of(catalogue) for catalogue in catalogues]
-    tested = [
-        (catalogue.names, system, code)
-        for catalogue in catalogues
-        for system, code in catalogue.search_codes()
-    ]
-    codes = (token(name, code) for names, system, code in tested for name in names.names_of(system))
-    tokens = (
-        token(name, code)
-        for names, system, code in tested
-        for name in ([""] if names.form(system) else names.names_of(system))
-    )
-    beginnings = (name for catalogue in catalogues for name in catalogue.search_names())
-    return Wanted(
-        tokens=tuple(dict.fromkeys(tokens)),
-        codes=tuple(dict.fromkeys(codes)),
-        names=tuple(dict.fromkeys(map(escaped, beginnings))),
-        documents=tuple(
-            dict.fromkeys(
-                token("" if catalogue.names.form(system) else name, code)
-                for catalogue in catalogues
-                for system, code in catalogue.document_codes()
-                for name in catalogue.names.names_of(system)
-            )
-        ),
-        tells_of_her2=lambda resource: any(tells_of_her2(resource, one) for one in terms),
-        is_candidate=lambda observation: any(is_candidate(observation, one) for one in terms),
-    )
+        terms = [Terms.of(catalogue) for catalogue in catalogues]
+        tested = [
+            (catalogue.names, system, code)
+            for catalogue in catalogues
+            for system, code in catalogue.search_codes()
+        ]
+        codes = (
+            token(name, code) for names, system, code in tested for name in names.names_of(system)
+        )
+        tokens = (
+            token(name, code)
+            for names, system, code in tested
+            for name in ([""] if names.form(system) else names.names_of(system))
+        )
+        beginnings = (name for catalogue in catalogues for name in catalogue.search_names())
+        return cls(
+            tokens=tuple(dict.fromkeys(tokens)),
+            codes=tuple(dict.fromkeys(codes)),
+            names=tuple(dict.fromkeys(map(escaped, beginnings))),
+            documents=tuple(
+                dict.fromkeys(
+                    token("" if catalogue.names.form(system) else name, code)
+                    for catalogue in catalogues
+                    for system, code in catalogue.document_codes()
+                    for name in catalogue.names.names_of(system)
+                )
+            ),
+            tells_of_her2=lambda resource: any(tells_of_her2(resource, one) for one in terms),
+            is_candidate=lambda observation: any(is_candidate(observation, one) for one in terms),
+        )
