@@ -15,7 +15,6 @@ def pytest_collection_finish() -> None:
     tests of passes.
     """
     os.environ.pop("HER2_PROVE", None)
-    gc.collect()
     gc.freeze()
 
 

@@ -8,6 +8,5 @@ import tests.torture.mortal  # noqa: F401
 from adapter.sync.reading.wanted import Wanted
 from adapter.terminology.catalogue import load_catalogue
 
-Wanted.of(
-    load_catalogue()
-)  # kept for whoever asks: a life that loads the same mappings finds it made
+# Kept: a life that loads the same mappings finds it made.
+Wanted.of(load_catalogue())
